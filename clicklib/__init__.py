@@ -1,0 +1,1 @@
+"""Goka's User Clicks in Python: emitter, processor and view on a real Apache Kafka."""

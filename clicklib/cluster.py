@@ -1,0 +1,85 @@
+"""Where Kafka is and how to log in: a `Cluster` value that shows no secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from clicklib.errors import UsageError
+
+__all__ = ["Brokers", "Cluster"]
+
+_VARIABLES = {
+    "CLICKLIB_SECURITY_PROTOCOL": "security_protocol",
+    "CLICKLIB_SASL_MECHANISM": "sasl_mechanism",
+    "CLICKLIB_SASL_USERNAME": "sasl_plain_username",
+    "CLICKLIB_SASL_PASSWORD": "sasl_plain_password",
+    "CLICKLIB_SSL_CAFILE": "ssl_cafile",
+    "CLICKLIB_SSL_CERTFILE": "ssl_certfile",
+    "CLICKLIB_SSL_KEYFILE": "ssl_keyfile",
+    "CLICKLIB_SSL_PASSWORD": "ssl_password",
+}
+_SETTINGS = frozenset(_VARIABLES.values()) | {"ssl_check_hostname", "ssl_context"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The addresses of a Kafka cluster, and kafka-python's security settings for it.
+
+    `security` takes kafka-python's own names: `security_protocol`, `sasl_mechanism`,
+    `sasl_plain_username`, `sasl_plain_password`, `ssl_cafile`, `ssl_certfile`, `ssl_keyfile`,
+    `ssl_password`, `ssl_check_hostname`, `ssl_context`. Its values never appear in the repr.
+    Raises UsageError for no address or an unknown setting.
+    """
+
+    addresses: tuple[str, ...]
+    security: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.addresses, str):
+            object.__setattr__(self, "addresses", tuple(self.addresses.split(",")))
+        addresses = tuple(address.strip() for address in self.addresses if address.strip())
+        if not addresses:
+            raise UsageError("no broker address given: name at least one as 'host:port'")
+        unknown = set(self.security) - _SETTINGS
+        if unknown:
+            raise UsageError(
+                f"unknown security settings: {', '.join(sorted(unknown))}; "
+                f"known are {', '.join(sorted(_SETTINGS))}"
+            )
+        object.__setattr__(self, "addresses", addresses)
+        object.__setattr__(self, "security", dict(self.security))
+
+    def __hash__(self) -> int:
+        return hash(self.addresses)
+
+    def __str__(self) -> str:
+        return ",".join(self.addresses)
+
+    @classmethod
+    def of(cls, brokers: Brokers) -> Cluster:
+        """A Cluster from a Cluster, one address, or a list of addresses."""
+        if isinstance(brokers, Cluster):
+            return brokers
+        return cls((brokers,) if isinstance(brokers, str) else tuple(brokers))
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Cluster | None:
+        """The cluster that `CLICKLIB_BROKERS` names (comma-separated), or None where it is unset.
+
+        Beside it, `CLICKLIB_SECURITY_PROTOCOL`, `CLICKLIB_SASL_MECHANISM`,
+        `CLICKLIB_SASL_USERNAME`, `CLICKLIB_SASL_PASSWORD`, `CLICKLIB_SSL_CAFILE`,
+        `CLICKLIB_SSL_CERTFILE`, `CLICKLIB_SSL_KEYFILE` and `CLICKLIB_SSL_PASSWORD` are read.
+        """
+        environ = os.environ if environ is None else environ
+        addresses = environ.get("CLICKLIB_BROKERS", "").strip()
+        if not addresses:
+            return None
+        security = {name: environ[v] for v, name in _VARIABLES.items() if environ.get(v)}
+        return cls(tuple(addresses.split(",")), security)
+
+
+Brokers = Cluster | str | Sequence[str]
+"""What every constructor takes for `brokers`."""

@@ -1,0 +1,98 @@
+"""The errors that clicklib raises.
+
+    ClicklibError
+    ├── UsageError           the program asked for something that cannot be
+    ├── DataError            a message that a codec or a callback rejects
+    │   ├── CodecError
+    │   └── CallbackError
+    └── KafkaError           the broker, the topics or the group
+        ├── TopicError       a topic is missing or differs from what is wanted
+        ├── DeliveryError    Kafka did not acknowledge a record
+        ├── UnavailableError no broker answers
+        └── LocalBrokerError the Kafka on this machine cannot start or stop
+
+Each carries `topic`, `partition`, `offset` and `key` where they are known, and names them in its
+message. The first error that stops a processor, view or emitter comes out of `run()` and
+`wait()`, with its cause in `__cause__`; errors that follow from it are attached as notes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CallbackError",
+    "ClicklibError",
+    "CodecError",
+    "DataError",
+    "DeliveryError",
+    "KafkaError",
+    "LocalBrokerError",
+    "TopicError",
+    "UnavailableError",
+    "UsageError",
+]
+
+
+class ClicklibError(Exception):
+    """What every error of clicklib is; raised only as one of the classes below it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        topic: str | None = None,
+        partition: int | None = None,
+        offset: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.topic, self.partition, self.offset, self.key = topic, partition, offset, key
+        where = [
+            f"{name} {value!r}" if name == "key" else f"{name} {value}"
+            for name, value in (
+                ("topic", topic),
+                ("partition", partition),
+                ("offset", offset),
+                ("key", key if key is None else _shorten(key)),
+            )
+            if value is not None
+        ]
+        super().__init__(f"{message} ({', '.join(where)})" if where else message)
+
+
+def _shorten(key: str, limit: int = 80) -> str:
+    return key if len(key) <= limit else key[:limit] + "…"
+
+
+class UsageError(ClicklibError):
+    """The program asked for something that cannot be: a wrong argument, a wrong moment."""
+
+
+class DataError(ClicklibError):
+    """A message cannot be handled. It stays uncommitted and comes again after a restart."""
+
+
+class CodecError(DataError):
+    """A codec could not encode a value or decode bytes."""
+
+
+class CallbackError(DataError):
+    """The callback raised, called `ctx.fail`, or swallowed an error of its context."""
+
+
+class KafkaError(ClicklibError):
+    """The broker, a topic or the group is not as needed."""
+
+
+class TopicError(KafkaError):
+    """A topic is missing, or its partitions or configuration differ from what is wanted."""
+
+
+class DeliveryError(KafkaError):
+    """Kafka did not acknowledge a record within the delivery timeout, or refused it."""
+
+
+class UnavailableError(KafkaError):
+    """No broker answers at the given addresses within the time allowed."""
+
+
+class LocalBrokerError(KafkaError):
+    """The Kafka on this machine could not be fetched, started or stopped."""
