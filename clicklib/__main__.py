@@ -1,0 +1,6 @@
+"""`python -m clicklib` is `clicklib`."""
+
+from clicklib.cli import main
+
+if __name__ == "__main__":
+    main()

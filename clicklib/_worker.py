@@ -1,0 +1,230 @@
+"""The threads of a processor: one worker for each partition, and one flusher for all.
+
+A worker drives its task: it takes records from its inbox, and hands over a batch of rows
+
+- at once when its partition has caught up, so that a click is seen without delay;
+- while it is behind: when the commit interval has passed, or when the batch has grown to its
+  limit. Of many clicks by one user only the last count is then sent.
+
+The flusher sends the batches of all partitions, waits until Kafka has acknowledged them, and only
+then reports them as safe. A worker never waits for the flusher unless its next batch is full.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from typing import Any
+
+from clicklib._kafka import Writer
+from clicklib._service import OwnedThread, Service
+from clicklib._task import Batch, Task
+from clicklib.codec import decode_key
+from clicklib.errors import ClicklibError, DeliveryError
+from clicklib.graph import Input
+
+__all__ = ["Flusher", "Worker"]
+
+_RECORD_OVERHEAD = 500
+"""Bytes that kafka-python's record object takes beside its value (measured)."""
+
+
+class Worker(OwnedThread):
+    """Drives the task of one partition, its messages strictly in order."""
+
+    def __init__(
+        self,
+        owner: Service,
+        name: str,
+        task: Task,
+        submit: Callable[[Worker, Batch], None],
+        applied: Callable[[Batch], None] | None,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(owner, name, self._main)
+        self.task = task
+        self.last_flush = time.monotonic()
+        self._given = self._done = 0  # bytes; each counter has one thread that writes it
+        self.behind: set[str] = set()  # the topics with more to come
+        self._submit, self._applied, self._failed = submit, applied, failed
+        self._inbox: queue.SimpleQueue[tuple[Input, list[Any], int] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._due = self._stopping = self._abandoned = False
+
+    def give(self, edge: Input, records: list[Any]) -> None:
+        """Queue records of one topic."""
+        size = sum(len(r.value or b"") for r in records) + _RECORD_OVERHEAD * len(records)
+        self._given += size
+        self._inbox.put((edge, records, size))
+
+    @property
+    def queued(self) -> int:
+        """Bytes in the inbox."""
+        return self._given - self._done
+
+    def flush(self) -> None:
+        """Hand over what is gathered, as soon as the message in hand is done."""
+        self._due = True
+        self._wake()
+
+    def answer(self, position: int | None) -> None:
+        """The batch under way is in Kafka; the table's next offset is `position`."""
+        self._answers.put(position)
+        self._wake()
+
+    def finish(self) -> None:
+        """End after the message in hand, once all that it led to is acknowledged and stored."""
+        self._stopping = True
+        self._wake()
+
+    def abandon(self) -> None:
+        """End after the message in hand, and let all that isn't acknowledged be done again."""
+        self._abandoned = True
+        self._answers.put(None)
+        self.finish()
+
+    def _wake(self) -> None:
+        self.task.attention = True
+        self._inbox.put(None)
+
+    def _main(self) -> None:
+        try:
+            try:
+                while not self._stopping:
+                    item = self._inbox.get()
+                    if item is not None:
+                        self._process(*item)
+                    self._attend()
+            except ClicklibError as exc:
+                self._failed(exc)  # and what came before the message in error is still flushed
+            self._drain()
+        except _Abandoned:
+            pass
+        except Exception as exc:
+            self._failed(exc)
+
+    def _process(self, edge: Input, records: list[Any], size: int) -> None:
+        index = 0
+        while index < len(records) and not self._stopping:
+            index = self.task.process(edge, records, index)
+            if index < len(records):
+                self._attend()
+        self._done += size
+
+    def _attend(self) -> None:
+        """Between two messages: store what was acknowledged, hand over what is due."""
+        task = self.task
+        task.attention = False
+        while task.under_way and (task.full or not self._answers.empty()):
+            self._acknowledge()
+        caught_up = self._inbox.empty() and not self.behind
+        if (caught_up or self._due or task.full) and task.pending and not task.under_way:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._abandoned:
+            raise _Abandoned
+        self._due = False
+        self.last_flush = time.monotonic()
+        batch = self.task.take()
+        if batch is not None:
+            self._submit(self, batch)
+
+    def _acknowledge(self) -> None:
+        position = self._answers.get()
+        if self._abandoned:
+            raise _Abandoned
+        batch = self.task.acknowledged(position)
+        if self._applied is not None:
+            self._applied(batch)
+
+    def _drain(self) -> None:
+        """Hand over and store the rest: what is under way, then what is gathered."""
+        if self.task.under_way:
+            self._acknowledge()
+        if self.task.pending:
+            self._hand_over()
+            self._acknowledge()
+
+
+class _Abandoned(Exception):
+    """The partition was lost, or its end could not be waited for."""
+
+
+class Flusher(OwnedThread):
+    """Sends batches to the table's topic, and reports those that Kafka has acknowledged."""
+
+    def __init__(
+        self,
+        owner: Service,
+        name: str,
+        writer: Writer,
+        topic: str,
+        safe: Callable[[Worker, Batch, int | None], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(owner, name, self._main)
+        self._writer, self._topic = writer, topic
+        self._safe, self._failed = safe, failed
+        self._queue: queue.SimpleQueue[tuple[Worker, Batch] | None] = queue.SimpleQueue()
+        self._ended = False
+
+    def submit(self, worker: Worker, batch: Batch) -> None:
+        self._queue.put((worker, batch))
+
+    def end(self) -> None:
+        """End now; what isn't acknowledged is given up."""
+        self._ended = True
+        self._queue.put(None)
+
+    def _main(self) -> None:
+        while not self._ended:
+            try:
+                work = [self._queue.get()]
+                while not self._queue.empty():
+                    work.append(self._queue.get())
+                self._flush([item for item in work if item is not None])
+            except Exception as exc:
+                self._failed(exc)
+
+    def _flush(self, work: list[tuple[Worker, Batch]]) -> None:
+        """1. Send all rows. 2. Wait for the answers. 3. Look at each. 4. Report, in order."""
+        sent = [(worker, batch, self._send(batch)) for worker, batch in work]
+        while not self._writer.flush(0.5):
+            if self._ended:
+                return
+        for worker, batch, futures in sent:
+            try:
+                position = self._check(batch, futures)
+            except DeliveryError as exc:
+                self._failed(exc)
+                worker.abandon()
+            else:
+                self._safe(worker, batch, position)
+
+    def _send(self, batch: Batch) -> list[tuple[bytes, Any]]:
+        send, topic, partition = self._writer.send, self._topic, batch.partition
+        futures = []
+        for key, data in batch.rows.items():
+            try:
+                futures.append((key, send(topic, data, key, None, partition)))
+            except Exception as exc:  # refused before it was sent: too large, mostly
+                futures.append((key, exc))
+                break
+        return futures
+
+    def _check(self, batch: Batch, futures: list[tuple[bytes, Any]]) -> int | None:
+        """The table's offset after these rows; raises DeliveryError for the first that failed."""
+        position = None
+        for key, future in futures:
+            error = future if isinstance(future, Exception) else future.exception
+            if error is not None:
+                raise DeliveryError(
+                    f"Kafka did not take a row of the table: {error}",
+                    topic=self._topic,
+                    partition=batch.partition,
+                    key=decode_key(key),
+                ) from error
+            position = future.value.offset + 1
+        return position

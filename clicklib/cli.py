@@ -1,0 +1,345 @@
+"""The command line: `clicklib demo`, `emit`, `process`, `view`, `broker …` and `doctor`.
+
+What takes long to load is imported by the command that needs it. Nothing else in clicklib handles
+signals: until a command runs, Ctrl-C and SIGTERM raise KeyboardInterrupt; while it runs, they set
+an event, and its parts end in order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clicklib import _terminal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from clicklib.cluster import Cluster
+
+__all__ = ["cli", "main"]
+
+_IN_FLIGHT = 9_000  # below an emitter's buffer of 10,000: `emit` never blocks, Ctrl-C is heard
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+def main() -> None:
+    """The entry point: `cli`, in a process of its own."""
+    with suppress(AttributeError):  # a replaced standard output may not have it
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with redirect_stdout(_terminal.Lines(sys.stdout)):
+            cli()
+    finally:
+        for number in _terminal.SIGNALS:  # nothing is left to stop, only Python's own end
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _running(
+    brokers: str | None, stream: str | None = None, table: str | None = None
+) -> Iterator[tuple[Cluster, threading.Event]]:
+    """The cluster with these topics in it, and an event that Ctrl-C and SIGTERM set."""
+    try:
+        cluster = _connect(brokers)
+        _ensure(cluster, stream, table)
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None  # nothing has begun
+    with _terminal.stopping() as stop:
+        yield cluster, stop
+
+
+def _connect(brokers: str | None) -> Cluster:
+    from clicklib import broker
+    from clicklib.cluster import Cluster
+
+    if brokers is None:
+        return broker.use()
+    named = Cluster.from_environment({**os.environ, "CLICKLIB_BROKERS": brokers})
+    return named or Cluster(())
+
+
+def _ensure(cluster: Cluster, stream: str | None, table: str | None) -> None:
+    from clicklib.clicks import PARTITIONS
+    from clicklib.topics import TopicManager
+
+    with TopicManager(cluster) as topics:
+        if stream is not None:
+            topics.ensure_stream(stream, PARTITIONS)
+        if table is not None:
+            topics.ensure_table(table, PARTITIONS)
+            click.echo(f"Table {table} has {PARTITIONS} partitions")
+
+
+class _Number(click.FloatRange):
+    """A FloatRange without NaN and infinity, which compare as if they were inside."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number to count with.", param, ctx)
+        return number
+
+
+_brokers = click.option(
+    "--brokers",
+    metavar="HOST:PORT,…",
+    help="Kafka's addresses; without them CLICKLIB_BROKERS, or the Kafka of this machine.",
+)
+_topic = click.option("--topic", default="user-clicks", help="The clicks.")
+_group = click.option("--group", default="mini-group", help="The group; its table is GROUP-table.")
+_port = click.option("--port", type=click.IntRange(0, 65535), default=9095, help="0: a free one.")
+_users = click.option("--users", type=click.IntRange(1), default=10, help="How many users click.")
+_state_dir = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the local copy of the table is kept.",
+)
+
+
+@click.group(cls=_terminal.Program, context_settings=_SETTINGS)
+@click.version_option(package_name="clicklib", prog_name="clicklib")
+@click.option(
+    "-v", "--verbose", is_flag=True, envvar="CLICKLIB_DEBUG", help="Show logs and tracebacks."
+)
+def cli(verbose: bool) -> None:
+    """Count the clicks of users with Apache Kafka."""
+    log = logging.StreamHandler()
+    log.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    if not verbose:
+        # An error ends the command and is printed there, once.
+        log.addFilter(
+            lambda record: (
+                record.levelno < logging.ERROR and record.name.partition(".")[0] != "kafka"
+            )
+        )
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[log])
+
+
+@cli.command()
+@_brokers
+@_topic
+@_group
+@_port
+@_users
+@click.option("--rate", type=_Number(0, min_open=True), default=10, help="Clicks a second.")
+@click.option("--seconds", type=_Number(0, min_open=True), help="Stop after so long.")
+def demo(
+    brokers: str | None,
+    topic: str,
+    group: str,
+    port: int,
+    users: int,
+    rate: float,
+    seconds: float | None,
+) -> None:
+    """Emit clicks, count them, and answer over HTTP, all in one program."""
+    from clicklib import clicks
+
+    graph = clicks.graph(clicks.process, group, topic)
+    with _running(brokers, topic, graph.table) as (cluster, stop):
+        if seconds is not None:
+            timer = threading.Timer(seconds, stop.set)
+            timer.daemon = True
+            timer.start()
+        clicks.run(cluster, stop, graph, users, rate, port)
+
+
+@cli.command()
+@_brokers
+@_topic
+@_users
+@click.option(
+    "--rate",
+    type=_Number(0),
+    default=10,
+    help="Clicks a second; 0 is as fast as possible.",
+)
+@click.option("--count", type=click.IntRange(0), help="Stop after so many clicks.")
+@click.option("--key", help="The one user who clicks, instead of --users.")
+def emit(
+    brokers: str | None, topic: str, users: int, rate: float, count: int | None, key: str | None
+) -> None:
+    """Emit clicks until Ctrl-C, or --count of them."""
+    keys = (f"user-{i % users}" if key is None else key for i in itertools.count())
+    with _running(brokers, stream=topic) as (cluster, stop):
+        tally = _Tally(stop)
+        try:
+            _emit(cluster, topic, itertools.islice(keys, count), rate, tally)
+        finally:
+            click.echo(f"emitted {tally.emitted} clicks, {tally.acknowledged} acknowledged")
+        if tally.error is not None:
+            raise tally.error
+
+
+class _Tally:
+    """What became of the clicks of an emitter; the first that fails sets `stop`."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.emitted = self.answered = self.acknowledged = 0
+        self.error: BaseException | None = None
+        self._lock = threading.Lock()
+
+    def answer(self, promise: Future[Any]) -> None:
+        error = promise.exception()
+        with self._lock:
+            self.answered += 1
+            self.acknowledged += error is None
+            self.error = self.error or error
+        if error is not None:
+            self.stop.set()
+
+
+def _emit(cluster: Cluster, topic: str, keys: Iterable[str], rate: float, tally: _Tally) -> None:
+    from clicklib.codec import String
+    from clicklib.emitter import Emitter
+
+    with Emitter(cluster, topic, String()) as emitter:
+        begin = time.monotonic()
+        for i, key in enumerate(keys):
+            if tally.stop.wait(begin + i / rate - time.monotonic() if rate else 0):
+                break
+            while tally.emitted - tally.answered >= _IN_FLIGHT and not tally.stop.wait(0.005):
+                pass
+            promise = emitter.emit(key, datetime.now(UTC).isoformat())
+            tally.emitted += 1
+            promise.add_done_callback(tally.answer)
+
+
+@cli.command()
+@_brokers
+@_topic
+@_group
+@click.option(
+    "--guarantee",
+    type=click.Choice(["at_least_once", "exactly_once"]),
+    default="at_least_once",
+)
+@_state_dir
+@click.option("--quiet", is_flag=True, help="Don't print each click.")
+def process(
+    brokers: str | None,
+    topic: str,
+    group: str,
+    guarantee: str,
+    state_dir: Path | None,
+    quiet: bool,
+) -> None:
+    """Count clicks until Ctrl-C."""
+    from clicklib import clicks
+
+    graph = clicks.graph(clicks.count if quiet else clicks.process, group, topic)
+    with _running(brokers, topic, graph.table) as (cluster, stop):
+        clicks.run_processor(cluster, stop, graph, guarantee=guarantee, state_dir=state_dir)
+
+
+@cli.command()
+@_brokers
+@_group
+@_port
+@_state_dir
+def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> None:
+    """Answer GET /user-3 from the group's table until Ctrl-C."""
+    from clicklib import clicks
+
+    table = clicks.group_table(group)
+    with _running(brokers, table=table) as (cluster, stop):
+        clicks.run_view(cluster, stop, table, port, state_dir=state_dir)
+
+
+@cli.group()
+def broker() -> None:
+    """The Kafka of this machine, shared by all programs of its user."""
+
+
+@broker.command()
+@click.option("--nodes", type=click.IntRange(1), default=1)
+@click.option("--port", type=click.IntRange(1, 65535), help="The first port that it takes.")
+def start(nodes: int, port: int | None) -> None:
+    """Start it to stay, and print its address on the last line."""
+    from clicklib import broker
+
+    cluster = broker.start(nodes, port)
+    click.echo("Kafka runs until `clicklib broker stop`")
+    click.echo(str(cluster))
+
+
+@broker.command()
+def stop() -> None:
+    """Stop it, whoever uses it; its data stay."""
+    from clicklib import broker
+
+    click.echo("Kafka stopped" if broker.stop() else "Kafka was not running")
+
+
+@broker.command()
+def status() -> None:
+    """Say whether it runs, where, for whom, and how large it is."""
+    from clicklib import broker
+
+    clusters = broker.status()
+    for cluster in clusters:
+        click.echo(
+            f"{cluster.nodes} node{'s' * (cluster.nodes > 1)}: "
+            f"{'running at ' + ','.join(cluster.addresses) if cluster.running else 'not running'}, "
+            f"{'stays until stopped' if cluster.stays else f'{len(cluster.users)} users'}, "
+            f"{cluster.memory >> 20} MB of memory, {cluster.size >> 20} MB in {cluster.directory}"
+        )
+    if not clusters:
+        click.echo("Kafka was never started here")
+
+
+@broker.command()
+@click.option("--nodes", type=click.IntRange(1), default=1)
+@click.option("-n", "--lines", type=click.IntRange(1), default=50)
+def logs(nodes: int, lines: int) -> None:
+    """Print the last lines of its log."""
+    from clicklib import broker
+
+    click.echo(broker.logs(nodes, lines))
+
+
+@broker.command()
+@click.option("--stop", is_flag=True, help="Stop it first.")
+def wipe(stop: bool) -> None:
+    """Delete its topics, messages and offsets."""
+    from clicklib import broker
+
+    broker.wipe(stop=stop)
+    click.echo("Kafka's data are deleted")
+
+
+@broker.command()
+def fetch() -> None:
+    """Fetch Kafka and check it, without starting it."""
+    from clicklib import broker
+
+    click.echo(f"Kafka is in {broker.fetch()}")
+
+
+@cli.command()
+def doctor() -> None:
+    """Say what is there, what is missing, and what to do about it."""
+    from clicklib.doctor import examine
+
+    complete = True
+    for finding in examine():
+        click.echo(str(finding))
+        complete = complete and not finding.is_missing
+    if not complete:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,124 @@
+"""What a callback may do: look at its message, read and change its key's value in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from clicklib.codec import Codec, decode_key
+from clicklib.errors import CallbackError, ClicklibError, CodecError
+
+__all__ = ["Context"]
+
+Read = Callable[[bytes], bytes | None]
+
+
+class Context:
+    """Handed to the callback with each message, and good only until it returns.
+
+    It gathers what the callback does and sends nothing. An error that it raises stops the
+    processor even if the callback swallows it.
+    """
+
+    __slots__ = ("_codec", "_record", "error", "group", "read", "rows", "size")
+
+    def __init__(self, group: str, codec: Codec, read: Read) -> None:
+        self.group = group
+        self.read = read
+        self.rows: dict[bytes, bytes | None] = {}
+        self.size = 0
+        self.error: ClicklibError | None = None
+        self._codec = codec
+        self._record: Any = None
+
+    @property
+    def key(self) -> str:
+        """The message's key: in the clicks example, the user."""
+        return decode_key(self._record.key)
+
+    @property
+    def topic(self) -> str:
+        """The topic that the message was read from."""
+        return self._record.topic
+
+    @property
+    def partition(self) -> int:
+        """The message's partition, and so the partition of its key's value in the table."""
+        return self._record.partition
+
+    @property
+    def offset(self) -> int:
+        """The message's offset in its partition."""
+        return self._record.offset
+
+    @property
+    def timestamp(self) -> int:
+        """The message's time in milliseconds since 1970, set by the emitter or the broker."""
+        return self._record.timestamp
+
+    @property
+    def headers(self) -> dict[str, bytes | None]:
+        """The message's headers; of a name that stands twice, the last."""
+        return dict(self._record.headers)
+
+    def value(self) -> Any:
+        """The value of the message's key in the table, or None where it has none.
+
+        Decoded anew at each call: to change the table, call `set_value`.
+        """
+        key = self._record.key or b""
+        data = self.rows[key] if key in self.rows else self.read(key)
+        if data is None:
+            return None
+        try:
+            return self._codec.decode(data)
+        except Exception as exc:
+            raise self._failed(
+                CodecError(f"the table's codec cannot decode {data[:60]!r}: {exc}", **self._where())
+            ) from exc
+
+    def set_value(self, value: Any) -> None:
+        """Give the message's key a value in the table; `value()` returns it from now on."""
+        try:
+            data = self._codec.encode(value)
+            if not isinstance(data, bytes):
+                raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+        except Exception as exc:
+            raise self._failed(
+                CodecError(f"the table's codec cannot encode {value!r:.60}: {exc}", **self._where())
+            ) from exc
+        self._set(data)
+
+    def delete(self) -> None:
+        """Remove the message's key from the table: a tombstone goes to the table's topic."""
+        self._set(None)
+
+    def fail(self, reason: str | BaseException) -> NoReturn:
+        """Stop the processor; this message stays uncommitted and comes again at the next start.
+
+        Raises CallbackError.
+        """
+        error = CallbackError(f"the callback failed: {reason}", **self._where())
+        raise self._failed(error) from (reason if isinstance(reason, BaseException) else None)
+
+    def _set(self, data: bytes | None) -> None:
+        key = self._record.key or b""
+        before = self.rows.get(key)
+        if before is None and key not in self.rows:
+            self.size += len(key)
+        self.size += len(data or b"") - len(before or b"")
+        self.rows[key] = data
+
+    def _where(self) -> dict[str, Any]:
+        record = self._record
+        return {
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "key": decode_key(record.key),
+        }
+
+    def _failed(self, error: ClicklibError) -> ClicklibError:
+        if self.error is None:
+            self.error = error
+        return error

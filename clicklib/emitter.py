@@ -1,0 +1,164 @@
+"""The emitter: puts messages into a stream, and says when Kafka has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, Self
+
+from clicklib._hash import partition_of
+from clicklib._kafka import Writer
+from clicklib._service import closed_at_exit
+from clicklib.cluster import Brokers, Cluster
+from clicklib.codec import Codec, encode_key
+from clicklib.errors import CodecError, DeliveryError, UsageError
+
+__all__ = ["Acknowledged", "Emitter"]
+
+Acknowledged = tuple[int, int]
+"""What a future gives: the partition and the offset of the record."""
+
+
+class Emitter:
+    """Sends messages to the stream `topic`, each to the partition of its key.
+
+    A future that succeeded means that the record is in the log of every in-sync replica
+    (acks=all, idempotent: retried without duplicates). At most `buffer` messages may be
+    unacknowledged; `emit` then waits. `delivery_timeout` (seconds) is how long a message may stay
+    unacknowledged before its future fails.
+
+    Raises UnavailableError when no broker answers within `connect_timeout` seconds, TopicError
+    when the topic is not there.
+    """
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        topic: str,
+        codec: Codec,
+        *,
+        headers: Mapping[str, bytes] | None = None,
+        buffer: int = 10_000,
+        linger: float = 0.005,
+        delivery_timeout: float = 120.0,
+        connect_timeout: float = 10.0,
+    ) -> None:
+        if buffer < 1:
+            raise UsageError("the buffer of an emitter holds at least one message")
+        self.topic, self.codec = topic, codec
+        self._headers = dict(headers or {})
+        self._timeout = delivery_timeout
+        self._room = threading.BoundedSemaphore(buffer)
+        self._closed = False
+        self._writer = Writer(
+            Cluster.of(brokers),
+            connect_timeout=connect_timeout,
+            linger=linger,
+            delivery_timeout=delivery_timeout,
+        )
+        try:
+            self._partitions = self._writer.partitions(topic)
+        except BaseException:
+            self._writer.close()
+            raise
+        closed_at_exit(self, self.close)
+
+    def emit(
+        self, key: str, msg: Any, headers: Mapping[str, bytes] | None = None
+    ) -> Future[Acknowledged]:
+        """Send `msg` under `key`; the future gives partition and offset once Kafka has it.
+
+        Waits while the buffer is full. None as the message is sent as a tombstone, without the
+        codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
+        that Kafka would refuse or when the buffer stays full for the delivery timeout, UsageError
+        after `close`. The future fails with DeliveryError.
+        """
+        raw = encode_key(key)
+        data = self._encode(key, msg)
+        partition = partition_of(raw, self._partitions)
+        extra = self._headers if headers is None else {**self._headers, **headers}
+        if not self._room.acquire(timeout=self._timeout):
+            raise DeliveryError(
+                f"the buffer stayed full for {self._timeout:g} s: Kafka acknowledges nothing",
+                topic=self.topic,
+                key=key,
+            )
+        promise: Future[Acknowledged] = Future()
+        promise.set_running_or_notify_cancel()
+        try:
+            if self._closed:
+                raise UsageError("the emitter is closed", topic=self.topic, key=key)
+            sent = self._writer.send(self.topic, data, raw, list(extra.items()), partition)
+        except BaseException as exc:
+            self._room.release()
+            if isinstance(exc, UsageError) or not isinstance(exc, Exception):
+                raise
+            raise self._undelivered(key, partition, exc) from exc
+        sent.add_callback(self._delivered, promise)
+        sent.add_errback(self._failed, promise, key, partition)
+        return promise
+
+    def emit_sync(
+        self,
+        key: str,
+        msg: Any,
+        headers: Mapping[str, bytes] | None = None,
+        timeout: float | None = None,
+    ) -> Acknowledged:
+        """`emit`, and wait until Kafka has the message, at most `timeout` seconds."""
+        return self.emit(key, msg, headers).result(timeout)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all that was emitted is answered, at most `timeout` seconds; says whether."""
+        return self._writer.flush(timeout)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Refuse new messages, deliver those that were taken, free everything; repeatable.
+
+        What is not delivered within `timeout` seconds is given up: its future fails.
+        """
+        self._closed = True
+        self._writer.close(timeout)
+
+    def _encode(self, key: str, msg: Any) -> bytes | None:
+        if msg is None:
+            return None
+        try:
+            data = self.codec.encode(msg)
+            if not isinstance(data, bytes):
+                raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+        except Exception as exc:
+            raise CodecError(
+                f"the codec cannot encode {msg!r:.60}: {exc}", topic=self.topic, key=key
+            ) from exc
+        return data
+
+    def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
+        self._room.release()
+        promise.set_result((metadata.partition, metadata.offset))
+
+    def _failed(
+        self, promise: Future[Acknowledged], key: str, partition: int, error: Exception
+    ) -> None:
+        self._room.release()
+        failure = self._undelivered(key, partition, error)
+        failure.__cause__ = error
+        promise.set_exception(failure)
+
+    def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
+        return DeliveryError(
+            f"Kafka did not take the message: {error}",
+            topic=self.topic,
+            partition=partition,
+            key=key,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Emitter {self.topic}{' closed' if self._closed else ''}>"

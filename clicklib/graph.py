@@ -1,0 +1,109 @@
+"""The graph of a group: what it reads, what it keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clicklib.codec import Codec
+from clicklib.errors import UsageError
+
+__all__ = ["Graph", "Input", "Persist", "define_group", "group_table"]
+
+# Kafka's rule for topic names (org.apache.kafka.common.internals.Topic).
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+@dataclass(frozen=True)
+class Input:
+    """Read `topic`, decode each message with `codec`, and call `callback(ctx, msg)`."""
+
+    topic: str
+    codec: Codec
+    callback: Callable[[Any, Any], None]
+
+    def __post_init__(self) -> None:
+        _check_topic(self.topic)
+        _check_codec(self.codec, f"the codec of input {self.topic}")
+        if not callable(self.callback):
+            raise UsageError(f"the callback of input {self.topic} cannot be called")
+
+
+@dataclass(frozen=True)
+class Persist:
+    """Keep a value for each key in the group's table, encoded with `codec`."""
+
+    codec: Codec
+
+    def __post_init__(self) -> None:
+        _check_codec(self.codec, "the codec of the table")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What `define_group` returns."""
+
+    group: str
+    inputs: tuple[Input, ...]
+    persist: Persist
+
+    @property
+    def table(self) -> str:
+        """The topic of the group's table."""
+        return group_table(self.group)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The input topics, in the order of their definition."""
+        return tuple(edge.topic for edge in self.inputs)
+
+
+def group_table(group: str) -> str:
+    """The name of the topic that holds the table of `group`: `<group>-table`, as in Goka."""
+    return f"{group}-table"
+
+
+def define_group(group: str, *edges: Input | Persist) -> Graph:
+    """Put together the graph of `group` from its edges: Inputs and one Persist.
+
+    Raises UsageError for a graph that cannot run: no input, a topic read twice, no table or
+    two, the group's own table as an input, a name that Kafka doesn't take.
+    """
+    if not group:
+        raise UsageError("a group needs a name")
+    unknown = [edge for edge in edges if not isinstance(edge, (Input, Persist))]
+    if unknown:
+        raise UsageError(f"not an edge of a group: {unknown[0]!r}; use Input or Persist")
+    inputs = tuple(edge for edge in edges if isinstance(edge, Input))
+    tables = [edge for edge in edges if isinstance(edge, Persist)]
+    if not inputs:
+        raise UsageError(f"group {group} reads nothing: give it at least one Input")
+    if len(tables) != 1:
+        raise UsageError(f"group {group} needs exactly one Persist, got {len(tables)}")
+    _check_topic(group_table(group))
+    topics = [edge.topic for edge in inputs]
+    for topic in topics:
+        if topics.count(topic) > 1:
+            raise UsageError(f"group {group} reads a topic twice: give it one Input", topic=topic)
+        if topic == group_table(group):
+            raise UsageError(
+                f"group {group} cannot read its own table: use ctx.value()", topic=topic
+            )
+    return Graph(group, inputs, tables[0])
+
+
+def _check_topic(topic: str) -> None:
+    if not isinstance(topic, str) or not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+        raise UsageError(
+            f"{topic!r} is not a topic name: Kafka takes 1 to 249 letters, digits, '.', '_', '-'"
+        )
+
+
+def _check_codec(codec: Codec, what: str) -> None:
+    if isinstance(codec, type):
+        raise UsageError(f"{what} is a class: write {codec.__name__}()")
+    for method in ("encode", "decode"):
+        if not callable(getattr(codec, method, None)):
+            raise UsageError(f"{what} has no method {method}: {codec!r}")

@@ -1,0 +1,445 @@
+"""The processor: a member of a group that keeps the group's table up to date."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from clicklib._hash import partition_of
+from clicklib._kafka import GroupReader, OutOfRange, TableReader, TopicPartition, Writer
+from clicklib._service import Service
+from clicklib._state import State
+from clicklib._statedir import MemoryDirectory, StateDirectory
+from clicklib._table import Table
+from clicklib._task import Batch, Task
+from clicklib._worker import Flusher, Worker
+from clicklib.cluster import Brokers, Cluster
+from clicklib.codec import decode_key, encode_key
+from clicklib.errors import KafkaError, TopicError, UnavailableError, UsageError
+from clicklib.graph import Graph
+from clicklib.topics import Topic, TopicManager
+
+__all__ = ["Processor", "Stats"]
+
+logger = logging.getLogger("clicklib")
+
+_QUEUE_BYTES = 8 << 20  # of one partition: above, it is paused; below half of it, resumed
+_COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
+_JOIN_TIMEOUT = 30.0  # seconds without an assignment before the membership is made anew
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a processor has done since it started. Lag is in offsets, by partition."""
+
+    state: State
+    partitions: tuple[int, ...] = ()
+    records_in: int = 0
+    rows_out: int = 0
+    flushes: int = 0
+    rebalances: int = 0
+    recovering: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lag: dict[int, int] = field(default_factory=dict)
+
+
+class Processor(Service):
+    """Runs the callbacks of `graph` for its share of the partitions.
+
+    Every message is handled at least once: its offset is committed when all rows that it led to
+    are acknowledged by Kafka. With no committed offset a group starts at the oldest message, or
+    at the newest if `start` says so. While behind, rows are sent and offsets committed every
+    `commit_interval` seconds; when caught up, at once.
+
+    The table's rows are kept in `storage`: `lmdb`, in folders below `state_dir` (default: the
+    user's cache folder), or `memory`. `session_timeout` (seconds) is how long the group waits for
+    a member that fell silent. `on_rebalance(partitions)` is called after each assignment;
+    `on_update(key, value)` after a row is stored, on the thread of its partition.
+
+    What may stop it: DataError for a message, DeliveryError for a row, TopicError for topics that
+    are missing or don't fit together, UnavailableError when no broker answers at the start.
+    """
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        graph: Graph,
+        *,
+        guarantee: Literal["at_least_once"] = "at_least_once",
+        start: Literal["oldest", "newest"] = "oldest",
+        commit_interval: float = 5.0,
+        storage: Literal["lmdb", "memory"] = "lmdb",
+        state_dir: Path | str | None = None,
+        session_timeout: float = 10.0,
+        max_poll_interval: float = 300.0,
+        connect_timeout: float = 10.0,
+        on_rebalance: Callable[[tuple[int, ...]], None] | None = None,
+        on_update: Callable[[str, Any], None] | None = None,
+    ) -> None:
+        super().__init__(f"processor {graph.group}")
+        for name, value, known in (
+            ("guarantee", guarantee, ("at_least_once",)),
+            ("start", start, ("oldest", "newest")),
+            ("storage", storage, ("lmdb", "memory")),
+        ):
+            if value not in known:
+                raise UsageError(f"{name} is {' or '.join(map(repr, known))}, not {value!r}")
+        self.cluster, self.graph = Cluster.of(brokers), graph
+        self.commit_interval = commit_interval
+        self._start, self._storage, self._state_dir = start, storage, state_dir
+        self._session_timeout, self._max_poll_interval = session_timeout, max_poll_interval
+        self._connect_timeout = connect_timeout
+        self._on_rebalance, self._on_update = on_rebalance, on_update
+        self._edges = {edge.topic: edge for edge in graph.inputs}
+        self._reset()
+
+    def _reset(self) -> None:
+        self._workers: dict[int, Worker] = {}
+        self._lost: list[Worker] = []  # abandoned ones whose callback has not returned yet
+        self._new: tuple[int, ...] | None = None  # an assignment that the loop has not seen yet
+        self._waiting: set[int] = set()  # assigned; where to read the table is not known yet
+        self._tables: dict[int, Table] = {}  # being recovered
+        self._owned: tuple[int, ...] = ()
+        self._safe: dict[TopicPartition, int] = {}  # input offsets that may be committed
+        self._committed: dict[TopicPartition, int] = {}
+        self._committing: dict[TopicPartition, int] = {}
+        self._next_commit = 0.0
+        self._joined_by = 0.0
+        self._counters = {"records": 0, "rows": 0, "flushes": 0, "rebalances": 0}
+        self._lag: dict[int, int] = {}
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """The partitions that this processor owns now, sorted."""
+        return self._owned
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it is in the group and the table of each of its partitions is up to date."""
+        return self.state is State.RUNNING
+
+    def stats(self) -> Stats:
+        """A snapshot of what it has done."""
+        workers = list(self._workers.values())
+        return Stats(
+            state=self.state,
+            partitions=self._owned,
+            records_in=self._counters["records"] + sum(w.task.handled for w in workers),
+            rows_out=self._counters["rows"],
+            flushes=self._counters["flushes"],
+            rebalances=self._counters["rebalances"],
+            recovering={p: (t.position, t.end) for p, t in list(self._tables.items())},
+            lag=dict(self._lag),
+        )
+
+    def get(self, key: str) -> Any:
+        """The value of `key` as the callback would see it now, or None.
+
+        Raises UsageError for a key whose partition this processor doesn't own or is still
+        recovering: a View answers for all of them.
+        """
+        partition = partition_of(encode_key(key), self._count)
+        worker = self._workers.get(partition)
+        if worker is None:
+            raise UsageError(
+                f"this processor owns the partitions {self._owned}; use a View to see all",
+                partition=partition,
+                key=key,
+            )
+        return worker.task.get(key)
+
+    _count = 1  # partitions of the table; known once it runs
+
+    def _main(self) -> None:
+        self._reset()
+        with ExitStack() as stack:
+            cluster_id, table = self._check_topics()
+            self._count = table.partitions
+            self._identity = f"{cluster_id} {table.id}"
+            self._stores = (
+                MemoryDirectory()
+                if self._storage == "memory"
+                else StateDirectory(self._state_dir, cluster_id, self.graph.group, table.name)
+            )
+            stack.callback(self._stores.close)
+            writer = Writer(
+                self.cluster,
+                connect_timeout=self._connect_timeout,
+                linger=0.005,
+                delivery_timeout=120.0,
+            )
+            stack.callback(writer.close, 1.0)
+            name = f"{self._name} flusher"
+            self._flusher = Flusher(self, name, writer, table.name, self._flushed, self._fail)
+            self._flusher.start()
+            stack.callback(self._flusher.end)
+            self._reader = TableReader(self.cluster, table.name, self._connect_timeout)
+            stack.callback(self._reader.close)
+            self._join()
+            stack.callback(lambda: self._inputs.close())
+            self._move(State.RECOVERING)
+            try:
+                self._loop()
+            finally:
+                self._leave()
+
+    def _check_topics(self) -> tuple[str, Topic]:
+        """The cluster's id and the table's topic, created with its inputs' partitions if missing.
+
+        Raises TopicError when an input is missing or partition counts differ (Goka's rule: the
+        inputs and the table of a group are co-partitioned).
+        """
+        with TopicManager(self.cluster, self._connect_timeout) as topics:
+            counts = {}
+            for name in self.graph.topics:
+                topic = topics.find(name)
+                if topic is None:
+                    raise TopicError(
+                        "the input is not there: create it with TopicManager.ensure_stream",
+                        topic=name,
+                    )
+                counts[name] = topic.partitions
+            table = topics.ensure_table(
+                self.graph.table, next(iter(counts.values())), mismatch="ignore"
+            )
+            counts[table.name] = table.partitions
+            if len(set(counts.values())) > 1:
+                listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+                raise TopicError(
+                    f"the inputs and the table of group {self.graph.group} need the same number "
+                    f"of partitions: {listed}"
+                )
+            return topics.cluster_id, table
+
+    def _join(self) -> None:
+        self._inputs = GroupReader(
+            self.cluster,
+            self.graph.group,
+            self.graph.topics,
+            start=self._start,
+            session_timeout=self._session_timeout,
+            max_poll_interval=self._max_poll_interval,
+            connect_timeout=self._connect_timeout,
+            on_revoked=self._give_up,
+            on_assigned=self._assigned,
+            on_lost=self._lose,
+        )
+        self._joined_by = time.monotonic() + _JOIN_TIMEOUT
+
+    def _loop(self) -> None:
+        """What a processor does, over and over."""
+        while not self._stopping.is_set():
+            self._adopt()
+            recovering = self._recover()
+            paused = any(worker.queued > _QUEUE_BYTES / 2 for worker in self._workers.values())
+            records = self._inputs.poll(0.0 if recovering else 0.01 if paused else 0.1)
+            self._hand_out(records)
+            self._look_after(records)
+            self._commit()
+
+    # The group gives and takes partitions. These three run while the loop waits in `poll`.
+
+    def _assigned(self, places: set[TopicPartition]) -> None:
+        self._new = tuple(sorted({place.partition for place in places}))
+
+    async def _give_up(self) -> None:
+        """Finish the messages in hand, flush, commit: then another member may go on."""
+        deadline = time.monotonic() + self._max_poll_interval / 2
+        for worker in self._workers.values():
+            worker.finish()
+        while any(worker.is_alive() for worker in self._workers.values()):
+            if time.monotonic() > deadline or self._stopping.wait(0):
+                break
+            await self._inputs.sleep(0.005)
+        if not self._stopping.is_set():
+            offsets = self._uncommitted()
+            self._lose()
+            if offsets:
+                try:
+                    await self._inputs.commit_soon(offsets)
+                except Exception as exc:
+                    logger.warning("%s: last commit failed, messages repeat: %s", self._name, exc)
+
+    def _lose(self) -> None:
+        """Drop the partitions as they are; what isn't committed is done again by their next owner."""
+        for worker in self._workers.values():
+            worker.abandon()
+            self._counters["records"] += worker.task.handled
+            if worker.is_alive():
+                self._lost.append(worker)
+        self._workers = {}
+        self._tables, self._waiting, self._new, self._owned = {}, set(), None, ()
+        self._safe, self._committed, self._committing = {}, {}, {}
+        self._lag = {}
+        self._joined_by = time.monotonic() + _JOIN_TIMEOUT
+
+    # An assigned partition is first recovered, then processed.
+
+    def _adopt(self) -> None:
+        """Find out where to read the table of newly assigned partitions."""
+        if self._new is not None:
+            self._owned, self._new = self._new, None
+            self._waiting = set(self._owned)
+            self._joined_by = float("inf")
+            self._counters["rebalances"] += 1
+            self._move(State.RECOVERING)
+            if self._on_rebalance is not None:
+                self._on_rebalance(self._owned)
+        self._lost = [worker for worker in self._lost if worker.is_alive()]
+        ready = self._waiting - {worker.task.partition for worker in self._lost}
+        if not ready:
+            return
+        try:
+            bounds = self._reader.bounds(ready)
+        except UnavailableError as exc:
+            logger.warning("%s: recovery waits for the broker: %s", self._name, exc)
+            return
+        for partition, (begin, end) in bounds.items():
+            store = self._stores.store(partition, f"{self._identity} {partition}")
+            self._tables[partition] = Table(partition, store, begin, end)
+        self._waiting -= ready
+        self._read_tables()
+
+    def _read_tables(self) -> None:
+        for partition, table in list(self._tables.items()):
+            if table.recovered:
+                del self._tables[partition]
+                self._begin(table)
+        self._reader.read_from({p: table.position for p, table in self._tables.items()})
+
+    def _recover(self) -> bool:
+        """Take one step of recovery; says whether there is more to do."""
+        if self._tables:
+            try:
+                records = self._reader.poll(0.05)
+            except OutOfRange:
+                self._waiting |= set(self._tables)
+                self._tables = {}
+                return True
+            for partition, table in list(self._tables.items()):
+                batch = records.get(partition)
+                if batch:
+                    self._updated(table.apply(batch, batch[-1].offset + 1))
+                elif (position := self._reader.position(partition)) > table.position:
+                    table.apply((), position)
+            if any(table.recovered for table in self._tables.values()):
+                self._read_tables()
+        if self._tables or self._waiting or self._joined_by != float("inf"):
+            return bool(self._tables)
+        self._move(State.RUNNING)
+        return False
+
+    def _begin(self, table: Table) -> None:
+        """Process a partition from now on."""
+        worker = Worker(
+            self,
+            f"{self._name} partition {table.partition}",
+            Task(self.graph, table.partition, table.store),
+            self._flusher.submit,
+            None if self._on_update is None else lambda batch: self._updated(batch.rows),
+            self._fail,
+        )
+        self._workers[table.partition] = worker
+        worker.start()
+        self._inputs.resume(TopicPartition(t, table.partition) for t in self.graph.topics)
+
+    # Messages are handed out, slow partitions paused, safe offsets committed.
+
+    def _hand_out(self, records: dict[TopicPartition, list[Any]]) -> None:
+        for place, batch in records.items():
+            worker = self._workers[place.partition]
+            if self._inputs.lag(place, batch[-1].offset + 1):
+                worker.behind.add(place.topic)
+            else:
+                worker.behind.discard(place.topic)
+            worker.give(self._edges[place.topic], batch)
+
+    def _look_after(self, records: dict[TopicPartition, list[Any]]) -> None:
+        now = time.monotonic()
+        for partition, worker in self._workers.items():
+            places = [TopicPartition(topic, partition) for topic in self.graph.topics]
+            if worker.queued > _QUEUE_BYTES:
+                self._inputs.pause(places)
+            elif worker.queued < _QUEUE_BYTES / 2:
+                self._inputs.resume(places)
+            for place in places:
+                behind = place.topic in worker.behind and place not in records
+                if behind and self._inputs.caught_up(place):
+                    worker.behind.discard(place.topic)
+                    worker.flush()
+            if now - worker.last_flush > self.commit_interval and worker.task.pending:
+                worker.flush()
+            self._lag[partition] = sum(
+                self._inputs.lag(place, position) or 0
+                for place in places
+                if (position := worker.task.position(place.topic)) is not None
+            )
+        if now > self._joined_by:
+            logger.warning("%s: no assignment for %g s, joins anew", self._name, _JOIN_TIMEOUT)
+            self._inputs.close()
+            self._lose()
+            self._join()
+
+    def _flushed(self, worker: Worker, batch: Batch, position: int | None) -> None:
+        """A batch is in Kafka: its offsets may be committed, its rows stored."""
+        if self._workers.get(batch.partition) is worker:
+            for topic, offset in batch.offsets.items():
+                self._safe[TopicPartition(topic, batch.partition)] = offset
+        self._counters["rows"] += len(batch.rows)
+        self._counters["flushes"] += 1
+        worker.answer(position)
+
+    def _uncommitted(self) -> dict[TopicPartition, int]:
+        safe = dict(self._safe)
+        return {p: offset for p, offset in safe.items() if self._committed.get(p) != offset}
+
+    def _commit(self) -> None:
+        """Commit what is safe, one commit at a time; one that failed is sent again."""
+        if time.monotonic() < self._next_commit or not self._inputs.commit_done:
+            return
+        if self._committing:
+            if self._inputs.commit_error is None:
+                self._committed.update(self._committing)
+            self._committing = {}
+        offsets = self._uncommitted()
+        if offsets:
+            self._inputs.commit_async(offsets)
+            self._committing = offsets
+            self._next_commit = time.monotonic() + _COMMIT_PAUSE
+
+    def _leave(self) -> None:
+        """Stop the partitions, commit, and leave the group, within the grace that `stop` gave."""
+        deadline = time.monotonic() + self._grace
+        for worker in self._workers.values():
+            worker.finish()
+        for worker in self._workers.values():
+            worker.join(max(0.0, deadline - time.monotonic()))
+        offsets = self._uncommitted()
+        self._lose()
+        if offsets:
+            try:
+                self._inputs.commit(offsets, timeout=max(1.0, deadline - time.monotonic()))
+            except KafkaError as exc:
+                logger.warning("%s: last commit failed, messages repeat: %s", self._name, exc)
+
+    def _updated(self, rows: Any) -> None:
+        if self._on_update is None:
+            return
+        decode = self.graph.persist.codec.decode
+        for key, data in rows.items():
+            self._on_update(decode_key(key), None if data is None else decode(data))
+
+    def _facts(self) -> dict[str, Any]:
+        stats = self.stats()
+        return {
+            **super()._facts(),
+            "partitions": ", ".join(map(str, stats.partitions)) or "none",
+            "records in": stats.records_in,
+            "rows out": stats.rows_out,
+            "lag": sum(stats.lag.values()),
+        }

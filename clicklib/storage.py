@@ -1,0 +1,277 @@
+"""The local copy of one partition of a table: its rows, and how far into the topic they reach.
+
+A store is a cache of Kafka. Rows and position move in one transaction, and a store that is
+damaged, foreign or newer than this program is dropped and rebuilt, never repaired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import logging
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import lmdb
+import msgspec
+import psutil
+
+__all__ = ["LmdbStorage", "MemoryStorage", "Snapshot", "Storage"]
+
+logger = logging.getLogger("clicklib")
+
+Rows = Mapping[bytes, bytes | None]
+
+_FORMAT = "clicklib store 1"
+_FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
+_CHUNK = 1_000  # rows read under one lock
+_LONGEST = 511  # bytes, LMDB's limit for a key
+
+
+class Snapshot(Protocol):
+    """Quick reads for one thread, as of its first read since `release`."""
+
+    def get(self, key: bytes, /) -> bytes | None: ...
+
+    def release(self) -> None: ...
+
+
+class Storage(Protocol):
+    """One partition of a table. Any thread may read; one thread writes."""
+
+    @property
+    def position(self) -> int | None:
+        """The offset of the first record that is not in the store; None for a new store."""
+
+    def get(self, key: bytes, /) -> bytes | None: ...
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose key begins with `prefix`, sorted by key."""
+
+    def __len__(self) -> int: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def write(self, rows: Rows, position: int) -> None:
+        """Set the rows (None removes one) and the position, both or neither."""
+
+    def evict(self, key: bytes) -> None:
+        """Forget a row here; the topic keeps it."""
+
+    def clear(self) -> None:
+        """Forget everything, the position too."""
+
+    def close(self) -> None: ...
+
+
+class MemoryStorage:
+    """A store in a dict: the quickest, and gone with the process."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self._rows: dict[bytes, bytes] = {}
+        self.get = self._rows.get
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        # list() of a dict is one step, so that a writer on another thread cannot disturb it.
+        rows = list(self._rows.items())
+        return iter(sorted(row for row in rows if row[0].startswith(prefix)))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def snapshot(self) -> Snapshot:
+        return self
+
+    def release(self) -> None:
+        pass
+
+    def write(self, rows: Rows, position: int) -> None:
+        for key, data in rows.items():
+            if data is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = data
+        self.position = position
+
+    def evict(self, key: bytes) -> None:
+        self._rows.pop(key, None)
+
+    def clear(self) -> None:
+        self._rows.clear()
+        self.position = None
+
+    def close(self) -> None:
+        pass
+
+
+class LmdbStorage:
+    """A store in a folder, in LMDB: read through memory maps, kept across restarts.
+
+    `identity` names the very topic and partition; a store that was written under another one is
+    dropped. LMDB takes keys of 1 to 511 bytes: other keys stand under their hash, in a database
+    of their own.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path, self._identity = path, f"{_FORMAT} {identity}".encode()
+        self._lock = threading.Lock()
+        reason = ""
+        try:
+            self._open()
+            reason = self._unfit()
+            if reason:
+                self._env.close()
+        except (lmdb.Error, OSError, ValueError) as exc:
+            reason = f"it is damaged ({exc})"
+        if reason:
+            logger.warning("local store %s: %s; dropped, to be rebuilt from Kafka", path, reason)
+            shutil.rmtree(path, ignore_errors=True)
+            self._open()
+        with self._env.begin(write=True, db=self._meta) as txn:
+            txn.put(b"identity", self._identity)
+            txn.put(b"open since boot", b"%d" % _boot_minute())
+
+    def _open(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        # sync=False: after a crash of the process the pages are still the system's, and a crash
+        # of the machine is noticed by `_unfit`.
+        self._env = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False)
+        try:
+            self._meta = self._env.open_db(b"meta")
+            self._main = self._env.open_db(b"rows")
+            self._odd = self._env.open_db(b"odd rows")
+            with self._env.begin() as txn:
+                position = txn.get(b"position", db=self._meta)
+                self.position = None if position is None else int(position)
+        except BaseException:
+            self._env.close()
+            raise
+
+    def _unfit(self) -> str:
+        """Why the store cannot be used, or an empty text."""
+        with self._env.begin(db=self._meta) as txn:
+            identity, boot = txn.get(b"identity"), txn.get(b"open since boot")
+        if identity != self._identity and (identity or self.position is not None):
+            return "it belongs to another topic, cluster or version"
+        if boot is not None and abs(int(boot) - _boot_minute()) > 1:
+            return "the machine went down while it was open"
+        return ""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        with self._lock, self._env.begin() as txn:
+            return self._get(txn, key)
+
+    def _get(self, txn: Any, key: bytes) -> bytes | None:
+        if 0 < len(key) <= _LONGEST:
+            return txn.get(key, db=self._main)
+        row = txn.get(_hash(key), db=self._odd)
+        return None if row is None else msgspec.msgpack.decode(row)[1]
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        with self._lock, self._env.begin() as txn:
+            odd = [msgspec.msgpack.decode(row) for _, row in txn.cursor(self._odd)]
+        rest = sorted((key, data) for key, data in odd if key.startswith(prefix))
+        return heapq.merge(self._main_items(prefix), rest)
+
+    def _main_items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """In chunks, since an open read transaction would keep the map from growing."""
+        last: bytes | None = None
+        while True:
+            chunk: list[tuple[bytes, bytes]] = []
+            with self._lock, self._env.begin() as txn, txn.cursor(self._main) as cursor:
+                begin = prefix[:_LONGEST] if last is None else last
+                found = cursor.set_range(begin) if begin else cursor.first()
+                if found and last is not None and cursor.key() == last:
+                    found = cursor.next()
+                while found and len(chunk) < _CHUNK and cursor.key().startswith(prefix):
+                    chunk.append(cursor.item())
+                    found = cursor.next()
+            yield from chunk
+            if len(chunk) < _CHUNK:
+                return
+            last = chunk[-1][0]
+
+    def __len__(self) -> int:
+        with self._lock, self._env.begin() as txn:
+            return txn.stat(self._main)["entries"] + txn.stat(self._odd)["entries"]
+
+    def snapshot(self) -> Snapshot:
+        return _LmdbSnapshot(self)
+
+    def write(self, rows: Rows, position: int) -> None:
+        with self._lock:
+            while True:
+                try:
+                    with self._env.begin(write=True) as txn:
+                        for key, data in rows.items():
+                            self._put(txn, key, data)
+                        txn.put(b"position", b"%d" % position, db=self._meta)
+                    break
+                except lmdb.MapFullError:
+                    self._env.set_mapsize(self._env.info()["map_size"] * 2)
+        self.position = position
+
+    def _put(self, txn: Any, key: bytes, data: bytes | None) -> None:
+        database = self._main
+        if not 0 < len(key) <= _LONGEST:
+            database = self._odd
+            if data is not None:
+                data = msgspec.msgpack.encode((key, data))
+            key = _hash(key)
+        if data is None:
+            txn.delete(key, db=database)
+        else:
+            txn.put(key, data, db=database)
+
+    def evict(self, key: bytes) -> None:
+        with self._lock, self._env.begin(write=True) as txn:
+            self._put(txn, key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            with self._env.begin(write=True) as txn:
+                txn.drop(self._main, delete=False)
+                txn.drop(self._odd, delete=False)
+                txn.delete(b"position", db=self._meta)
+            self.position = None
+
+    def close(self) -> None:
+        """Sync to the disk and close; repeatable."""
+        with self._lock:
+            if self._env is None:
+                return
+            with self._env.begin(write=True, db=self._meta) as txn:
+                txn.delete(b"open since boot")
+            self._env.sync(True)
+            self._env.close()
+            self._env = None
+
+
+class _LmdbSnapshot:
+    """One read transaction, opened at the first read."""
+
+    def __init__(self, store: LmdbStorage) -> None:
+        self._store = store
+        self._txn: Any = None
+
+    def get(self, key: bytes, /) -> bytes | None:
+        if self._txn is None:
+            self._txn = self._store._env.begin()
+        return self._store._get(self._txn, key)
+
+    def release(self) -> None:
+        if self._txn is not None:
+            self._txn.abort()
+            self._txn = None
+
+
+def _hash(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
+def _boot_minute() -> int:
+    return round(psutil.boot_time() / 60)

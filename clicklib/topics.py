@@ -1,0 +1,147 @@
+"""Make sure that topics are there as wanted, or say how they differ."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from clicklib._kafka import Admin
+from clicklib.cluster import Brokers, Cluster
+from clicklib.errors import TopicError, UsageError
+
+__all__ = ["Topic", "TopicManager"]
+
+logger = logging.getLogger("clicklib")
+
+Mismatch = Literal["ignore", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as the cluster has it."""
+
+    name: str
+    id: str
+    partitions: int
+    replication: int
+
+
+class TopicManager:
+    """Creates streams and tables, and checks those that exist.
+
+    Safe to use from several processes at once: who comes second finds the topic there. A topic
+    that differs from what is wanted is left as it is; `mismatch` says whether that is ignored,
+    warned of, or refused with TopicError (`fail`). Raises UnavailableError when no broker answers
+    within `timeout` seconds.
+    """
+
+    def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
+        self.cluster = Cluster.of(brokers)
+        self._admin = Admin(self.cluster, timeout)
+
+    def ensure_stream(
+        self,
+        topic: str,
+        partitions: int = 10,
+        *,
+        replication: int | None = None,
+        configs: Mapping[str, str] | None = None,
+        mismatch: Mismatch = "fail",
+    ) -> Topic:
+        """A topic that forgets by age. `replication` None is the broker's default."""
+        wanted = {"cleanup.policy": "delete", **(configs or {})}
+        return self._ensure(topic, partitions, replication, wanted, mismatch)
+
+    def ensure_table(
+        self,
+        topic: str,
+        partitions: int = 10,
+        *,
+        replication: int | None = None,
+        configs: Mapping[str, str] | None = None,
+        mismatch: Mismatch = "fail",
+    ) -> Topic:
+        """A topic that keeps the last value of each key: `cleanup.policy=compact`."""
+        wanted = {"cleanup.policy": "compact", **(configs or {})}
+        return self._ensure(topic, partitions, replication, wanted, mismatch)
+
+    def find(self, topic: str) -> Topic | None:
+        """The topic as it is, or None."""
+        found = self._admin.topics([topic]).get(topic)
+        return None if found is None else _topic(found)
+
+    @property
+    def cluster_id(self) -> str:
+        """The id of the cluster: a new cluster at the same address has another one."""
+        return self._admin.cluster_id()
+
+    def close(self) -> None:
+        self._admin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _ensure(
+        self,
+        name: str,
+        partitions: int,
+        replication: int | None,
+        configs: Mapping[str, str],
+        mismatch: Mismatch,
+    ) -> Topic:
+        if partitions < 1:
+            raise UsageError("a topic has at least one partition", topic=name)
+        if mismatch not in ("ignore", "warn", "fail"):
+            raise UsageError(f"mismatch is 'ignore', 'warn' or 'fail', not {mismatch!r}")
+        topic = self.find(name)
+        if topic is None:
+            # -1 asks the broker for its default (KIP-464).
+            self._admin.create(name, partitions, replication or -1, configs)
+            topic = self.find(name)
+            if topic is None:
+                raise TopicError("the topic vanished just after it was created", topic=name)
+        if mismatch != "ignore":
+            self._compare(topic, partitions, replication, configs, mismatch)
+        return topic
+
+    def _compare(
+        self,
+        topic: Topic,
+        partitions: int,
+        replication: int | None,
+        configs: Mapping[str, str],
+        mismatch: Mismatch,
+    ) -> None:
+        actual = self._admin.configs(topic.name)
+        differences = [
+            f"{what} is {has}, wanted {wants}"
+            for what, has, wants in (
+                ("partitions", topic.partitions, partitions),
+                ("replication", topic.replication, replication or topic.replication),
+                *((name, actual.get(name), value) for name, value in configs.items()),
+            )
+            if has != wants
+        ]
+        if not differences:
+            return
+        text = f"the topic differs: {'; '.join(differences)}"
+        if mismatch == "fail":
+            raise TopicError(
+                f"{text}. Delete it, use another name, or pass mismatch='warn'", topic=topic.name
+            )
+        logger.warning("%s (topic %s)", text, topic.name)
+
+
+def _topic(found: Mapping[str, Any]) -> Topic:
+    partitions = found["partitions"]
+    return Topic(
+        name=found["name"],
+        id=str(found["topic_id"]),
+        partitions=len(partitions),
+        replication=len(partitions[0]["replica_nodes"]) if partitions else 0,
+    )

@@ -1,0 +1,274 @@
+"""The view: the whole table, read from its topic and kept up to date."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from clicklib._hash import partition_of
+from clicklib._kafka import OutOfRange, TableReader
+from clicklib._service import Service
+from clicklib._state import State
+from clicklib._statedir import MemoryDirectory, StateDirectory
+from clicklib._table import Table
+from clicklib.cluster import Brokers, Cluster
+from clicklib.codec import Codec, decode_key, encode_key
+from clicklib.errors import CodecError, TopicError, UnavailableError, UsageError
+from clicklib.topics import TopicManager
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["View", "ViewStats"]
+
+logger = logging.getLogger("clicklib")
+
+_LOOK_PAUSE = 1.0  # seconds without a record before the broker is asked whether it is there
+
+
+@dataclass(frozen=True)
+class ViewStats:
+    """What a view has read since it started. Lag is in offsets, over all partitions."""
+
+    state: State
+    partitions: int
+    records_in: int
+    rows: int
+    lag: int
+
+
+class View(Service):
+    """A local copy of `table`, all partitions, that follows its topic.
+
+    While it first recovers, reads are refused unless they ask for stale values. Once running, it
+    goes on answering while the broker is away (`reconnecting`) and catches up afterwards.
+
+    Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (default: the user's cache
+    folder), or `memory`. `on_update(key, value)` is called for each row that is read, with None
+    for one that was deleted.
+
+    What may stop it: TopicError when the table is not there, UnavailableError when no broker
+    answers at the start, CodecError from `on_update`'s value.
+    """
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        table: str,
+        codec: Codec,
+        *,
+        storage: Literal["lmdb", "memory"] = "lmdb",
+        state_dir: Path | str | None = None,
+        connect_timeout: float = 10.0,
+        on_update: Callable[[str, Any], None] | None = None,
+    ) -> None:
+        super().__init__(f"view {table}")
+        if storage not in ("lmdb", "memory"):
+            raise UsageError(f"storage is 'lmdb' or 'memory', not {storage!r}")
+        self.cluster, self.table, self.codec = Cluster.of(brokers), table, codec
+        self._storage, self._state_dir = storage, state_dir
+        self._connect_timeout = connect_timeout
+        self._on_update = on_update
+        self._tables: dict[int, Table] = {}
+        self._records = 0
+        self._seen_running = False
+
+    def get(self, key: str, *, stale: bool = False) -> Any:
+        """The value of `key`, or None. `stale` also answers while the view first recovers."""
+        data = self._table_of(key, stale).store.get(encode_key(key))
+        return None if data is None else self._decode(encode_key(key), data)
+
+    def __contains__(self, key: str) -> bool:
+        return self._table_of(key, False).store.get(encode_key(key)) is not None
+
+    def __len__(self) -> int:
+        return sum(len(table.store) for table in self._readable(False))
+
+    def items(self, prefix: str = "", *, stale: bool = False) -> Iterator[tuple[str, Any]]:
+        """The keys that begin with `prefix` and their values, sorted by the keys' bytes."""
+        raw = encode_key(prefix)
+        rows = heapq.merge(*(table.store.items(raw) for table in self._readable(stale)))
+        return ((decode_key(key), self._decode(key, data)) for key, data in rows)
+
+    def to_frame(self, prefix: str = "") -> pd.DataFrame:
+        """The table as a DataFrame, the keys as its index.
+
+        A value with fields (a dict, a dataclass, a Struct) becomes a column for each; any other
+        stands in the column `value`.
+        """
+        import msgspec
+        import pandas as pd
+
+        keys, rows = [], []
+        for key, value in self.items(prefix):
+            plain = msgspec.to_builtins(value)
+            keys.append(key)
+            rows.append(plain if isinstance(plain, dict) else {"value": value})
+        return pd.DataFrame(rows, index=pd.Index(keys, name="key", dtype=object))
+
+    def evict(self, key: str) -> None:
+        """Forget `key` here; the topic keeps it, and the next update brings it back."""
+        self._table_of(key, False).store.evict(encode_key(key))
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it has been up to date at least once since it started."""
+        return self._seen_running
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Offsets read so far, and offsets to read, of the recovery under way."""
+        tables = list(self._tables.values())
+        return (
+            sum(min(t.position, t.end) - min(t.start, t.end) for t in tables),
+            sum(t.end - min(t.start, t.end) for t in tables),
+        )
+
+    def stats(self) -> ViewStats:
+        """A snapshot of what it has read."""
+        tables = list(self._tables.values())
+        return ViewStats(
+            state=self.state,
+            partitions=len(tables),
+            records_in=self._records,
+            rows=sum(len(t.store) for t in tables) if self._seen_running else 0,
+            lag=sum(max(0, t.end - t.position) for t in tables),
+        )
+
+    def _table_of(self, key: str, stale: bool) -> Table:
+        self._readable(stale)
+        return self._tables[partition_of(encode_key(key), len(self._tables))]
+
+    def _readable(self, stale: bool) -> list[Table]:
+        """The partitions, or UsageError when reads are refused."""
+        if not self._tables or not (self._seen_running or stale):
+            done, total = self.progress
+            raise UsageError(
+                f"the view of {self.table} is {self.state} ({done} of {total} offsets): call "
+                "wait_running() first, or read with stale=True"
+            )
+        return list(self._tables.values())
+
+    def _decode(self, key: bytes, data: bytes) -> Any:
+        try:
+            return self.codec.decode(data)
+        except Exception as exc:
+            raise CodecError(
+                f"the view's codec cannot decode {data!r:.60}: {exc}",
+                topic=self.table,
+                partition=partition_of(key, len(self._tables)),
+                key=decode_key(key),
+            ) from exc
+
+    def _main(self) -> None:
+        self._records, self._seen_running = 0, False
+        with ExitStack() as stack:
+            stack.callback(self._close_tables)
+            self._reader = TableReader(self.cluster, self.table, self._connect_timeout)
+            stack.callback(self._reader.close)
+            stack.callback(lambda: self._stores.close())
+            self._stores: StateDirectory | MemoryDirectory = MemoryDirectory()
+            self._open()
+            self._follow()
+
+    def _close_tables(self) -> None:
+        self._tables = {}
+
+    def _open(self) -> None:
+        """Find out what the topic holds, and where the local stores go on reading it."""
+        with TopicManager(self.cluster, self._connect_timeout) as topics:
+            topic, cluster_id = topics.find(self.table), topics.cluster_id
+        if topic is None:
+            raise TopicError(
+                "the table is not there: start its processor once, or create it with "
+                "TopicManager.ensure_table",
+                topic=self.table,
+            )
+        self._topic_id = topic.id
+        self._tables = {}
+        self._stores.close()
+        if self._storage == "lmdb":
+            self._stores = StateDirectory(self._state_dir, cluster_id, "view", self.table)
+        bounds = self._reader.bounds(range(topic.partitions))
+        identity = f"{cluster_id} {topic.id}"
+        self._tables = {
+            p: Table(p, self._stores.store(p, f"{identity} {p}"), begin, end)
+            for p, (begin, end) in bounds.items()
+        }
+        self._move(State.RECOVERING)
+        self._reader.read_from({p: table.position for p, table in self._tables.items()})
+
+    def _follow(self) -> None:
+        """What a view does, over and over."""
+        looked = time.monotonic()
+        while not self._stopping.is_set():
+            if self.state is State.RECOVERING and all(t.recovered for t in self._tables.values()):
+                self._seen_running = True
+                self._move(State.RUNNING)
+            try:
+                records = self._reader.poll(0.1)
+                for partition, batch in records.items():
+                    self._apply(self._tables[partition], batch)
+                if records:
+                    looked = time.monotonic()
+                elif self.state is State.RECOVERING:
+                    self._advance()
+                if time.monotonic() - looked > _LOOK_PAUSE:
+                    self._look()
+                    looked = time.monotonic()
+            except OutOfRange as exc:
+                logger.warning("%s: starts over: %s", self._name, exc)
+                self._open()
+            except UnavailableError:
+                self._move(State.RECONNECTING)
+
+    def _apply(self, table: Table, batch: list[Any]) -> None:
+        rows = table.apply(batch, batch[-1].offset + 1)
+        self._records += len(batch)
+        if self.state is State.RECONNECTING:
+            self._move(State.RUNNING if self._seen_running else State.RECOVERING)
+        if self._on_update is not None:
+            for key, data in rows.items():
+                self._on_update(
+                    decode_key(key), None if data is None else self._decode(key, data)
+                )
+
+    def _advance(self) -> None:
+        """Step over control records and holes, which no poll returns."""
+        for partition, table in self._tables.items():
+            if not table.recovered:
+                position = self._reader.position(partition)
+                if position > table.position:
+                    table.apply((), position)
+
+    def _look(self) -> None:
+        """Ask whether the broker is there, and the topic still the same."""
+        with TopicManager(self.cluster, 2.0) as topics:
+            topic = topics.find(self.table)
+        bounds = self._reader.bounds(self._tables, timeout=2.0)
+        for partition, (begin, end) in bounds.items():
+            table = self._tables[partition]
+            table.begin, table.end = begin, end
+            if end < table.position:
+                raise OutOfRange("the topic is shorter than it was", topic=self.table)
+        if topic is not None and topic.id != self._topic_id:
+            raise OutOfRange("the topic was made anew", topic=self.table)
+        if self.state is State.RECONNECTING:
+            self._move(State.RUNNING if self._seen_running else State.RECOVERING)
+
+    def _facts(self) -> dict[str, Any]:
+        stats = self.stats()
+        return {
+            **super()._facts(),
+            "partitions": stats.partitions,
+            "rows": stats.rows,
+            "records in": stats.records_in,
+            "lag": stats.lag,
+        }
+
