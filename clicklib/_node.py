@@ -180,6 +180,8 @@ def choose_ports(count: int, wanted: int | None, last: int | None) -> int:
 
 def is_free(port: int) -> bool:
     """Whether nothing listens on a port of the loopback address, and we may."""
+    if not 0 < port < 65536:
+        return False
     with socket.socket() as probe:
         probe.settimeout(0.5)
         if probe.connect_ex((LOOPBACK, port)) == 0:
@@ -189,7 +191,7 @@ def is_free(port: int) -> bool:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))
-        except (OSError, OverflowError):
+        except OSError:
             return False
     return True
 

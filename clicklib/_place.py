@@ -88,15 +88,21 @@ class Record:
 class Place:
     """The directory of one local cluster."""
 
-    def __init__(self, nodes: int, parent: Path | None = None) -> None:
+    def __init__(self, nodes: int) -> None:
         self.nodes = nodes
-        self.directory = (parent or home()) / f"kafka-{nodes}"
+        self.directory = home() / f"kafka-{nodes}"
         self.users = self.directory / "users"
         self.stays = self.directory / "stays"
         self.stop = self.directory / "stop"
         self.record_file = self.directory / "keeper.json"
         self.keeper_log = self.directory / "keeper.log"
         self.keeper_lock = FileLock(self.directory / "keeper.lock", thread_local=False)
+
+    @classmethod
+    def all(cls) -> list[Place]:
+        """The places that there are, by their numbers of nodes."""
+        numbers = [path.name.removeprefix("kafka-") for path in home().glob("kafka-*")]
+        return [cls(number) for number in sorted(int(n) for n in numbers if n.isdecimal())]
 
     def create(self) -> None:
         """Make the directory. Raises LocalBrokerError if that cannot be."""
@@ -151,6 +157,14 @@ class Place:
                 lock.release()
                 path.unlink(missing_ok=True)
         return living
+
+    def size(self) -> int:
+        """The bytes of all files in it."""
+        total = 0
+        for path in self.directory.rglob("*"):
+            with contextlib.suppress(OSError):  # Kafka deletes files while we look
+                total += path.stat().st_size if path.is_file() else 0
+        return total
 
     def read(self) -> Record | None:
         """The keeper's last word, or None if there was none or it was wiped."""

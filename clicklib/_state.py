@@ -10,14 +10,14 @@ started again.
 from __future__ import annotations
 
 import threading
-from enum import Enum
+from enum import StrEnum
 
 from clicklib.errors import UsageError
 
 __all__ = ["TRANSITIONS", "Signal", "State"]
 
 
-class State(str, Enum):
+class State(StrEnum):
     """A state, whose value is the word for it."""
 
     IDLE = "idle"
@@ -28,8 +28,6 @@ class State(str, Enum):
     STOPPING = "stopping"
     STOPPED = "stopped"
     FAILED = "failed"
-
-    __str__ = str.__str__
 
 
 _ENDS = frozenset({State.STOPPING, State.STOPPED, State.FAILED})

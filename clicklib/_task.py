@@ -11,8 +11,8 @@ A task has no thread, no clock and no client, so that its rules can be read and 
 4. The store takes rows only when Kafka has acknowledged them (`acknowledged`), and the offsets of
    a batch may be committed only then. So the store never knows more than Kafka, and a crash
    repeats messages but loses none.
-5. An error stops the task at its message. What came before it may still be taken and
-   committed; the message itself is not.
+5. An error stops the task at its message, whose own rows are taken back. What came before it may
+   still be taken and committed; the message itself is not.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from clicklib.codec import decode_key, encode_key
 from clicklib.context import Context
-from clicklib.errors import CallbackError, ClicklibError, CodecError
+from clicklib.errors import CallbackError, CodecError
 from clicklib.graph import Graph, Input
 from clicklib.storage import Storage
 
@@ -66,6 +66,8 @@ class Task:
         """
         context, callback, decode = self._context, edge.callback, edge.codec.decode
         index = start
+        if start >= len(records):
+            return start
         try:
             for index in range(start, len(records)):
                 record = context._record = records[index]
@@ -84,9 +86,12 @@ class Task:
                 if self.attention or context.size > self.limit:
                     break
             index += 1
-        except ClicklibError:
-            raise
-        except Exception as exc:
+        except BaseException as exc:
+            context.undo()
+            if context.error is not None:  # the first error, even if the callback raised another
+                raise context.error from context.error.__cause__
+            if isinstance(exc, CodecError):
+                raise
             raise CallbackError(f"the callback raised {exc!r}", **context._where()) from exc
         finally:
             self._snapshot.release()

@@ -179,7 +179,7 @@ def stop(nodes: int | None = None, timeout: float = 10) -> bool:
     Stops the cluster of so many nodes, or without `nodes` all of them. After `timeout` seconds
     what still runs is killed.
     """
-    places = _places() if nodes is None else [Place(nodes)]
+    places = Place.all() if nodes is None else [Place(nodes)]
     stopped = [_stop(place, timeout) for place in places if place.directory.exists()]
     return any(stopped)
 
@@ -206,7 +206,7 @@ def _stop(place: Place, timeout: float) -> bool:
 
 def status() -> list[Status]:
     """What is known of each local cluster that was ever started here, by its number of nodes."""
-    return [_status(place) for place in _places()]
+    return [_status(place) for place in Place.all()]
 
 
 def _status(place: Place) -> Status:
@@ -228,7 +228,7 @@ def _status(place: Place) -> Status:
         java=kept.java if kept else (),
         memory=memory,
         directory=place.directory,
-        size=_size(place.directory),
+        size=place.size(),
     )
 
 
@@ -247,7 +247,7 @@ def wipe(stop: bool = False) -> None:
 
     Raises LocalBrokerError if it runs, unless `stop` asks to stop it first.
     """
-    for place in _places():
+    for place in Place.all():
         if stop:
             _stop(place, timeout=10)
         try:
@@ -282,19 +282,6 @@ def fetch(progress: bool = True) -> Path:
     """
     _jars.fetch(jars_directory(), progress)
     return jars_directory()
-
-
-def _places() -> list[Place]:
-    numbers = [path.name.removeprefix("kafka-") for path in home().glob("kafka-*")]
-    return [Place(number) for number in sorted(int(n) for n in numbers if n.isdecimal())]
-
-
-def _size(directory: Path) -> int:
-    total = 0
-    for path in directory.rglob("*"):
-        with contextlib.suppress(OSError):  # Kafka deletes files while we look
-            total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 def _forget_uses() -> None:

@@ -10,6 +10,8 @@ from clicklib.errors import CallbackError, ClicklibError, CodecError
 
 __all__ = ["Context"]
 
+_MISSING: Any = object()
+
 Read = Callable[[bytes], bytes | None]
 
 
@@ -20,7 +22,17 @@ class Context:
     processor even if the callback swallows it.
     """
 
-    __slots__ = ("_codec", "_record", "error", "group", "read", "rows", "size")
+    __slots__ = (
+        "_before",
+        "_changed",
+        "_codec",
+        "_record",
+        "error",
+        "group",
+        "read",
+        "rows",
+        "size",
+    )
 
     def __init__(self, group: str, codec: Codec, read: Read) -> None:
         self.group = group
@@ -30,6 +42,8 @@ class Context:
         self.error: ClicklibError | None = None
         self._codec = codec
         self._record: Any = None
+        self._changed: Any = None  # the last message that changed a row,
+        self._before: Any = None  # and what the row was before
 
     @property
     def key(self) -> str:
@@ -102,12 +116,22 @@ class Context:
         raise self._failed(error) from (reason if isinstance(reason, BaseException) else None)
 
     def _set(self, data: bytes | None) -> None:
-        key = self._record.key or b""
-        before = self.rows.get(key)
-        if before is None and key not in self.rows:
-            self.size += len(key)
-        self.size += len(data or b"") - len(before or b"")
+        record = self._record
+        key = record.key or b""
+        before = self.rows.get(key, _MISSING)
+        if self._changed is not record:
+            self._changed, self._before = record, before
+        self.size += len(data or b"") - (-len(key) if before is _MISSING else len(before or b""))
         self.rows[key] = data
+
+    def undo(self) -> None:
+        """Take back what the message in hand did: it failed, and will come again."""
+        if self._changed is self._record is not None:
+            key = self._record.key or b""
+            if self._before is _MISSING:
+                del self.rows[key]
+            else:
+                self.rows[key] = self._before
 
     def _where(self) -> dict[str, Any]:
         record = self._record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -266,7 +265,7 @@ class Processor(Service):
                     logger.warning("%s: last commit failed, messages repeat: %s", self._name, exc)
 
     def _lose(self) -> None:
-        """Drop the partitions as they are; what isn't committed is done again by their next owner."""
+        """Drop the partitions as they are; their next owner does again what isn't committed."""
         for worker in self._workers.values():
             worker.abandon()
             self._counters["records"] += worker.task.handled

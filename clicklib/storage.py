@@ -12,12 +12,15 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import lmdb
 import msgspec
 import psutil
+
+from clicklib.errors import UsageError
 
 __all__ = ["LmdbStorage", "MemoryStorage", "Snapshot", "Storage"]
 
@@ -119,6 +122,7 @@ class LmdbStorage:
     def __init__(self, path: Path, identity: str) -> None:
         self.path, self._identity = path, f"{_FORMAT} {identity}".encode()
         self._lock = threading.Lock()
+        self._closed = False
         reason = ""
         try:
             self._open()
@@ -162,8 +166,16 @@ class LmdbStorage:
         return ""
 
     def get(self, key: bytes, /) -> bytes | None:
-        with self._lock, self._env.begin() as txn:
+        with self._reading() as txn:
             return self._get(txn, key)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        with self._lock:
+            if self._closed:
+                raise UsageError(f"the local store {self.path} is closed")
+            with self._env.begin() as txn:
+                yield txn
 
     def _get(self, txn: Any, key: bytes) -> bytes | None:
         if 0 < len(key) <= _LONGEST:
@@ -172,7 +184,7 @@ class LmdbStorage:
         return None if row is None else msgspec.msgpack.decode(row)[1]
 
     def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        with self._lock, self._env.begin() as txn:
+        with self._reading() as txn:
             odd = [msgspec.msgpack.decode(row) for _, row in txn.cursor(self._odd)]
         rest = sorted((key, data) for key, data in odd if key.startswith(prefix))
         return heapq.merge(self._main_items(prefix), rest)
@@ -182,7 +194,7 @@ class LmdbStorage:
         last: bytes | None = None
         while True:
             chunk: list[tuple[bytes, bytes]] = []
-            with self._lock, self._env.begin() as txn, txn.cursor(self._main) as cursor:
+            with self._reading() as txn, txn.cursor(self._main) as cursor:
                 begin = prefix[:_LONGEST] if last is None else last
                 found = cursor.set_range(begin) if begin else cursor.first()
                 if found and last is not None and cursor.key() == last:
@@ -196,7 +208,7 @@ class LmdbStorage:
             last = chunk[-1][0]
 
     def __len__(self) -> int:
-        with self._lock, self._env.begin() as txn:
+        with self._reading() as txn:
             return txn.stat(self._main)["entries"] + txn.stat(self._odd)["entries"]
 
     def snapshot(self) -> Snapshot:
@@ -242,13 +254,13 @@ class LmdbStorage:
     def close(self) -> None:
         """Sync to the disk and close; repeatable."""
         with self._lock:
-            if self._env is None:
+            if self._closed:
                 return
+            self._closed = True
             with self._env.begin(write=True, db=self._meta) as txn:
                 txn.delete(b"open since boot")
             self._env.sync(True)
             self._env.close()
-            self._env = None
 
 
 class _LmdbSnapshot:

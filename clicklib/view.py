@@ -167,18 +167,18 @@ class View(Service):
             ) from exc
 
     def _main(self) -> None:
-        self._records, self._seen_running = 0, False
+        self._records, self._seen_running, self._tables = 0, False, {}
+        self._stores: StateDirectory | MemoryDirectory = MemoryDirectory()
         with ExitStack() as stack:
-            stack.callback(self._close_tables)
             self._reader = TableReader(self.cluster, self.table, self._connect_timeout)
             stack.callback(self._reader.close)
-            stack.callback(lambda: self._stores.close())
-            self._stores: StateDirectory | MemoryDirectory = MemoryDirectory()
+            stack.callback(self._close)
             self._open()
             self._follow()
 
-    def _close_tables(self) -> None:
+    def _close(self) -> None:
         self._tables = {}
+        self._stores.close()
 
     def _open(self) -> None:
         """Find out what the topic holds, and where the local stores go on reading it."""
@@ -191,8 +191,7 @@ class View(Service):
                 topic=self.table,
             )
         self._topic_id = topic.id
-        self._tables = {}
-        self._stores.close()
+        self._close()
         if self._storage == "lmdb":
             self._stores = StateDirectory(self._state_dir, cluster_id, "view", self.table)
         bounds = self._reader.bounds(range(topic.partitions))
@@ -207,11 +206,12 @@ class View(Service):
     def _follow(self) -> None:
         """What a view does, over and over."""
         looked = time.monotonic()
+        fresh = True  # whether the local stores are those of the topic
         while not self._stopping.is_set():
-            if self.state is State.RECOVERING and all(t.recovered for t in self._tables.values()):
-                self._seen_running = True
-                self._move(State.RUNNING)
             try:
+                if not fresh:
+                    self._open()
+                    fresh = True
                 records = self._reader.poll(0.1)
                 for partition, batch in records.items():
                     self._apply(self._tables[partition], batch)
@@ -222,22 +222,27 @@ class View(Service):
                 if time.monotonic() - looked > _LOOK_PAUSE:
                     self._look()
                     looked = time.monotonic()
+                if self.state is not State.RUNNING and self._recovered_now():
+                    self._seen_running = True
+                    self._move(State.RUNNING)
             except OutOfRange as exc:
-                logger.warning("%s: starts over: %s", self._name, exc)
-                self._open()
+                logger.warning("%s starts over: %s", self._name, exc)
+                fresh = False
             except UnavailableError:
                 self._move(State.RECONNECTING)
+
+    def _recovered_now(self) -> bool:
+        return self.state is State.RECOVERING and all(
+            table.recovered for table in self._tables.values()
+        )
 
     def _apply(self, table: Table, batch: list[Any]) -> None:
         rows = table.apply(batch, batch[-1].offset + 1)
         self._records += len(batch)
-        if self.state is State.RECONNECTING:
-            self._move(State.RUNNING if self._seen_running else State.RECOVERING)
+        self._reconnected()
         if self._on_update is not None:
             for key, data in rows.items():
-                self._on_update(
-                    decode_key(key), None if data is None else self._decode(key, data)
-                )
+                self._on_update(decode_key(key), None if data is None else self._decode(key, data))
 
     def _advance(self) -> None:
         """Step over control records and holes, which no poll returns."""
@@ -249,16 +254,20 @@ class View(Service):
 
     def _look(self) -> None:
         """Ask whether the broker is there, and the topic still the same."""
-        with TopicManager(self.cluster, 2.0) as topics:
-            topic = topics.find(self.table)
+        if self.state is State.RECONNECTING:
+            with TopicManager(self.cluster, 2.0) as topics:
+                topic = topics.find(self.table)
+            if topic is not None and topic.id != self._topic_id:
+                raise OutOfRange("the topic was made anew", topic=self.table)
         bounds = self._reader.bounds(self._tables, timeout=2.0)
         for partition, (begin, end) in bounds.items():
             table = self._tables[partition]
             table.begin, table.end = begin, end
             if end < table.position:
                 raise OutOfRange("the topic is shorter than it was", topic=self.table)
-        if topic is not None and topic.id != self._topic_id:
-            raise OutOfRange("the topic was made anew", topic=self.table)
+        self._reconnected()
+
+    def _reconnected(self) -> None:
         if self.state is State.RECONNECTING:
             self._move(State.RUNNING if self._seen_running else State.RECOVERING)
 
@@ -271,4 +280,3 @@ class View(Service):
             "records in": stats.records_in,
             "lag": stats.lag,
         }
-

@@ -2,7 +2,7 @@
 
 | request | answer |
 |---|---|
-| `GET /{key}` | 200 and the value, 404 for an unknown key, 503 while the view cannot answer |
+| `GET /{key}` | 200 and the value, 404 for no such key, 503 while the view cannot answer |
 | `GET /?key={key}` | the same for any key, also the empty one and `healthz` |
 | `GET /?prefix={text}&limit={n}` | the keys that begin with `text`, sorted, and their values |
 | `GET /` | a page that shows them and updates itself |
@@ -28,7 +28,7 @@ import msgspec
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from clicklib.errors import ClicklibError, UsageError
+from clicklib.errors import ClicklibError, DataError, UsageError
 
 __all__ = ["Endpoint"]
 
@@ -193,6 +193,8 @@ class _Handler(RequestHandler):
             if self.view.state.value not in _READABLE:
                 return self._unavailable()
             value = self.view.get(key)
+        except DataError as error:
+            return self._answer(500, {"error": _shown(str(error))})
         except ClicklibError as error:
             return self._unavailable(error)
         if value is None:
@@ -207,6 +209,8 @@ class _Handler(RequestHandler):
             if self.view.state.value not in _READABLE:
                 return self._unavailable()
             users, more = _list(self.view, prefix, most)
+        except DataError as error:
+            return self._answer(500, {"error": _shown(str(error))})
         except ClicklibError as error:
             return self._unavailable(error)
         state = self.view.state.value

@@ -1,0 +1,128 @@
+"""Test a group without Kafka: the processor's own rules over a log in memory, no waiting.
+
+def test_three_clicks_are_counted():
+    tester = Tester(graph)
+    tester.consume("user-clicks", "user-3", "now", times=3)
+    assert tester.table_value("user-3") == User(clicks=3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from clicklib._hash import partition_of
+from clicklib._task import Task
+from clicklib.codec import decode_key, encode_key
+from clicklib.errors import CodecError, UsageError
+from clicklib.graph import Graph, Input
+from clicklib.storage import MemoryStorage
+
+__all__ = ["Tester"]
+
+
+class _Record(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Tester:
+    """Runs the callbacks of `graph`, one message at a time, in the caller's thread.
+
+    Messages and values pass through their codecs as they do with Kafka. An error comes out of
+    `consume` as it would come out of `Processor.run`; the message in error changes nothing, and
+    the next one is handled as after a restart.
+    """
+
+    __test__ = False  # its name looks like a test class to pytest
+
+    def __init__(self, graph: Graph, partitions: int = 10) -> None:
+        if partitions < 1:
+            raise UsageError("a topic has at least one partition")
+        self.graph, self._partitions = graph, partitions
+        self._edges = {edge.topic: edge for edge in graph.inputs}
+        self._ends: dict[tuple[str, int], int] = {}
+        self._stores = [MemoryStorage() for _ in range(partitions)]
+        self._tasks = [self._task(partition) for partition in range(partitions)]
+
+    def consume(
+        self,
+        topic: str,
+        key: str,
+        msg: Any,
+        *,
+        times: int = 1,
+        headers: Mapping[str, bytes] | None = None,
+        timestamp: int = 0,
+    ) -> None:
+        """Hand `msg` to the callback of `topic`, `times` times. None is a tombstone: skipped.
+
+        Raises CodecError or CallbackError as the processor would, UsageError for a topic that
+        the graph doesn't read.
+        """
+        edge = self._edge(topic)
+        try:
+            data = None if msg is None else edge.codec.encode(msg)
+        except Exception as exc:
+            raise CodecError(
+                f"the codec cannot encode {msg!r:.60}: {exc}", topic=topic, key=key
+            ) from exc
+        for _ in range(times):
+            self.consume_bytes(topic, key, data, headers=headers, timestamp=timestamp)
+
+    def consume_bytes(
+        self,
+        topic: str,
+        key: str,
+        data: bytes | None,
+        *,
+        headers: Mapping[str, bytes] | None = None,
+        timestamp: int = 0,
+    ) -> None:
+        """The same with the record's bytes, as another program may have written them."""
+        edge, raw = self._edge(topic), encode_key(key)
+        partition = partition_of(raw, self._partitions)
+        offset = self._ends.get((topic, partition), 0)
+        extra = tuple((headers or {}).items())
+        record = _Record(topic, partition, offset, timestamp, raw, data, extra)
+        task = self._tasks[partition]
+        try:
+            task.process(edge, [record])
+        except BaseException:
+            self._tasks[partition] = self._task(partition)
+            raise
+        finally:
+            self._ends[topic, partition] = offset + 1
+        task.take()
+        task.acknowledged((self._stores[partition].position or 0) + 1)
+
+    def table_value(self, key: str) -> Any:
+        """The decoded value of `key` in the table, or None."""
+        return self._tasks[partition_of(encode_key(key), self._partitions)].get(key)
+
+    def set_table_value(self, key: str, value: Any) -> None:
+        """Give `key` a value before the test, or remove it with None."""
+        raw = encode_key(key)
+        store = self._stores[partition_of(raw, self._partitions)]
+        data = None if value is None else self.graph.persist.codec.encode(value)
+        store.write({raw: data}, (store.position or 0) + 1)
+
+    def table(self) -> dict[str, Any]:
+        """The whole table, decoded, sorted by key."""
+        rows = sorted(row for store in self._stores for row in store.items())
+        return {decode_key(key): self.graph.persist.codec.decode(data) for key, data in rows}
+
+    def _edge(self, topic: str) -> Input:
+        if topic not in self._edges:
+            raise UsageError(
+                f"group {self.graph.group} reads {', '.join(self._edges)}", topic=topic
+            )
+        return self._edges[topic]
+
+    def _task(self, partition: int) -> Task:
+        return Task(self.graph, partition, self._stores[partition])
