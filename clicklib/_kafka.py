@@ -22,13 +22,14 @@ from kafka.protocol.consumer.metadata import (
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from clicklib._hash import share
+from clicklib._offsets import Place
 from clicklib.cluster import Cluster
 from clicklib.errors import KafkaError, TopicError, UnavailableError
 
 __all__ = ["Admin", "GroupReader", "TableReader", "TopicPartition", "Writer"]
 
 Records = dict[TopicPartition, list[Any]]
-Offsets = Mapping[TopicPartition, int]
+Offsets = Mapping[Place, int]
 
 # The settings that all clients share. kafka-python waits up to 30 s between attempts to reach a
 # broker; with 1 s a restarted broker is found soon.
@@ -417,4 +418,4 @@ class Admin:
 
 
 def _committable(offsets: Offsets) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {place: OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}
+    return {TopicPartition(*p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}

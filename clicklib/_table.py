@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clicklib.storage import Storage
 
-__all__ = ["Table", "starting_point"]
+__all__ = ["Table", "progress", "starting_point"]
 
 
 def starting_point(position: int | None, begin: int, end: int) -> tuple[int, bool]:
@@ -61,3 +61,12 @@ class Table:
         self.store.write(rows, position)
         self.position = position
         return rows
+
+
+def progress(tables: Iterable[Table]) -> tuple[int, int]:
+    """Offsets read so far, and offsets to read, of these tables' recovery."""
+    spans = [(table.start, table.position, table.end) for table in list(tables)]
+    return (
+        sum(max(0, min(position, end) - start) for start, position, end in spans),
+        sum(max(0, end - start) for start, _, end in spans),
+    )

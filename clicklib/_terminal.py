@@ -102,7 +102,11 @@ class Program(click.Group):
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set. For the main thread."""
+    """An event that Ctrl-C and SIGTERM set. For the main thread.
+
+    Once it was set, further signals do nothing, also after the end: a second Ctrl-C must not
+    break into what is being closed.
+    """
     stop = threading.Event()
     # A handler interrupts the main thread anywhere, also inside Event.wait, where Event.set would
     # wait for itself. SimpleQueue.put may be called there.
@@ -120,5 +124,6 @@ def stopping() -> Iterator[threading.Event]:
     finally:
         signals.put(False)
         thread.join()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not stop.is_set():
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -79,8 +79,9 @@ def wait(stop: Event, part: Processor | View) -> None:
     """Block until `stop` is set or the part has ended; raise the error that ended it."""
     while not (stop.wait(0.1) or part.wait(timeout=0)):
         pass
-    if part.stop():
-        part.wait()
+    if not part.stop():
+        raise TimeoutError(f"{part} did not end in 10 s: what it did not commit comes again")
+    part.wait()
 
 
 def run(brokers: Brokers, stop: Event, graph: Graph, users: int, rate: float, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from clicklib._follower import Follower
 from clicklib._hash import partition_of
 from clicklib._kafka import GroupReader, OutOfRange, TableReader, TopicPartition, Writer
+from clicklib._offsets import Offsets
 from clicklib._service import Service
 from clicklib._state import State
 from clicklib._statedir import MemoryDirectory, StateDirectory
-from clicklib._table import Table
+from clicklib._table import Table, progress
 from clicklib._task import Batch, Task
 from clicklib._worker import Flusher, Worker
 from clicklib.cluster import Brokers, Cluster
@@ -43,7 +46,6 @@ class Stats:
     rows_out: int = 0
     flushes: int = 0
     rebalances: int = 0
-    recovering: dict[int, tuple[int, int]] = field(default_factory=dict)
     lag: dict[int, int] = field(default_factory=dict)
 
 
@@ -101,15 +103,12 @@ class Processor(Service):
         self._workers: dict[int, Worker] = {}
         self._lost: list[Worker] = []  # abandoned ones whose callback has not returned yet
         self._new: tuple[int, ...] | None = None  # an assignment that the loop has not seen yet
-        self._waiting: set[int] = set()  # assigned; where to read the table is not known yet
-        self._tables: dict[int, Table] = {}  # being recovered
+        self._waiting: set[int] = set()  # assigned partitions that are not being recovered yet
         self._owned: tuple[int, ...] = ()
-        self._safe: dict[TopicPartition, int] = {}  # input offsets that may be committed
-        self._committed: dict[TopicPartition, int] = {}
-        self._committing: dict[TopicPartition, int] = {}
+        self._offsets = Offsets()
         self._next_commit = 0.0
-        self._joined_by = 0.0
-        self._counters = {"records": 0, "rows": 0, "flushes": 0, "rebalances": 0}
+        self._join_by = math.inf
+        self._records = self._rows = self._flushes = self._rebalances = 0
         self._lag: dict[int, int] = {}
 
     @property
@@ -128,13 +127,18 @@ class Processor(Service):
         return Stats(
             state=self.state,
             partitions=self._owned,
-            records_in=self._counters["records"] + sum(w.task.handled for w in workers),
-            rows_out=self._counters["rows"],
-            flushes=self._counters["flushes"],
-            rebalances=self._counters["rebalances"],
-            recovering={p: (t.position, t.end) for p, t in list(self._tables.items())},
+            records_in=self._records + sum(worker.task.handled for worker in workers),
+            rows_out=self._rows,
+            flushes=self._flushes,
+            rebalances=self._rebalances,
             lag=dict(self._lag),
         )
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Offsets read so far, and offsets to read, of the recovery under way."""
+        follower = getattr(self, "_follower", None)
+        return progress(follower.tables.values()) if follower else (0, 0)
 
     def get(self, key: str) -> Any:
         """The value of `key` as the callback would see it now, or None.
@@ -153,19 +157,17 @@ class Processor(Service):
         return worker.task.get(key)
 
     _count = 1  # partitions of the table; known once it runs
-
     def _main(self) -> None:
         self._reset()
         with ExitStack() as stack:
             cluster_id, table = self._check_topics()
             self._count = table.partitions
-            self._identity = f"{cluster_id} {table.id}"
-            self._stores = (
+            stores = (
                 MemoryDirectory()
                 if self._storage == "memory"
                 else StateDirectory(self._state_dir, cluster_id, self.graph.group, table.name)
             )
-            stack.callback(self._stores.close)
+            stack.callback(stores.close)
             writer = Writer(
                 self.cluster,
                 connect_timeout=self._connect_timeout,
@@ -177,8 +179,11 @@ class Processor(Service):
             self._flusher = Flusher(self, name, writer, table.name, self._flushed, self._fail)
             self._flusher.start()
             stack.callback(self._flusher.end)
-            self._reader = TableReader(self.cluster, table.name, self._connect_timeout)
-            stack.callback(self._reader.close)
+            reader = TableReader(self.cluster, table.name, self._connect_timeout)
+            stack.callback(reader.close)
+            self._follower = Follower(
+                reader, lambda p: stores.store(p, f"{cluster_id} {table.id} {p}"), self._updated
+            )
             self._join()
             stack.callback(lambda: self._inputs.close())
             self._move(State.RECOVERING)
@@ -228,7 +233,7 @@ class Processor(Service):
             on_assigned=self._assigned,
             on_lost=self._lose,
         )
-        self._joined_by = time.monotonic() + _JOIN_TIMEOUT
+        self._join_by = time.monotonic() + _JOIN_TIMEOUT
 
     def _loop(self) -> None:
         """What a processor does, over and over."""
@@ -256,7 +261,7 @@ class Processor(Service):
                 break
             await self._inputs.sleep(0.005)
         if not self._stopping.is_set():
-            offsets = self._uncommitted()
+            offsets = self._offsets.due()
             self._lose()
             if offsets:
                 try:
@@ -268,70 +273,51 @@ class Processor(Service):
         """Drop the partitions as they are; their next owner does again what isn't committed."""
         for worker in self._workers.values():
             worker.abandon()
-            self._counters["records"] += worker.task.handled
+            self._records += worker.task.handled
             if worker.is_alive():
                 self._lost.append(worker)
-        self._workers = {}
-        self._tables, self._waiting, self._new, self._owned = {}, set(), None, ()
-        self._safe, self._committed, self._committing = {}, {}, {}
-        self._lag = {}
-        self._joined_by = time.monotonic() + _JOIN_TIMEOUT
+        self._workers, self._lag = {}, {}
+        self._new, self._owned, self._waiting = None, (), set()
+        self._follower.clear()
+        self._offsets.forget()
+        self._join_by = time.monotonic() + _JOIN_TIMEOUT
 
     # An assigned partition is first recovered, then processed.
 
     def _adopt(self) -> None:
-        """Find out where to read the table of newly assigned partitions."""
+        """Begin to recover the partitions of a new assignment."""
         if self._new is not None:
             self._owned, self._new = self._new, None
             self._waiting = set(self._owned)
-            self._joined_by = float("inf")
-            self._counters["rebalances"] += 1
+            self._join_by = math.inf
+            self._rebalances += 1
             self._move(State.RECOVERING)
             if self._on_rebalance is not None:
                 self._on_rebalance(self._owned)
+        # A partition waits for the last message that this program handles of it.
         self._lost = [worker for worker in self._lost if worker.is_alive()]
         ready = self._waiting - {worker.task.partition for worker in self._lost}
-        if not ready:
-            return
-        try:
-            bounds = self._reader.bounds(ready)
-        except UnavailableError as exc:
-            logger.warning("%s: recovery waits for the broker: %s", self._name, exc)
-            return
-        for partition, (begin, end) in bounds.items():
-            store = self._stores.store(partition, f"{self._identity} {partition}")
-            self._tables[partition] = Table(partition, store, begin, end)
-        self._waiting -= ready
-        self._read_tables()
-
-    def _read_tables(self) -> None:
-        for partition, table in list(self._tables.items()):
-            if table.recovered:
-                del self._tables[partition]
-                self._begin(table)
-        self._reader.read_from({p: table.position for p, table in self._tables.items()})
+        if ready:
+            try:
+                self._follower.add(ready)
+                self._waiting -= ready
+            except UnavailableError as exc:
+                logger.warning("%s: recovery waits for the broker: %s", self._name, exc)
 
     def _recover(self) -> bool:
-        """Take one step of recovery; says whether there is more to do."""
-        if self._tables:
+        """Take a step of recovery; says whether it goes on."""
+        following = self._follower
+        if following.tables and not following.recovered:
             try:
-                records = self._reader.poll(0.05)
+                following.poll(0.05)
             except OutOfRange:
-                self._waiting |= set(self._tables)
-                self._tables = {}
-                return True
-            for partition, table in list(self._tables.items()):
-                batch = records.get(partition)
-                if batch:
-                    self._updated(table.apply(batch, batch[-1].offset + 1))
-                elif (position := self._reader.position(partition)) > table.position:
-                    table.apply((), position)
-            if any(table.recovered for table in self._tables.values()):
-                self._read_tables()
-        if self._tables or self._waiting or self._joined_by != float("inf"):
-            return bool(self._tables)
-        self._move(State.RUNNING)
-        return False
+                self._waiting |= set(following.tables)
+                following.clear()
+        for table in following.release():
+            self._begin(table)
+        if not (following.tables or self._waiting or self._join_by < math.inf):
+            self._move(State.RUNNING)
+        return bool(following.tables)
 
     def _begin(self, table: Table) -> None:
         """Process a partition from now on."""
@@ -378,7 +364,7 @@ class Processor(Service):
                 for place in places
                 if (position := worker.task.position(place.topic)) is not None
             )
-        if now > self._joined_by:
+        if now > self._join_by:
             logger.warning("%s: no assignment for %g s, joins anew", self._name, _JOIN_TIMEOUT)
             self._inputs.close()
             self._lose()
@@ -387,28 +373,20 @@ class Processor(Service):
     def _flushed(self, worker: Worker, batch: Batch, position: int | None) -> None:
         """A batch is in Kafka: its offsets may be committed, its rows stored."""
         if self._workers.get(batch.partition) is worker:
-            for topic, offset in batch.offsets.items():
-                self._safe[TopicPartition(topic, batch.partition)] = offset
-        self._counters["rows"] += len(batch.rows)
-        self._counters["flushes"] += 1
+            self._offsets.safe(batch.partition, batch.offsets)
+        self._rows += len(batch.rows)
+        self._flushes += 1
         worker.answer(position)
 
-    def _uncommitted(self) -> dict[TopicPartition, int]:
-        safe = dict(self._safe)
-        return {p: offset for p, offset in safe.items() if self._committed.get(p) != offset}
-
     def _commit(self) -> None:
-        """Commit what is safe, one commit at a time; one that failed is sent again."""
+        """Commit what is safe, and look at what became of the last commit."""
         if time.monotonic() < self._next_commit or not self._inputs.commit_done:
             return
-        if self._committing:
-            if self._inputs.commit_error is None:
-                self._committed.update(self._committing)
-            self._committing = {}
-        offsets = self._uncommitted()
+        self._offsets.answered(self._inputs.commit_error)
+        offsets = self._offsets.due()
         if offsets:
             self._inputs.commit_async(offsets)
-            self._committing = offsets
+            self._offsets.sent(offsets)
             self._next_commit = time.monotonic() + _COMMIT_PAUSE
 
     def _leave(self) -> None:
@@ -418,7 +396,7 @@ class Processor(Service):
             worker.finish()
         for worker in self._workers.values():
             worker.join(max(0.0, deadline - time.monotonic()))
-        offsets = self._uncommitted()
+        offsets = self._offsets.due()
         self._lose()
         if offsets:
             try:

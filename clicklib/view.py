@@ -5,18 +5,19 @@ from __future__ import annotations
 import heapq
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from clicklib._follower import Follower
 from clicklib._hash import partition_of
 from clicklib._kafka import OutOfRange, TableReader
 from clicklib._service import Service
 from clicklib._state import State
 from clicklib._statedir import MemoryDirectory, StateDirectory
-from clicklib._table import Table
+from clicklib._table import Table, progress
 from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import Codec, decode_key, encode_key
 from clicklib.errors import CodecError, TopicError, UnavailableError, UsageError
@@ -75,8 +76,6 @@ class View(Service):
         self._storage, self._state_dir = storage, state_dir
         self._connect_timeout = connect_timeout
         self._on_update = on_update
-        self._tables: dict[int, Table] = {}
-        self._records = 0
         self._seen_running = False
 
     def get(self, key: str, *, stale: bool = False) -> Any:
@@ -124,11 +123,7 @@ class View(Service):
     @property
     def progress(self) -> tuple[int, int]:
         """Offsets read so far, and offsets to read, of the recovery under way."""
-        tables = list(self._tables.values())
-        return (
-            sum(min(t.position, t.end) - min(t.start, t.end) for t in tables),
-            sum(t.end - min(t.start, t.end) for t in tables),
-        )
+        return progress(self._tables.values())
 
     def stats(self) -> ViewStats:
         """A snapshot of what it has read."""
@@ -136,10 +131,16 @@ class View(Service):
         return ViewStats(
             state=self.state,
             partitions=len(tables),
-            records_in=self._records,
-            rows=sum(len(t.store) for t in tables) if self._seen_running else 0,
-            lag=sum(max(0, t.end - t.position) for t in tables),
+            records_in=self._follower.records if self._follower else 0,
+            rows=len(self) if self._seen_running and tables else 0,
+            lag=sum(max(0, table.end - table.position) for table in tables),
         )
+
+    _follower: Follower | None = None
+
+    @property
+    def _tables(self) -> dict[int, Table]:
+        return self._follower.tables if self._follower else {}
 
     def _table_of(self, key: str, stale: bool) -> Table:
         self._readable(stale)
@@ -167,21 +168,16 @@ class View(Service):
             ) from exc
 
     def _main(self) -> None:
-        self._records, self._seen_running, self._tables = 0, False, {}
+        self._seen_running = False
         self._stores: StateDirectory | MemoryDirectory = MemoryDirectory()
         with ExitStack() as stack:
             self._reader = TableReader(self.cluster, self.table, self._connect_timeout)
             stack.callback(self._reader.close)
             stack.callback(self._close)
-            self._open()
-            self._follow()
+            self._loop()
 
-    def _close(self) -> None:
-        self._tables = {}
-        self._stores.close()
-
-    def _open(self) -> None:
-        """Find out what the topic holds, and where the local stores go on reading it."""
+    def _open(self) -> Follower:
+        """Find out what the topic holds, and read on where the local stores end."""
         with TopicManager(self.cluster, self._connect_timeout) as topics:
             topic, cluster_id = topics.find(self.table), topics.cluster_id
         if topic is None:
@@ -190,86 +186,65 @@ class View(Service):
                 "TopicManager.ensure_table",
                 topic=self.table,
             )
-        self._topic_id = topic.id
         self._close()
+        self._topic_id = topic.id
         if self._storage == "lmdb":
             self._stores = StateDirectory(self._state_dir, cluster_id, "view", self.table)
-        bounds = self._reader.bounds(range(topic.partitions))
-        identity = f"{cluster_id} {topic.id}"
-        self._tables = {
-            p: Table(p, self._stores.store(p, f"{identity} {p}"), begin, end)
-            for p, (begin, end) in bounds.items()
-        }
+        follower = Follower(
+            self._reader,
+            lambda p: self._stores.store(p, f"{cluster_id} {self._topic_id} {p}"),
+            self._updated,
+        )
+        follower.add(range(topic.partitions))
+        self._follower = follower
         self._move(State.RECOVERING)
-        self._reader.read_from({p: table.position for p, table in self._tables.items()})
+        return follower
 
-    def _follow(self) -> None:
+    def _close(self) -> None:
+        self._follower = None
+        self._stores.close()
+
+    def _loop(self) -> None:
         """What a view does, over and over."""
         looked = time.monotonic()
-        fresh = True  # whether the local stores are those of the topic
         while not self._stopping.is_set():
             try:
-                if not fresh:
-                    self._open()
-                    fresh = True
-                records = self._reader.poll(0.1)
-                for partition, batch in records.items():
-                    self._apply(self._tables[partition], batch)
-                if records:
+                follower = self._follower or self._open()
+                if follower.poll(0.1):
                     looked = time.monotonic()
-                elif self.state is State.RECOVERING:
-                    self._advance()
-                if time.monotonic() - looked > _LOOK_PAUSE:
-                    self._look()
+                    self._is_there()
+                elif time.monotonic() - looked > _LOOK_PAUSE:
+                    self._look(follower)
                     looked = time.monotonic()
-                if self.state is not State.RUNNING and self._recovered_now():
+                if self.state is State.RECOVERING and follower.recovered:
                     self._seen_running = True
                     self._move(State.RUNNING)
             except OutOfRange as exc:
                 logger.warning("%s starts over: %s", self._name, exc)
-                fresh = False
+                self._close()
             except UnavailableError:
                 self._move(State.RECONNECTING)
 
-    def _recovered_now(self) -> bool:
-        return self.state is State.RECOVERING and all(
-            table.recovered for table in self._tables.values()
-        )
-
-    def _apply(self, table: Table, batch: list[Any]) -> None:
-        rows = table.apply(batch, batch[-1].offset + 1)
-        self._records += len(batch)
-        self._reconnected()
-        if self._on_update is not None:
-            for key, data in rows.items():
-                self._on_update(decode_key(key), None if data is None else self._decode(key, data))
-
-    def _advance(self) -> None:
-        """Step over control records and holes, which no poll returns."""
-        for partition, table in self._tables.items():
-            if not table.recovered:
-                position = self._reader.position(partition)
-                if position > table.position:
-                    table.apply((), position)
-
-    def _look(self) -> None:
+    def _look(self, follower: Follower) -> None:
         """Ask whether the broker is there, and the topic still the same."""
         if self.state is State.RECONNECTING:
             with TopicManager(self.cluster, 2.0) as topics:
                 topic = topics.find(self.table)
             if topic is not None and topic.id != self._topic_id:
                 raise OutOfRange("the topic was made anew", topic=self.table)
-        bounds = self._reader.bounds(self._tables, timeout=2.0)
-        for partition, (begin, end) in bounds.items():
-            table = self._tables[partition]
-            table.begin, table.end = begin, end
-            if end < table.position:
-                raise OutOfRange("the topic is shorter than it was", topic=self.table)
-        self._reconnected()
+        if not follower.look(timeout=2.0):
+            raise OutOfRange("the topic is shorter than it was", topic=self.table)
+        self._is_there()
 
-    def _reconnected(self) -> None:
+    def _is_there(self) -> None:
         if self.state is State.RECONNECTING:
             self._move(State.RUNNING if self._seen_running else State.RECOVERING)
+
+    def _updated(self, rows: Mapping[bytes, bytes | None]) -> None:
+        if self._on_update is not None:
+            for key, data in rows.items():
+                value = None if data is None else self._decode(key, data)
+                self._on_update(decode_key(key), value)
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()

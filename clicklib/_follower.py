@@ -1,0 +1,84 @@
+"""Reads the topic of a table into the local stores of some of its partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from clicklib._kafka import TableReader
+from clicklib._table import Table
+from clicklib.storage import Storage
+
+__all__ = ["Follower"]
+
+
+class Follower:
+    """Recovers partitions of a table and, for as long as they are not released, follows them.
+
+    `store(partition)` opens a local store; `applied(rows)` is called with the rows of each batch
+    that was stored. For one thread; `tables` may be looked at by any.
+    """
+
+    def __init__(
+        self,
+        reader: TableReader,
+        store: Callable[[int], Storage],
+        applied: Callable[[Mapping[bytes, bytes | None]], None],
+    ) -> None:
+        self.tables: dict[int, Table] = {}
+        self.records = 0
+        self._reader, self._store, self._applied = reader, store, applied
+
+    def add(self, partitions: Iterable[int]) -> None:
+        """Ask what the topic holds of `partitions`, and read on where their stores end."""
+        found = {
+            partition: Table(partition, self._store(partition), begin, end)
+            for partition, (begin, end) in self._reader.bounds(partitions).items()
+        }
+        self.tables = {**self.tables, **found}
+        self._read()
+
+    def poll(self, timeout: float) -> bool:
+        """Store the next records; says whether any came within `timeout` seconds.
+
+        Raises OutOfRange where the topic was truncated or made anew.
+        """
+        records = self._reader.poll(timeout)
+        for partition, batch in records.items():
+            rows = self.tables[partition].apply(batch, batch[-1].offset + 1)
+            self.records += len(batch)
+            self._applied(rows)
+        for partition, table in self.tables.items():
+            if not table.recovered and partition not in records:
+                # Control records and the holes of compaction move the position, and no poll
+                # returns them.
+                position = self._reader.position(partition)
+                if position > table.position:
+                    table.apply((), position)
+        return bool(records)
+
+    def release(self) -> list[Table]:
+        """The tables that are recovered; they are not followed any more."""
+        ready = [table for table in self.tables.values() if table.recovered]
+        if ready:
+            self.tables = {p: t for p, t in self.tables.items() if not t.recovered}
+            self._read()
+        return ready
+
+    def clear(self) -> None:
+        """Follow nothing."""
+        self.tables = {}
+
+    @property
+    def recovered(self) -> bool:
+        """Whether every partition has reached the end that was asked for last."""
+        return all(table.recovered for table in self.tables.values())
+
+    def look(self, timeout: float) -> bool:
+        """Ask again where the topic ends; False when a table reaches beyond that."""
+        for partition, (begin, end) in self._reader.bounds(self.tables, timeout).items():
+            table = self.tables[partition]
+            table.begin, table.end = begin, end
+        return all(table.position <= table.end for table in self.tables.values())
+
+    def _read(self) -> None:
+        self._reader.read_from({p: table.position for p, table in self.tables.items()})

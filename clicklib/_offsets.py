@@ -1,0 +1,55 @@
+"""Which input offsets may be committed, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ["Offsets", "Place"]
+
+
+class Place(NamedTuple):
+    """A partition of an input topic."""
+
+    topic: str
+    partition: int
+
+
+class Offsets:
+    """The rules of committing: only what is safe, one commit at a time, never backwards.
+
+    An offset is the next one to read. It is safe when every effect of the messages before it is
+    acknowledged. A commit that failed is due again.
+    """
+
+    def __init__(self) -> None:
+        self._safe: dict[Place, int] = {}
+        self._sent: dict[Place, int] = {}
+        self._committed: dict[Place, int] = {}
+
+    def safe(self, partition: int, offsets: Mapping[str, int]) -> None:
+        """These may be committed. Raises AssertionError for one that goes backwards."""
+        for topic, offset in offsets.items():
+            place = Place(topic, partition)
+            if offset < self._safe.get(place, 0):
+                raise AssertionError(f"{place} goes back from {self._safe[place]} to {offset}")
+            self._safe[place] = offset
+
+    def due(self) -> dict[Place, int]:
+        """What is safe and not committed yet."""
+        safe = self._safe.copy()  # one step: another thread may add to it
+        return {p: offset for p, offset in safe.items() if self._committed.get(p) != offset}
+
+    def sent(self, offsets: Mapping[Place, int]) -> None:
+        """A commit of `offsets` is on its way."""
+        self._sent = dict(offsets)
+
+    def answered(self, error: BaseException | None) -> None:
+        """The commit on its way, if any, was taken, or failed with `error`."""
+        if error is None:
+            self._committed.update(self._sent)
+        self._sent = {}
+
+    def forget(self) -> None:
+        """The partitions are another's now."""
+        self._safe, self._sent, self._committed = {}, {}, {}
