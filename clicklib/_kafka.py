@@ -336,12 +336,9 @@ class Writer:
         self.send = self._producer.send
 
     def partitions(self, topic: str) -> int:
-        """How many partitions `topic` has. Raises TopicError when it is not there."""
+        """How many partitions `topic` has; sending to it then waits for no metadata."""
         with translated("cannot find the topic", topic=topic):
-            found = self._producer.partitions_for(topic)
-        if not found:
-            raise TopicError("the topic is not there", topic=topic)
-        return len(found)
+            return len(self._producer.partitions_for(topic))
 
     def flush(self, timeout: float) -> bool:
         """Send all now and wait for the answers; False when some are missing after `timeout` s.

@@ -98,11 +98,12 @@ class Keeper:
         write_whole(memory, str(first).encode())
         self.nodes = layout(self.place, first)
         cluster = cluster_id(self.place)
+        self._tell(cluster=cluster, addresses=tuple(node.address for node in self.nodes))
         for node in self.nodes:
             node.prepare(self.nodes, cluster)
         self._watch_guard()
         self.java = [self._run(node) for node in self.nodes]
-        self._tell(addresses=tuple(node.address for node in self.nodes), java=self._pids())
+        self._tell(java=self._pids())
 
     def _run(self, node: Node) -> subprocess.Popen[bytes]:
         jars = [jars_directory() / jar.name for jar in _jars.pinned()]
@@ -141,7 +142,7 @@ class Keeper:
                     f"node {node.number} of {self.place.nodes}); its log is {node.log}\n"
                     f"{node.last_words()}"
                 )
-        if dead and not self.was_ready:  # perhaps another program took a port: choose again
+        if dead and not self.was_ready:  # another program may have taken a port: choose again
             self._end_java()
             self._start()
         elif dead:
@@ -153,7 +154,8 @@ class Keeper:
             self._tell(state="ready")
 
     def _is_ready(self) -> bool:
-        return all(count_nodes(node.address) == len(self.nodes) for node in self.nodes)
+        cluster, count = self.record.cluster, len(self.nodes)
+        return all(count_nodes(node.address, cluster) == count for node in self.nodes)
 
     def _is_asked_to_stop(self) -> bool:
         with contextlib.suppress(OSError):

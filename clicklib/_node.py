@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from clicklib._java import Java
 from clicklib._place import Place, last_lines, write_whole
@@ -196,27 +197,39 @@ def is_free(port: int) -> bool:
     return True
 
 
-def count_nodes(address: str, timeout: float = 1.0) -> int:
-    """How many brokers of its cluster the broker at `address` knows; 0 if none answers.
+def count_nodes(address: str, cluster: str, timeout: float = 1.0) -> int:
+    """How many brokers the broker at `address` knows; 0 if none of `cluster` answers there.
 
     A broker opens its port before it may be used; it names itself in the answer to a Metadata
-    request (version 7, without topics) only once the controller has let it in.
+    request (version 7, without topics) only once the controller has let it in. The cluster's id
+    tells it from another Kafka that took the port.
     """
     host, _, port = address.rpartition(":")
     request = struct.pack(">hhihi?", 3, 7, 1, -1, 0, False)
     try:
         with socket.create_connection((host, int(port)), timeout) as connection:
             connection.sendall(struct.pack(">i", len(request)) + request)
-            answer = b""
-            while len(answer) < 16:
-                part = connection.recv(4096)
-                if not part:
-                    return 0
-                answer += part
-    except OSError:
+            with connection.makefile("rb") as answer:
+                return _read_metadata(answer, cluster)
+    except (OSError, struct.error):
         return 0
-    _, correlation, _, brokers = struct.unpack(">iiii", answer[:16])
-    return int(brokers) if correlation == 1 else 0
+
+
+def _read_metadata(answer: BinaryIO, cluster: str) -> int:
+    """Read a Metadata response as far as the cluster's id. Raises struct.error if it is none."""
+
+    def number(form: str) -> int:
+        return int(struct.unpack(form, answer.read(struct.calcsize(form)))[0])
+
+    def text() -> bytes:
+        return answer.read(max(0, number(">h")))
+
+    _, correlation, _, brokers = (number(">i") for _ in range(4))
+    if correlation != 1:
+        return 0
+    for _ in range(brokers):
+        number(">i"), text(), number(">i"), text()  # id, host, port, rack
+    return brokers if text() == cluster.encode() else 0
 
 
 def _escape(path: Path) -> str:

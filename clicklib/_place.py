@@ -76,6 +76,7 @@ class Record:
     state: str
     token: str
     keeper: Mark
+    cluster: str = ""
     addresses: tuple[str, ...] = ()
     java: tuple[int, ...] = ()
     error: str = ""

@@ -137,7 +137,7 @@ def _await_ready(place: Place, port: int | None, progress: bool) -> Record:
     while time.monotonic() < deadline:
         record = place.read()
         if record is not None and record.is_kept():
-            if record.state == "ready" and count_nodes(record.addresses[0]):
+            if record.state == "ready" and _answers(record):
                 return record
         elif record is not None and record.state == "failed" and record != before:
             raise LocalBrokerError(f"the local Kafka did not start: {record.error}")
@@ -153,6 +153,10 @@ def _await_ready(place: Place, port: int | None, progress: bool) -> Record:
         f"the local Kafka in {place.directory} did not answer in time; stop it and try again. "
         f"Its last lines:\n{logs(place.nodes, 8)}\n" + "\n".join(last_lines(place.keeper_log, 8))
     )
+
+
+def _answers(record: Record) -> bool:
+    return any(count_nodes(address, record.cluster) for address in record.addresses[:1])
 
 
 def _check(place: Place, progress: bool) -> None:
@@ -220,7 +224,7 @@ def _status(place: Place) -> Status:
             memory += psutil.Process(pid).memory_info().rss
     return Status(
         nodes=place.nodes,
-        running=kept is not None and count_nodes(kept.addresses[0]) > 0,
+        running=kept is not None and _answers(kept),
         addresses=kept.addresses if kept else (),
         stays=place.stays.exists(),
         users=tuple(users),

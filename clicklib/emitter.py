@@ -12,7 +12,8 @@ from clicklib._kafka import Writer
 from clicklib._service import closed_at_exit
 from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import Codec, encode_key
-from clicklib.errors import CodecError, DeliveryError, UsageError
+from clicklib.errors import CodecError, DeliveryError, TopicError, UsageError
+from clicklib.topics import TopicManager
 
 __all__ = ["Acknowledged", "Emitter"]
 
@@ -48,11 +49,17 @@ class Emitter:
             raise UsageError("the buffer of an emitter holds at least one message")
         self.topic, self.codec = topic, codec
         self._headers = dict(headers or {})
-        self._timeout = delivery_timeout
         self._room = threading.BoundedSemaphore(buffer)
         self._closed = False
+        cluster = Cluster.of(brokers)
+        with TopicManager(cluster, connect_timeout) as topics:
+            if topics.find(topic) is None:
+                raise TopicError(
+                    "the stream is not there: create it with TopicManager.ensure_stream",
+                    topic=topic,
+                )
         self._writer = Writer(
-            Cluster.of(brokers),
+            cluster,
             connect_timeout=connect_timeout,
             linger=linger,
             delivery_timeout=delivery_timeout,
@@ -71,19 +78,13 @@ class Emitter:
 
         Waits while the buffer is full. None as the message is sent as a tombstone, without the
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
-        that Kafka would refuse or when the buffer stays full for the delivery timeout, UsageError
-        after `close`. The future fails with DeliveryError.
+        that is too large to send, UsageError after `close`. The future fails with DeliveryError.
         """
         raw = encode_key(key)
         data = self._encode(key, msg)
         partition = partition_of(raw, self._partitions)
         extra = self._headers if headers is None else {**self._headers, **headers}
-        if not self._room.acquire(timeout=self._timeout):
-            raise DeliveryError(
-                f"the buffer stayed full for {self._timeout:g} s: Kafka acknowledges nothing",
-                topic=self.topic,
-                key=key,
-            )
+        self._room.acquire()  # every message is answered within its delivery timeout
         promise: Future[Acknowledged] = Future()
         promise.set_running_or_notify_cancel()
         try:

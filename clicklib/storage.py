@@ -11,7 +11,7 @@ import heapq
 import logging
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -123,21 +123,13 @@ class LmdbStorage:
         self.path, self._identity = path, f"{_FORMAT} {identity}".encode()
         self._lock = threading.Lock()
         self._closed = False
-        reason = ""
         try:
             self._open()
-            reason = self._unfit()
-            if reason:
-                self._env.close()
-        except (lmdb.Error, OSError, ValueError) as exc:
-            reason = f"it is damaged ({exc})"
-        if reason:
+        except (_Unfit, lmdb.Error, OSError, ValueError) as exc:
+            reason = exc if isinstance(exc, _Unfit) else f"it is damaged ({exc})"
             logger.warning("local store %s: %s; dropped, to be rebuilt from Kafka", path, reason)
             shutil.rmtree(path, ignore_errors=True)
             self._open()
-        with self._env.begin(write=True, db=self._meta) as txn:
-            txn.put(b"identity", self._identity)
-            txn.put(b"open since boot", b"%d" % _boot_minute())
 
     def _open(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -145,25 +137,46 @@ class LmdbStorage:
         # of the machine is noticed by `_unfit`.
         self._env = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False)
         try:
+            self._check_length()
             self._meta = self._env.open_db(b"meta")
             self._main = self._env.open_db(b"rows")
             self._odd = self._env.open_db(b"odd rows")
             with self._env.begin() as txn:
                 position = txn.get(b"position", db=self._meta)
                 self.position = None if position is None else int(position)
+            self._check_fit()
+            self._change(self._mark)
         except BaseException:
             self._env.close()
             raise
 
-    def _unfit(self) -> str:
-        """Why the store cannot be used, or an empty text."""
+    def _check_length(self) -> None:
+        """A read beyond the end of a truncated file would end the process (SIGBUS)."""
+        needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+        if (self.path / "data.mdb").stat().st_size < needed:
+            raise _Unfit("it is damaged (its file was cut off)")
+
+    def _check_fit(self) -> None:
         with self._env.begin(db=self._meta) as txn:
             identity, boot = txn.get(b"identity"), txn.get(b"open since boot")
         if identity != self._identity and (identity or self.position is not None):
-            return "it belongs to another topic, cluster or version"
+            raise _Unfit("it belongs to another topic, cluster or version")
         if boot is not None and abs(int(boot) - _boot_minute()) > 1:
-            return "the machine went down while it was open"
-        return ""
+            raise _Unfit("the machine went down while it was open")
+
+    def _mark(self, txn: Any) -> None:
+        txn.put(b"identity", self._identity, db=self._meta)
+        txn.put(b"open since boot", b"%d" % _boot_minute(), db=self._meta)
+
+    def _change(self, change: Callable[[Any], object]) -> None:
+        """Do `change` in one transaction, again in a larger map if it found no room."""
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    change(txn)
+                return
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
 
     def get(self, key: bytes, /) -> bytes | None:
         with self._reading() as txn:
@@ -215,16 +228,13 @@ class LmdbStorage:
         return _LmdbSnapshot(self)
 
     def write(self, rows: Rows, position: int) -> None:
+        def change(txn: Any) -> None:
+            for key, data in rows.items():
+                self._put(txn, key, data)
+            txn.put(b"position", b"%d" % position, db=self._meta)
+
         with self._lock:
-            while True:
-                try:
-                    with self._env.begin(write=True) as txn:
-                        for key, data in rows.items():
-                            self._put(txn, key, data)
-                        txn.put(b"position", b"%d" % position, db=self._meta)
-                    break
-                except lmdb.MapFullError:
-                    self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            self._change(change)
         self.position = position
 
     def _put(self, txn: Any, key: bytes, data: bytes | None) -> None:
@@ -240,15 +250,17 @@ class LmdbStorage:
             txn.put(key, data, db=database)
 
     def evict(self, key: bytes) -> None:
-        with self._lock, self._env.begin(write=True) as txn:
-            self._put(txn, key, None)
+        with self._lock:
+            self._change(lambda txn: self._put(txn, key, None))
 
     def clear(self) -> None:
+        def change(txn: Any) -> None:
+            txn.drop(self._main, delete=False)
+            txn.drop(self._odd, delete=False)
+            txn.delete(b"position", db=self._meta)
+
         with self._lock:
-            with self._env.begin(write=True) as txn:
-                txn.drop(self._main, delete=False)
-                txn.drop(self._odd, delete=False)
-                txn.delete(b"position", db=self._meta)
+            self._change(change)
             self.position = None
 
     def close(self) -> None:
@@ -257,10 +269,17 @@ class LmdbStorage:
             if self._closed:
                 return
             self._closed = True
-            with self._env.begin(write=True, db=self._meta) as txn:
-                txn.delete(b"open since boot")
-            self._env.sync(True)
-            self._env.close()
+            try:
+                # First the rows, so that a store which says that it was closed is whole.
+                self._env.sync(True)
+                self._change(lambda txn: txn.delete(b"open since boot", db=self._meta))
+                self._env.sync(True)
+            finally:
+                self._env.close()
+
+
+class _Unfit(Exception):
+    """Why a store cannot be used."""
 
 
 class _LmdbSnapshot:

@@ -178,8 +178,12 @@ class View(Service):
 
     def _open(self) -> Follower:
         """Find out what the topic holds, and read on where the local stores end."""
+        deadline = time.monotonic() + self._connect_timeout
         with TopicManager(self.cluster, self._connect_timeout) as topics:
             topic, cluster_id = topics.find(self.table), topics.cluster_id
+            # Its processor may have been started a moment ago.
+            while topic is None and time.monotonic() < deadline and not self._stopping.wait(0.1):
+                topic = topics.find(self.table)
         if topic is None:
             raise TopicError(
                 "the table is not there: start its processor once, or create it with "

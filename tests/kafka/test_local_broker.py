@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 USER = """
 import sys
 from clicklib import broker
-print(broker.use(nodes=int(sys.argv[1]), progress=False), flush=True)
+print(broker.use(progress=False), flush=True)
 sys.stdin.read()
 """
 
@@ -61,9 +62,10 @@ def home(jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 class User:
     """Another process that uses the local Kafka until it is let go or killed."""
 
-    def __init__(self, nodes: int = 1) -> None:
+    def __init__(self, home: Path | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, str(nodes)],
+            [sys.executable, "-c", USER],
+            env=os.environ if home is None else os.environ | {"CLICKLIB_HOME": str(home)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -191,8 +193,33 @@ def test_many_users_share_one_and_the_last_takes_it_along(home: Path) -> None:
     wait_until("Java, keeper and guard gone", lambda: not running(home), timeout=6)
 
 
+def test_many_threads_of_a_process_are_one_user(home: Path) -> None:
+    found: list[Cluster] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(broker.use(progress=False))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert the_status().users == (os.getpid(),)
+    assert len([line for line in running(home) if "broker.properties" in line]) == 1
+
+
+def test_two_homes_at_once_take_different_ports(home: Path) -> None:
+    users = [User(home / name) for name in ("one", "two")]
+    addresses = [user.address() for user in users]
+    assert all(addresses)
+    assert len(set(addresses)) == 2
+    for user in users:
+        user.end()
+    wait_until("both gone", lambda: not running(home))
+
+
 def test_a_user_that_comes_while_it_goes_gets_a_new_one(home: Path) -> None:
-    for _ in range(3):
+    for _ in range(2):
         user = User()
         java = user.address() and the_status().java
         user.end(kill=True)

@@ -190,16 +190,26 @@ def test_the_last_words_leave_out_the_stack(place: Place) -> None:
     assert broker.logs(lines=1) == "Caused by: a port"
 
 
+def metadata(correlation: int, brokers: int, cluster: bytes) -> bytes:
+    """A Metadata response of version 7, as far as the cluster's id."""
+    one = struct.pack(">ih9sih", 1, 9, b"127.0.0.1", 9092, -1)
+    head = struct.pack(">iiii", 100, correlation, 0, brokers)
+    return head + brokers * one + struct.pack(">h", len(cluster)) + cluster
+
+
 @pytest.mark.parametrize(
     ("answer", "nodes"),
     [
-        (struct.pack(">iiii", 100, 1, 0, 3) + bytes(88), 3),
-        (struct.pack(">iiii", 12, 1, 0, 0), 0),
+        (metadata(1, 3, b"mine"), 3),
+        (metadata(1, 0, b"mine"), 0),
+        (metadata(1, 1, b"other"), 0),
+        (metadata(2, 1, b"mine"), 0),
+        (metadata(1, 3, b"mine")[:40], 0),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", 0),
         (b"", 0),
     ],
 )
-def test_only_an_answer_with_brokers_counts(answer: bytes, nodes: int) -> None:
+def test_only_an_answer_of_the_same_cluster_counts(answer: bytes, nodes: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -211,9 +221,9 @@ def test_only_an_answer_with_brokers_counts(answer: bytes, nodes: int) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert count_nodes(address) == nodes
+        assert count_nodes(address, "mine") == nodes
         thread.join(5)
-    assert count_nodes(address) == 0, "nobody there"
+    assert count_nodes(address, "mine") == 0, "nobody there"
 
 
 def test_users_are_those_whose_lock_is_held(place: Place) -> None:
@@ -229,7 +239,7 @@ def test_users_are_those_whose_lock_is_held(place: Place) -> None:
 def test_a_record_of_a_dead_keeper_is_not_believed(place: Place) -> None:
     assert place.read() is None
     dead = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    record = Record("ready", "token", Mark.of(dead.pid), ("127.0.0.1:9092",))
+    record = Record("ready", "token", Mark.of(dead.pid), "an-id", ("127.0.0.1:9092",))
     place.write(record)
     assert place.read() == record
     assert record.is_kept()

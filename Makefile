@@ -1,0 +1,79 @@
+# `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo test lint format bench clean kafka
+
+PY := .venv/bin/python
+NOTEBOOK := notebooks/00_user_clicks.ipynb
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+STRIP := $(PY) -m nbstripout --keep-id --extra-keys metadata.language_info.version
+
+# What has to be there before anything runs. A further thing is one more name here, and its rule.
+READY := .venv/.ready kafka
+
+# The first Python that will do; `make PYTHON=...` names another.
+FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	"$$python" -c '$(FITS)' 2>/dev/null && echo "$$python" && break; done)
+
+# JupyterLab refuses to run as root unless told so. It listens on this machine only.
+ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+lab: $(READY) ## open the first notebook in JupyterLab
+	@$(PY) -c 'import webbrowser; webbrowser.get()' 2>/dev/null || \
+		echo "Left out: no browser here. Open the address that JupyterLab prints in one."
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+		$(ROOT) $(NOTEBOOK) $(ARGS)
+
+demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
+	@$(PY) -m clicklib demo $(ARGS)
+
+test: $(READY) ## run every test; ARGS="tests/unit -k codec" runs some
+	$(PY) -m pytest -p tests.report $(ARGS)
+
+lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(if $(NOTEBOOKS),$(STRIP) --verify $(NOTEBOOKS))
+
+format: .venv/.ready ## repair what lint finds, as far as a program can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	$(if $(NOTEBOOKS),$(STRIP) $(NOTEBOOKS))
+
+bench: $(READY) ## measure, one script after the other
+	@for script in benchmarks/[a-z]*.py; do \
+		[ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
+		echo "$$script"; $(PY) "$$script" $(ARGS) || exit; \
+	done
+
+clean: ## delete .venv and what was built; Kafka's data stay
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
+	@echo "Kept: the local Kafka and its data. 'clicklib broker wipe --stop' deletes the data."
+
+# The packages follow their two lists. The stamp holds the folder it was made in: a folder that was
+# moved, or whose Python is gone, gets a new .venv.
+ifneq ($(shell $(PY) -c '' 2>/dev/null && cat .venv/.ready 2>/dev/null),$(CURDIR))
+.PHONY: .venv/.ready
+endif
+.venv/.ready: pyproject.toml constraints.txt
+	@"$(PYTHON)" -c '$(FITS)' 2>/dev/null || { \
+		echo "No Python 3.11 or newer with the modules venv and ensurepip was found."; \
+		echo "Install one (on Debian and Ubuntu with the package python3-venv)," \
+			"or name one: make PYTHON=..."; \
+		exit 1; } >&2
+	@echo "Installing the packages into .venv with $(PYTHON); the first time takes about a minute."
+	@[ ! -e $@ ] || [ "$$(cat $@)" = "$$(pwd -P)" ] || rm -rf .venv
+	@$(PY) -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
+	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@pwd -P >$@
+
+# The jars of the local Kafka; with CLICKLIB_BROKERS another Kafka is used.
+kafka: .venv/.ready
+	@[ -n "$$CLICKLIB_BROKERS" ] || $(PY) -m clicklib broker fetch >/dev/null

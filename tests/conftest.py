@@ -1,0 +1,24 @@
+"""What all tests have in common."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the unit tests; the other ones share brokers, whose threads are the run's."""
+    before = set(threading.enumerate())
+    yield
+    if "unit" in request.path.parts:
+        wait_until(
+            "all threads that the test began have ended",
+            lambda: not [t for t in set(threading.enumerate()) - before if t.is_alive()],
+            timeout=10,
+            every=0.01,
+        )

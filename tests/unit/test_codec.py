@@ -1,0 +1,161 @@
+"""Values and keys become the bytes that Goka writes, and come back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clicklib.codec import Bytes, Int64, Json, String, decode_key, encode_key
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(1 << 63), (1 << 63) - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+class User(msgspec.Struct):
+    clicks: int = msgspec.field(default=0, name="Clicks")
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+@given(st.text())
+def test_text_comes_back(value: str) -> None:
+    assert String().decode(String().encode(value)) == value == String().encode(value).decode()
+
+
+@given(st.binary())
+def test_bytes_come_back_as_they_are(value: bytes) -> None:
+    assert Bytes().decode(Bytes().encode(value)) == value == Bytes().encode(value)
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1))
+def test_whole_numbers_come_back_from_their_decimal_digits(value: int) -> None:
+    data = Int64().encode(value)
+    assert (data, Int64().decode(data)) == (str(value).encode("ascii"), value)
+
+
+@given(json_values)
+def test_json_comes_back(value: Any) -> None:
+    assert Json().decode(Json().encode(value)) == value
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1))
+def test_typed_json_comes_back(clicks: int) -> None:
+    codec = Json(User)
+    assert codec.decode(codec.encode(User(clicks))) == User(clicks)
+
+
+@pytest.mark.parametrize(
+    ("codec", "value", "data"),
+    [
+        (String(), "", b""),
+        (String(), "päng", b"p\xc3\xa4ng"),
+        (Bytes(), b"", b""),
+        (Int64(), 0, b"0"),
+        (Int64(), -7, b"-7"),
+        (Int64(), (1 << 63) - 1, b"9223372036854775807"),
+        (Int64(), -(1 << 63), b"-9223372036854775808"),
+        (Json(User), User(153), b'{"Clicks":153}'),
+        (Json(Point), Point(1), b'{"x":1,"y":0}'),
+        (Json(dict[str, int]), {"a": 1}, b'{"a":1}'),
+        (Json(), None, b"null"),
+    ],
+    ids=repr,
+)
+def test_values_have_these_bytes(codec: Any, value: Any, data: bytes) -> None:
+    assert codec.encode(value) == data
+    assert codec.decode(data) == value
+
+
+@pytest.mark.parametrize(("data", "value"), [(b"+5", 5), (b"007", 7), (b"-0", 0)])
+def test_whole_numbers_are_read_as_go_reads_them(data: bytes, value: int) -> None:
+    assert Int64().decode(data) == value
+
+
+@pytest.mark.parametrize(
+    ("codec", "value"),
+    [
+        (String(), 7),
+        (String(), None),
+        (String(), b"bytes"),
+        (String(), "\ud800"),
+        (Bytes(), "text"),
+        (Bytes(), bytearray(b"x")),
+        (Int64(), "7"),
+        (Int64(), 7.0),
+        (Int64(), True),
+        (Int64(), 1 << 63),
+        (Int64(), -(1 << 63) - 1),
+        (Json(), object()),
+    ],
+    ids=repr,
+)
+def test_a_codec_refuses_to_encode(codec: Any, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        codec.encode(value)
+
+
+@pytest.mark.parametrize(
+    ("codec", "data"),
+    [
+        (String(), b"\xff"),
+        (Int64(), b""),
+        (Int64(), b"-"),
+        (Int64(), b"7.0"),
+        (Int64(), b" 7"),
+        (Int64(), b"7\n"),
+        (Int64(), b"1_000"),
+        (Int64(), "٣".encode()),
+        (Int64(), b"9223372036854775808"),
+        (Int64(), b"9" * 5_000),
+        (Json(), b""),
+        (Json(), b"{"),
+        (Json(User), b'{"Clicks":"many"}'),
+        (Json(User), b"7"),
+        (Json(Point), b"{}"),
+        (Json(dict[str, int]), b'{"a":"b"}'),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_codec_refuses_to_decode(codec: Any, data: bytes) -> None:
+    with pytest.raises((ValueError, msgspec.DecodeError)):
+        codec.decode(data)
+
+
+def test_json_has_no_nan_and_writes_null() -> None:
+    assert Json().encode(math.nan) == b"null"
+
+
+@given(st.binary())
+def test_any_bytes_of_a_key_survive_as_text(key: bytes) -> None:
+    assert encode_key(decode_key(key)) == key
+
+
+@given(st.text())
+def test_a_key_comes_back(key: str) -> None:
+    assert decode_key(encode_key(key)) == key
+
+
+def test_a_missing_key_is_the_empty_one() -> None:
+    assert decode_key(None) == decode_key(b"") == ""
+    assert encode_key("") == b""
+
+
+def test_a_key_that_is_not_utf8_is_readable_text() -> None:
+    assert decode_key(b"caf\xe9") == "caf\udce9"
