@@ -25,8 +25,8 @@ help: ## list the targets
 lab: $(READY) ## open the first notebook in JupyterLab
 	@$(PY) -c 'import webbrowser; webbrowser.get()' 2>/dev/null || \
 		echo "Left out: no browser here. Open the address that JupyterLab prints in one."
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
-		$(ROOT) $(NOTEBOOK) $(ARGS)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m jupyterlab $(ROOT) \
+		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(ARGS)
 
 demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 	@$(PY) -m clicklib demo $(ARGS)
@@ -55,7 +55,8 @@ clean: ## delete .venv and what was built; Kafka's data stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
-	@echo "Kept: the local Kafka and its data. 'clicklib broker wipe --stop' deletes the data."
+	@echo "Kept: the data of the local Kafka. To delete them as well, run before this"
+	@echo "    .venv/bin/clicklib broker wipe --stop"
 
 # The packages follow their two lists. The stamp holds the folder it was made in: a folder that was
 # moved, or whose Python is gone, gets a new .venv.

@@ -177,6 +177,11 @@ class GroupReader:
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         self._consumer.resume(*(self._consumer.assignment() & set(partitions)))
 
+    def seek(self, offsets: Offsets) -> None:
+        """Go on at these offsets."""
+        for place, offset in offsets.items():
+            self._consumer.seek(TopicPartition(*place), offset)
+
     def lag(self, partition: TopicPartition, position: int) -> int | None:
         """How many offsets lie between `position` and the end; None before the first fetch."""
         if partition not in self._consumer.assignment():

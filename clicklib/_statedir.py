@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from clicklib.errors import UsageError
 from clicklib.storage import LmdbStorage, MemoryStorage, Storage
 
-__all__ = ["StateDirectory", "default_state_dir"]
+__all__ = ["MemoryDirectory", "StateDirectory", "default_state_dir"]
 
 _SLOTS = 1_000
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import queue
 import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import click
 
 from clicklib.errors import ClicklibError
 
-__all__ = ["SIGNALS", "Lines", "Program", "describe", "stopping"]
+__all__ = ["SIGNALS", "Lines", "Program", "describe", "interruptible", "stopping"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -108,22 +108,47 @@ def stopping() -> Iterator[threading.Event]:
     break into what is being closed.
     """
     stop = threading.Event()
-    # A handler interrupts the main thread anywhere, also inside Event.wait, where Event.set would
-    # wait for itself. SimpleQueue.put may be called there.
-    signals: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    # Python calls a handler only when its main thread comes back from a wait, which a signal that
+    # comes just before the wait does not end. The wakeup socket is written to at once.
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
 
     def relay() -> None:
-        if signals.get():
+        if reader.recv(1) != b"\0":
             stop.set()
 
-    before = {n: signal.signal(n, lambda *_: signals.put(True)) for n in SIGNALS}
     thread = threading.Thread(target=relay, name="clicklib-signals", daemon=True)
     thread.start()
+    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield stop
     finally:
-        signals.put(False)
+        signal.set_wakeup_fd(wakeup)
+        with suppress(OSError):  # full of signals
+            writer.send(b"\0")
         thread.join()
+        reader.close()
+        writer.close()
         if not stop.is_set():
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first signal raise KeyboardInterrupt inside; for what does not look at an event."""
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

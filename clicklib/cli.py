@@ -1,8 +1,8 @@
 """The command line: `clicklib demo`, `emit`, `process`, `view`, `broker …` and `doctor`.
 
 What takes long to load is imported by the command that needs it. Nothing else in clicklib handles
-signals: until a command runs, Ctrl-C and SIGTERM raise KeyboardInterrupt; while it runs, they set
-an event, and its parts end in order.
+signals: while a command connects, Ctrl-C and SIGTERM raise KeyboardInterrupt; while it runs, they
+set an event, and its parts end in order.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clicklib import _terminal
+from clicklib.graph import group_table
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -54,12 +55,14 @@ def _running(
     brokers: str | None, stream: str | None = None, table: str | None = None
 ) -> Iterator[tuple[Cluster, threading.Event]]:
     """The cluster with these topics in it, and an event that Ctrl-C and SIGTERM set."""
-    try:
-        cluster = _connect(brokers)
-        _ensure(cluster, stream, table)
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None  # nothing has begun
     with _terminal.stopping() as stop:
+        try:
+            with _terminal.interruptible():
+                cluster = _connect(brokers)
+                _ensure(cluster, stream, table)
+        except KeyboardInterrupt:
+            raise SystemExit(0) from None  # nothing has begun
+        # Interrupted or not: a library may have swallowed the KeyboardInterrupt.
         yield cluster, stop
 
 
@@ -148,14 +151,14 @@ def demo(
     seconds: float | None,
 ) -> None:
     """Emit clicks, count them, and answer over HTTP, all in one program."""
-    from clicklib import clicks
+    with _running(brokers, topic, group_table(group)) as (cluster, stop):
+        from clicklib import clicks
 
-    graph = clicks.graph(clicks.process, group, topic)
-    with _running(brokers, topic, graph.table) as (cluster, stop):
         if seconds is not None:
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True
             timer.start()
+        graph = clicks.graph(clicks.process, group, topic)
         clicks.run(cluster, stop, graph, users, rate, port)
 
 
@@ -241,10 +244,10 @@ def process(
     quiet: bool,
 ) -> None:
     """Count clicks until Ctrl-C."""
-    from clicklib import clicks
+    with _running(brokers, topic, group_table(group)) as (cluster, stop):
+        from clicklib import clicks
 
-    graph = clicks.graph(clicks.count if quiet else clicks.process, group, topic)
-    with _running(brokers, topic, graph.table) as (cluster, stop):
+        graph = clicks.graph(clicks.count if quiet else clicks.process, group, topic)
         clicks.run_processor(cluster, stop, graph, guarantee=guarantee, state_dir=state_dir)
 
 
@@ -255,10 +258,10 @@ def process(
 @_state_dir
 def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> None:
     """Answer GET /user-3 from the group's table until Ctrl-C."""
-    from clicklib import clicks
-
-    table = clicks.group_table(group)
+    table = group_table(group)
     with _running(brokers, table=table) as (cluster, stop):
+        from clicklib import clicks
+
         clicks.run_view(cluster, stop, table, port, state_dir=state_dir)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from clicklib._follower import Follower
 from clicklib._hash import partition_of
 from clicklib._kafka import GroupReader, OutOfRange, TableReader, TopicPartition, Writer
-from clicklib._offsets import Offsets
+from clicklib._offsets import Offsets, Place
 from clicklib._service import Service
 from clicklib._state import State
 from clicklib._statedir import MemoryDirectory, StateDirectory
@@ -250,6 +250,7 @@ class Processor(Service):
 
     def _assigned(self, places: set[TopicPartition]) -> None:
         self._new = tuple(sorted({place.partition for place in places}))
+        self._offsets.keep(self._new)
 
     async def _give_up(self) -> None:
         """Finish the messages in hand, flush, commit: then another member may go on."""
@@ -262,7 +263,8 @@ class Processor(Service):
             await self._inputs.sleep(0.005)
         if not self._stopping.is_set():
             offsets = self._offsets.due()
-            self._lose()
+            self._end_workers()
+            self._offsets.give_up()
             if offsets:
                 try:
                     await self._inputs.commit_soon(offsets)
@@ -271,6 +273,10 @@ class Processor(Service):
 
     def _lose(self) -> None:
         """Drop the partitions as they are; their next owner does again what isn't committed."""
+        self._end_workers()
+        self._offsets.forget()
+
+    def _end_workers(self) -> None:
         for worker in self._workers.values():
             worker.abandon()
             self._records += worker.task.handled
@@ -279,7 +285,6 @@ class Processor(Service):
         self._workers, self._lag = {}, {}
         self._new, self._owned, self._waiting = None, (), set()
         self._follower.clear()
-        self._offsets.forget()
         self._join_by = time.monotonic() + _JOIN_TIMEOUT
 
     # An assigned partition is first recovered, then processed.
@@ -290,6 +295,7 @@ class Processor(Service):
             self._owned, self._new = self._new, None
             self._waiting = set(self._owned)
             self._join_by = math.inf
+            self._inputs.seek(self._offsets.resume())
             self._rebalances += 1
             self._move(State.RECOVERING)
             if self._on_rebalance is not None:
@@ -342,6 +348,7 @@ class Processor(Service):
                 worker.behind.add(place.topic)
             else:
                 worker.behind.discard(place.topic)
+            self._offsets.given(Place(*place), batch[0].offset)
             worker.give(self._edges[place.topic], batch)
 
     def _look_after(self, records: dict[TopicPartition, list[Any]]) -> None:

@@ -24,7 +24,11 @@ def clicks(topic: str = "user-clicks") -> Input:
 def test_a_group_reads_its_inputs_and_keeps_its_table() -> None:
     graph = define_group("mini-group", clicks("b"), Persist(Int64()), clicks("a"))
     assert isinstance(graph, Graph)
-    assert (graph.group, graph.table, graph.topics) == ("mini-group", "mini-group-table", ("b", "a"))
+    assert (graph.group, graph.table, graph.topics) == (
+        "mini-group",
+        "mini-group-table",
+        ("b", "a"),
+    )
     assert [edge.topic for edge in graph.inputs] == ["b", "a"]
     assert isinstance(graph.persist.codec, Int64)
 

@@ -1,0 +1,109 @@
+"""Stopping and starting again: the counts go on, wherever the local store is."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+import pytest
+
+from clicklib import Emitter, Processor, View, clicks
+from clicklib.codec import String
+from clicklib.topics import TopicManager
+from tests.kafka.conftest import wait_for_counts
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def process(cluster, graph, state):
+    """Run a processor until all that was emitted is handled; returns it, stopped."""
+
+    def until(records: int) -> Processor:
+        with Processor(cluster, graph, state_dir=state).start() as processor:
+            processor.wait_running()
+            wait_until("all came", lambda: processor.stats().records_in >= records)
+        assert processor.error is None
+        assert processor.stats().records_in == records
+        return processor
+
+    return until
+
+
+def check(cluster, graph, wanted, state):
+    with View(cluster, graph.table, clicks.UserCodec(), state_dir=state).start() as view:
+        view.wait_running()
+        wait_for_counts(view, wanted)
+
+
+def test_the_counts_go_on_and_no_message_is_handled_again(cluster, graph, click, state, process):
+    wanted = click(1_000)
+    process(1_000)
+    wanted += click(500)
+    process(500)
+    process(0)
+    check(cluster, graph, wanted, state)
+
+
+def test_one_processor_can_be_started_again_and_again(cluster, graph, click, state):
+    processor = Processor(cluster, graph, state_dir=state)
+    wanted = click(0)
+    for _ in range(3):
+        wanted += click(100)
+        with processor.start():
+            processor.wait_running()
+            wait_until("all came", lambda: processor.stats().records_in == 100)
+        assert processor.stop()
+        assert processor.state == "stopped"
+    check(cluster, graph, wanted, state)
+
+
+def test_a_warm_store_is_not_read_again_from_kafka(cluster, graph, click, state, process):
+    wanted = click(1_000)
+    process(1_000)
+    for records in (10, 0):
+        with View(cluster, graph.table, clicks.UserCodec(), state_dir=state).start() as view:
+            view.wait_running()
+            assert (view.stats().records_in > 0) == (records > 0)
+            wait_for_counts(view, wanted)
+
+
+@pytest.mark.parametrize("damage", ["lost", "garbage", "truncated"])
+def test_a_lost_or_damaged_store_is_rebuilt_from_kafka(
+    cluster, graph, click, state, process, damage, caplog
+):
+    wanted = click(1_000)
+    process(1_000)
+    check(cluster, graph, wanted, state)
+    if damage == "lost":
+        shutil.rmtree(state)
+    else:
+        files = list(state.rglob("data.mdb"))
+        assert len(files) == 20
+        for file in files:
+            data = b"\xff" * 8192 if damage == "garbage" else file.read_bytes()[:3000]
+            file.write_bytes(data)
+    with caplog.at_level(logging.WARNING, "clicklib"):
+        wanted += click(500)
+        process(500)
+        check(cluster, graph, wanted, state)
+    assert ("rebuilt from Kafka" in caplog.text) == (damage != "lost")
+
+
+def test_another_cluster_never_meets_the_store_of_the_first(
+    cluster, own_cluster, graph, topic, click, state, process
+):
+    click(1_000)
+    process(1_000)
+    assert own_cluster != cluster
+    with TopicManager(own_cluster) as topics:
+        topics.ensure_stream(topic)
+    with Emitter(own_cluster, topic, String()) as emitter:
+        emitter.emit_sync("user-3", "now")
+    with (
+        Processor(own_cluster, graph, state_dir=state).start().wait_running() as processor,
+        View(own_cluster, graph.table, clicks.UserCodec(), state_dir=state).start() as view,
+    ):
+        view.wait_running()
+        wait_until("the click came", lambda: processor.stats().records_in == 1)
+        wait_until("it is counted", lambda: view.get("user-3") == clicks.User(1))
+        assert len(view) == 1
