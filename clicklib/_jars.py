@@ -175,10 +175,13 @@ def by_jgo(jar: Jar, scratch: Path, advance: Advance) -> Path:
 
 @contextmanager
 def _progress_bar(size: int, shown: bool) -> Iterator[Advance]:
+    if not shown:
+        yield lambda count: None
+        return
     from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
 
-    bar: Any = tqdm(
-        total=size, unit="B", unit_scale=True, desc="Apache Kafka", disable=not shown, leave=False
-    )
-    with bar:
+    class Bar(tqdm):
+        monitor_interval = 0  # else tqdm leaves a thread behind
+
+    with Bar(total=size, unit="B", unit_scale=True, desc="Apache Kafka", leave=False) as bar:
         yield bar.update

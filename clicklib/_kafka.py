@@ -400,13 +400,21 @@ class Admin:
         """Create the topic and wait until it is known; False if another was quicker."""
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
         made = True
-        try:
-            with translated("cannot create the topic", topic=topic):
-                self._admin.create_topics([new])
-        except KafkaError as exc:
-            if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
-                raise
-            made = False
+        deadline = time.monotonic() + 3
+        while True:
+            try:
+                with translated("cannot create the topic", topic=topic):
+                    self._admin.create_topics([new])
+                break
+            except KafkaError as exc:
+                if isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
+                    made = False
+                    break
+                # A broker that has just started refuses until the controller knows it.
+                refused = isinstance(exc.__cause__, kafka.errors.InvalidReplicationFactorError)
+                if not refused or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
         deadline = time.monotonic() + 10
         while topic not in self.topics([topic]):
             if time.monotonic() > deadline:

@@ -27,8 +27,9 @@ from filelock import Timeout
 
 from clicklib import _guard, _jars
 from clicklib._java import find_java
-from clicklib._node import Node, choose_ports, cluster_id, count_nodes, layout
+from clicklib._node import Node, cluster_id, count_nodes, layout
 from clicklib._place import Mark, Place, Record, jars_directory, write_whole
+from clicklib._ports import Ports
 from clicklib.errors import LocalBrokerError
 
 __all__ = ["Keeper", "launch", "main", "mark_of"]
@@ -48,6 +49,7 @@ class Keeper:
     def __init__(self, place: Place, port: int | None) -> None:
         self.place = place
         self.port = port
+        self.ports = Ports(2 * place.nodes)  # each node's broker and controller
         token = secrets.token_hex(8)
         self.mark = mark_of(token)
         self.record = Record("starting", token, Mark.of(os.getpid()))
@@ -94,7 +96,7 @@ class Keeper:
         """Choose ports and start the guard and every node."""
         memory = self.place.directory / "port"
         last = int(memory.read_text("ascii")) if memory.exists() else None
-        first = choose_ports(2 * self.place.nodes, self.port, last)
+        first = self.ports.choose(self.port, last)
         write_whole(memory, str(first).encode())
         self.nodes = layout(self.place, first)
         cluster = cluster_id(self.place)

@@ -1,4 +1,4 @@
-"""A Kafka node on this machine: its ports, its settings, its command, and whether it answers."""
+"""A Kafka node on this machine: its settings, its command, and whether it answers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from typing import BinaryIO
 
 from clicklib._java import Java
 from clicklib._place import Place, last_lines, write_whole
-from clicklib.errors import LocalBrokerError
+from clicklib._ports import LOOPBACK, is_free
 
-__all__ = ["Node", "choose_ports", "count_nodes", "is_free", "layout"]
+__all__ = ["Node", "cluster_id", "count_nodes", "is_free", "layout"]
 
-LOOPBACK = "127.0.0.1"
-FIRST_PORT = 9092
 _HEAP = {True: "256m", False: "192m"}  # alone, or one of several
 
 
@@ -152,49 +150,6 @@ def cluster_id(place: Place) -> str:
         text = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
         write_whole(path, text.encode())
     return path.read_text("utf-8").strip()
-
-
-def choose_ports(count: int, wanted: int | None, last: int | None) -> int:
-    """The first of `count` free ports in a row: `wanted`, else `last`, else from 9092 on.
-
-    The search keeps below the ports that systems give to outgoing connections, so that none of
-    these takes a broker's port while it restarts. Raises LocalBrokerError if `wanted` or one of
-    those after it is taken, or if nothing is free.
-    """
-    if wanted is not None:
-        for port in range(wanted, wanted + count):
-            if not is_free(port):
-                raise LocalBrokerError(
-                    f"port {port} is taken by another program (or not allowed); the local Kafka "
-                    f"needs the {count} ports from {wanted} on: stop that program, or give "
-                    "another port, or none to have a free one found"
-                )
-        return wanted
-    for first in [*([last] if last else []), *range(FIRST_PORT, FIRST_PORT + 2000, 10)]:
-        if all(is_free(port) for port in range(first, first + count)):
-            return first
-    raise LocalBrokerError(
-        f"no {count} free ports in a row from {FIRST_PORT} to {FIRST_PORT + 2000} on {LOOPBACK}; "
-        "stop what uses them, or give a port"
-    )
-
-
-def is_free(port: int) -> bool:
-    """Whether nothing listens on a port of the loopback address, and we may."""
-    if not 0 < port < 65536:
-        return False
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        if probe.connect_ex((LOOPBACK, port)) == 0:
-            return False
-    with socket.socket() as listener:
-        if os.name == "posix":  # else a port stays taken for a minute after its last connection
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 def count_nodes(address: str, cluster: str, timeout: float = 1.0) -> int:

@@ -88,7 +88,10 @@ class Context:
             return self._codec.decode(data)
         except Exception as exc:
             raise self._failed(
-                CodecError(f"the table's codec cannot decode {data[:60]!r}: {exc}", **self._where())
+                CodecError(
+                    f"the table's codec cannot decode {data[:60]!r}: {_text(exc)}",
+                    **self._where(),
+                )
             ) from exc
 
     def set_value(self, value: Any) -> None:
@@ -99,7 +102,10 @@ class Context:
                 raise TypeError(f"encode returned {type(data).__name__}, not bytes")
         except Exception as exc:
             raise self._failed(
-                CodecError(f"the table's codec cannot encode {value!r:.60}: {exc}", **self._where())
+                CodecError(
+                    f"the table's codec cannot encode {_text(value, repr):.60}: {_text(exc)}",
+                    **self._where(),
+                )
             ) from exc
         self._set(data)
 
@@ -112,7 +118,7 @@ class Context:
 
         Raises CallbackError.
         """
-        error = CallbackError(f"the callback failed: {reason}", **self._where())
+        error = CallbackError(f"the callback failed: {_text(reason)}", **self._where())
         raise self._failed(error) from (reason if isinstance(reason, BaseException) else None)
 
     def _set(self, data: bytes | None) -> None:
@@ -146,3 +152,11 @@ class Context:
         if self.error is None:
             self.error = error
         return error
+
+
+def _text(value: Any, to: Callable[[Any], str] = str) -> str:
+    """The text of any object; what its own method raises must not hide the error told of."""
+    try:
+        return to(value)
+    except Exception:
+        return f"<{type(value).__name__}>"

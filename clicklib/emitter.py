@@ -12,7 +12,13 @@ from clicklib._kafka import Writer
 from clicklib._service import closed_at_exit
 from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import Codec, encode_key
-from clicklib.errors import CodecError, DeliveryError, TopicError, UsageError
+from clicklib.errors import (
+    ClicklibError,
+    CodecError,
+    DeliveryError,
+    TopicError,
+    UsageError,
+)
 from clicklib.topics import TopicManager
 
 __all__ = ["Acknowledged", "Emitter"]
@@ -51,6 +57,7 @@ class Emitter:
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
         self._closed = False
+        self._error: DeliveryError | None = None
         cluster = Cluster.of(brokers)
         with TopicManager(cluster, connect_timeout) as topics:
             if topics.find(topic) is None:
@@ -78,7 +85,8 @@ class Emitter:
 
         Waits while the buffer is full. None as the message is sent as a tombstone, without the
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
-        that is too large to send, UsageError after `close`. The future fails with DeliveryError.
+        that is too large to send, UsageError after `close`. The future fails with DeliveryError;
+        so does every later `emit`, and leaving the `with` block: nothing is lost unnoticed.
         """
         raw = encode_key(key)
         data = self._encode(key, msg)
@@ -90,10 +98,12 @@ class Emitter:
         try:
             if self._closed:
                 raise UsageError("the emitter is closed", topic=self.topic, key=key)
+            if self._error is not None:
+                raise self._error
             sent = self._writer.send(self.topic, data, raw, list(extra.items()), partition)
         except BaseException as exc:
             self._room.release()
-            if isinstance(exc, UsageError) or not isinstance(exc, Exception):
+            if isinstance(exc, ClicklibError) or not isinstance(exc, Exception):
                 raise
             raise self._undelivered(key, partition, exc) from exc
         sent.add_callback(self._delivered, promise)
@@ -145,6 +155,7 @@ class Emitter:
         self._room.release()
         failure = self._undelivered(key, partition, error)
         failure.__cause__ = error
+        self._error = self._error or failure
         promise.set_exception(failure)
 
     def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
@@ -158,8 +169,15 @@ class Emitter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, *exc: object) -> None:
         self.close()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    @property
+    def error(self) -> DeliveryError | None:
+        """The first message that Kafka did not take, or None."""
+        return self._error
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self._closed else ''}>"

@@ -157,6 +157,7 @@ class Processor(Service):
         return worker.task.get(key)
 
     _count = 1  # partitions of the table; known once it runs
+
     def _main(self) -> None:
         self._reset()
         with ExitStack() as stack:
@@ -240,11 +241,21 @@ class Processor(Service):
         while not self._stopping.is_set():
             self._adopt()
             recovering = self._recover()
-            paused = any(worker.queued > _QUEUE_BYTES / 2 for worker in self._workers.values())
-            records = self._inputs.poll(0.0 if recovering else 0.01 if paused else 0.1)
+            records = self._poll(0.0 if recovering else 0.1)
             self._hand_out(records)
             self._look_after(records)
             self._commit()
+
+    def _poll(self, timeout: float) -> dict[TopicPartition, list[Any]]:
+        """The next records; none while the broker is away, which the client tries to reach."""
+        if any(worker.queued > _QUEUE_BYTES / 2 for worker in self._workers.values()):
+            timeout = min(timeout, 0.01)  # a partition waits to be resumed
+        try:
+            return self._inputs.poll(timeout)
+        except UnavailableError as exc:
+            logger.debug("%s waits for the broker: %s", self._name, exc)
+            self._stopping.wait(0.1)
+            return {}
 
     # The group gives and takes partitions. These three run while the loop waits in `poll`.
 

@@ -141,7 +141,14 @@ def test_what_is_not_acknowledged_in_time_fails_with_its_place(frozen, name):
     promise = emitter.emit("user-3", "x")
     error = promise.exception(30)
     assert isinstance(error, DeliveryError)
-    assert (error.topic, error.partition, error.key) == (name, partition_of(b"user-3", 10), "user-3")
+    assert (error.topic, error.partition, error.key) == (
+        name,
+        partition_of(b"user-3", 10),
+        "user-3",
+    )
+    with pytest.raises(DeliveryError, match="user-3"):
+        emitter.emit("user-4", "x")
+    assert emitter.error is error
     emitter.close(1)
 
 

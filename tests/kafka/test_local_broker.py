@@ -23,7 +23,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from clicklib import broker
-from clicklib._node import is_free
+from clicklib._ports import is_free
 from clicklib.cluster import Cluster
 from clicklib.errors import LocalBrokerError
 from tests.waiting import wait_until

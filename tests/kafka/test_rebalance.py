@@ -76,9 +76,7 @@ def test_an_eleventh_member_idles_and_takes_over(cluster, graph, click, tmp_path
             processor.start()
         wait_until(
             "ten have one, the eleventh none",
-            lambda: (
-                sorted(len(m.partitions) for m in members if m.recovered) == [0] + [1] * 10
-            ),
+            lambda: sorted(len(m.partitions) for m in members if m.recovered) == [0] + [1] * 10,
             timeout=40,
         )
         wanted = click(1_000, users=100)
@@ -140,7 +138,9 @@ def test_a_slow_callback_is_finished_before_its_partition_moves(cluster, topic, 
             assert log == ["begin"]
             release.set()
             for processor in (first, second):
-                wait_until("both are in", lambda p=processor: p.recovered and len(p.partitions) == 5)
+                wait_until(
+                    "both are in", lambda p=processor: p.recovered and len(p.partitions) == 5
+                )
             emitter.emit_sync("user-3", "now")
             wait_until("the next one is handled", lambda: log == ["begin", "end"] * 2)
     with View(cluster, graph.table, Int64(), storage="memory").start() as view:

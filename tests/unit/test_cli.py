@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -330,6 +331,22 @@ def test_without_a_signal_nothing_is_left() -> None:
     assert not stop.is_set()
     assert set(threading.enumerate()) == threads
     assert [signal.getsignal(number) for number in _terminal.SIGNALS] == handlers
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_signal_that_a_library_swallows_stops_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def swallow(brokers: str | None) -> Cluster:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(10)
+        return Cluster(("x:1",))
+
+    monkeypatch.setattr(cli, "_connect", swallow)
+    monkeypatch.setattr(cli, "_ensure", lambda cluster, stream, table: None)
+    with cli._running("x:1") as (_, stop):
+        assert stop.wait(10)
 
 
 def test_lines_of_many_threads_stay_whole() -> None:

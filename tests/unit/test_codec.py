@@ -24,6 +24,12 @@ json_values = st.recursive(
 )
 
 
+def name(value: Any) -> str:
+    """A test's id: the same in every process, so no repr of a codec."""
+    known = (str, bytes, bytearray, int, float, type(None))
+    return repr(value)[:40] if isinstance(value, known) else type(value).__name__
+
+
 class User(msgspec.Struct):
     clicks: int = msgspec.field(default=0, name="Clicks")
 
@@ -76,7 +82,7 @@ def test_typed_json_comes_back(clicks: int) -> None:
         (Json(dict[str, int]), {"a": 1}, b'{"a":1}'),
         (Json(), None, b"null"),
     ],
-    ids=repr,
+    ids=name,
 )
 def test_values_have_these_bytes(codec: Any, value: Any, data: bytes) -> None:
     assert codec.encode(value) == data
@@ -104,7 +110,7 @@ def test_whole_numbers_are_read_as_go_reads_them(data: bytes, value: int) -> Non
         (Int64(), -(1 << 63) - 1),
         (Json(), object()),
     ],
-    ids=repr,
+    ids=name,
 )
 def test_a_codec_refuses_to_encode(codec: Any, value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
@@ -131,7 +137,7 @@ def test_a_codec_refuses_to_encode(codec: Any, value: Any) -> None:
         (Json(Point), b"{}"),
         (Json(dict[str, int]), b'{"a":"b"}'),
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=name,
 )
 def test_a_codec_refuses_to_decode(codec: Any, data: bytes) -> None:
     with pytest.raises((ValueError, msgspec.DecodeError)):

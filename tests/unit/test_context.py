@@ -203,3 +203,24 @@ def test_a_long_value_is_cut_in_the_message_of_an_error() -> None:
     with pytest.raises(CodecError) as raised:
         counting(lambda ctx, msg: ctx.set_value("x" * 10_000)).consume("clicks", "a", "now")
     assert len(str(raised.value)) < 300
+
+
+class Unspeakable(Exception):
+    """Raises when it is to be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("act", ["set", "fail"])
+def test_an_error_about_what_cannot_be_shown_is_not_hidden(act: str) -> None:
+    def callback(ctx: Context, msg: str) -> None:
+        try:
+            ctx.set_value(Unspeakable()) if act == "set" else ctx.fail(Unspeakable())
+        except Exception:
+            return
+
+    with pytest.raises(DataError, match="<Unspeakable>"):
+        counting(callback).consume("clicks", "a", "now")

@@ -31,7 +31,7 @@ STREAMS = """
 """
 LOCAL = """
     errors cluster
-    _guard _place _java _jars _node _keeper
+    _guard _place _java _jars _ports _node _keeper
     broker
     doctor
 """

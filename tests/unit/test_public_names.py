@@ -98,7 +98,17 @@ def test_what_a_notebook_calls_has_a_sentence(name: str) -> None:
 
 def test_the_package_has_the_words_of_goka() -> None:
     assert sorted(clicklib.__all__) == sorted(
-        "Cluster Emitter Graph Input Persist Processor View define_group group_table".split()
+        [
+            "Cluster",
+            "Emitter",
+            "Graph",
+            "Input",
+            "Persist",
+            "Processor",
+            "View",
+            "define_group",
+            "group_table",
+        ]
     )
     assert [each for each in clicklib.__all__ if not hasattr(clicklib, each)] == []
 

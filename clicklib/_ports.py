@@ -1,0 +1,97 @@
+"""Ports of the loopback address for the nodes of a local Kafka."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from clicklib.errors import LocalBrokerError
+
+__all__ = ["LOOPBACK", "Ports", "is_free"]
+
+LOOPBACK = "127.0.0.1"
+_FIRST, _LAST = 9092, 11_092  # below what systems give to outgoing connections
+
+
+class Ports:
+    """A row of `count` ports, kept from the keepers of other homes while this process lives.
+
+    A port that is free may be that of a broker which restarts just now. So each keeper holds a
+    lock for every port of its own, in the machine's directory for temporary files.
+    """
+
+    def __init__(self, count: int, directory: Path | None = None) -> None:
+        self.count = count
+        self.directory = directory or Path(tempfile.gettempdir()) / "clicklib-ports"
+        self._locks: list[FileLock] = []
+
+    def choose(self, wanted: int | None, last: int | None) -> int:
+        """The first of the row: `wanted`, else `last`, else what is free from 9092 on.
+
+        What was chosen before is given up. Raises LocalBrokerError if `wanted` or a port of its
+        row is taken, or if nothing is free.
+        """
+        self.release()
+        if wanted is not None:
+            taken = self._take(wanted)
+            if taken is not None:
+                raise LocalBrokerError(
+                    f"port {taken} is taken by another program (or not allowed); the local Kafka "
+                    f"needs the {self.count} ports from {wanted} on: stop that program, or give "
+                    "another port, or none to have a free one found"
+                )
+            return wanted
+        for first in [*([last] if last else []), *range(_FIRST, _LAST, 10)]:
+            if self._take(first) is None:
+                return first
+        raise LocalBrokerError(
+            f"no {self.count} free ports in a row from {_FIRST} to {_LAST} on {LOOPBACK}; "
+            "stop what uses them, or give a port"
+        )
+
+    def release(self) -> None:
+        """Let others have the ports."""
+        while self._locks:
+            self._locks.pop().release()
+
+    def _take(self, first: int) -> int | None:
+        """Take the row from `first` on, or none and return the port in the way."""
+        for port in range(first, first + self.count):
+            if not (self._lock(port) and is_free(port)):
+                self.release()
+                return port
+        return None
+
+    def _lock(self, port: int) -> bool:
+        try:
+            self.directory.mkdir(exist_ok=True)
+            lock = FileLock(self.directory / f"{port}.lock", thread_local=False)
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        except OSError:  # another account's directory: do without
+            return True
+        self._locks.append(lock)
+        return True
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of the loopback address, and we may."""
+    if not 0 < port < 65536:
+        return False
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex((LOOPBACK, port)) == 0:
+            return False
+    with socket.socket() as listener:
+        if os.name == "posix":  # else a port stays taken for a minute after its last connection
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
