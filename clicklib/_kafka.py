@@ -170,12 +170,16 @@ class GroupReader:
         with translated("cannot read the input"):
             return self._consumer.poll(int(timeout * 1000))
 
-    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Return no more records of `partitions` until `resume`; those that left are ignored."""
-        self._consumer.pause(*(self._consumer.assignment() & set(partitions)))
+        self._consumer.pause(*self._assigned(partitions))
 
-    def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._consumer.resume(*(self._consumer.assignment() & set(partitions)))
+    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Return their records again."""
+        self._consumer.resume(*self._assigned(partitions))
+
+    def _assigned(self, partitions: Iterable[tuple[str, int]]) -> set[TopicPartition]:
+        return self._consumer.assignment() & {TopicPartition(*place) for place in partitions}
 
     def seek(self, offsets: Offsets) -> None:
         """Go on at these offsets."""
@@ -315,6 +319,7 @@ _OUT_OF_RANGE = (
     kafka.errors.OffsetOutOfRangeError,
     kafka.errors.NoOffsetForPartitionError,
     kafka.errors.UnknownTopicOrPartitionError,
+    kafka.errors.LogTruncationError,
 )
 
 

@@ -64,7 +64,7 @@ class Service:
         Raises UsageError when it is running already.
         """
         with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+            if self._thread is not None and self._signal.state not in (State.IDLE, *_ENDED):
                 raise UsageError(f"{self._name} is {self.state} already: stop it first")
             self._signal.set(State.STARTING)
             self._error = None
@@ -124,6 +124,8 @@ class Service:
 
         Raises the error that stopped it, or UnavailableError when `timeout` seconds pass before.
         """
+        if self.state is State.IDLE:
+            raise UsageError(f"{self._name} was never started")
         state = self._signal.wait(State.RUNNING, *_ENDED, timeout=timeout)
         if self._error is not None:
             raise self._error
@@ -136,7 +138,7 @@ class Service:
     def _thread_main(self) -> None:
         try:
             self._main()
-        except Exception as exc:
+        except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
             self._fail(exc)
         with self._lock:
             self._signal.set(State.STOPPED if self._error is None else State.FAILED)

@@ -101,7 +101,7 @@ class Worker(OwnedThread):
             self._drain()
         except _Abandoned:
             pass
-        except Exception as exc:
+        except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
             self._failed(exc)
 
     def _process(self, edge: Input, records: list[Any], size: int) -> None:

@@ -63,7 +63,7 @@ class Cluster:
         """A Cluster from a Cluster, one address, or a list of addresses."""
         if isinstance(brokers, Cluster):
             return brokers
-        return cls((brokers,) if isinstance(brokers, str) else tuple(brokers))
+        return cls(brokers if isinstance(brokers, str) else tuple(brokers))  # type: ignore[arg-type]
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Cluster | None:

@@ -23,7 +23,19 @@ from clicklib._place import jars_directory
 from clicklib.cluster import Cluster
 from clicklib.errors import ClicklibError
 
-__all__ = ["Finding", "examine"]
+__all__ = [
+    "Finding",
+    "examine",
+    "installed",
+    "jars",
+    "java",
+    "local_kafka",
+    "packages",
+    "port",
+    "python",
+    "reachable",
+    "space",
+]
 
 _PYTHON = (3, 11)
 _MEMORY = 400 << 20  # bytes: one broker, and what is around it
@@ -60,6 +72,7 @@ def examine() -> Iterator[Finding]:
 
 
 def python(version: Sequence[int]) -> Finding:
+    """Whether this Python is new enough."""
     text = ".".join(map(str, version))
     if tuple(version) >= _PYTHON:
         return Finding("ok", "Python", text)
@@ -133,6 +146,7 @@ def local_kafka() -> Iterator[Finding]:
 
 
 def java() -> Finding:
+    """Which Java Kafka would run with."""
     try:
         found = find_java()
     except ClicklibError as error:

@@ -88,8 +88,7 @@ class Emitter:
         that is too large to send, UsageError after `close`. The future fails with DeliveryError;
         so does every later `emit`, and leaving the `with` block: nothing is lost unnoticed.
         """
-        raw = encode_key(key)
-        data = self._encode(key, msg)
+        raw, data = self._encode(key, msg)
         partition = partition_of(raw, self._partitions)
         extra = self._headers if headers is None else {**self._headers, **headers}
         self._room.acquire()  # every message is answered within its delivery timeout
@@ -132,18 +131,17 @@ class Emitter:
         self._closed = True
         self._writer.close(timeout)
 
-    def _encode(self, key: str, msg: Any) -> bytes | None:
-        if msg is None:
-            return None
+    def _encode(self, key: str, msg: Any) -> tuple[bytes, bytes | None]:
         try:
-            data = self.codec.encode(msg)
-            if not isinstance(data, bytes):
+            raw = encode_key(key)
+            data = None if msg is None else self.codec.encode(msg)
+            if not isinstance(data, bytes | None):
                 raise TypeError(f"encode returned {type(data).__name__}, not bytes")
         except Exception as exc:
             raise CodecError(
-                f"the codec cannot encode {msg!r:.60}: {exc}", topic=self.topic, key=key
+                f"cannot encode {msg!r:.60}: {exc}", topic=self.topic, key=str(key)
             ) from exc
-        return data
+        return raw, data
 
     def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
         self._room.release()

@@ -5,6 +5,7 @@
     ├── DataError            a message that a codec or a callback rejects
     │   ├── CodecError
     │   └── CallbackError
+    ├── StoreError           the local copy of a table cannot be read or written
     └── KafkaError           the broker, the topics or the group
         ├── TopicError       a topic is missing or differs from what is wanted
         ├── DeliveryError    Kafka did not acknowledge a record
@@ -26,6 +27,7 @@ __all__ = [
     "DeliveryError",
     "KafkaError",
     "LocalBrokerError",
+    "StoreError",
     "TopicError",
     "UnavailableError",
     "UsageError",
@@ -76,6 +78,10 @@ class CodecError(DataError):
 
 class CallbackError(DataError):
     """The callback raised, called `ctx.fail`, or swallowed an error of its context."""
+
+
+class StoreError(ClicklibError):
+    """A local store cannot be read or written: a full disk, a damaged file."""
 
 
 class KafkaError(ClicklibError):

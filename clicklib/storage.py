@@ -20,7 +20,7 @@ import lmdb
 import msgspec
 import psutil
 
-from clicklib.errors import UsageError
+from clicklib.errors import StoreError, UsageError
 
 __all__ = ["LmdbStorage", "MemoryStorage", "Snapshot", "Storage"]
 
@@ -31,6 +31,7 @@ Rows = Mapping[bytes, bytes | None]
 _FORMAT = "clicklib store 1"
 _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
 _CHUNK = 1_000  # rows read under one lock
+_DAMAGED = "damaged"  # the name of a mark beside the store's files
 _LONGEST = 511  # bytes, LMDB's limit for a key
 
 
@@ -125,7 +126,7 @@ class LmdbStorage:
         self._closed = False
         try:
             self._open()
-        except (_Unfit, lmdb.Error, OSError, ValueError) as exc:
+        except (_Unfit, StoreError, lmdb.Error, OSError, ValueError) as exc:
             reason = exc if isinstance(exc, _Unfit) else f"it is damaged ({exc})"
             logger.warning("local store %s: %s; dropped, to be rebuilt from Kafka", path, reason)
             shutil.rmtree(path, ignore_errors=True)
@@ -157,6 +158,8 @@ class LmdbStorage:
             raise _Unfit("it is damaged (its file was cut off)")
 
     def _check_fit(self) -> None:
+        if (self.path / _DAMAGED).exists():
+            raise _Unfit("it was found damaged")
         with self._env.begin(db=self._meta) as txn:
             identity, boot = txn.get(b"identity"), txn.get(b"open since boot")
         if identity != self._identity and (identity or self.position is not None):
@@ -177,6 +180,15 @@ class LmdbStorage:
                 return
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            except lmdb.Error as exc:
+                raise self._broken(exc) from exc
+
+    def _broken(self, exc: lmdb.Error) -> StoreError:
+        """Damage that only a read or a write shows: the next opening drops the store."""
+        (self.path / _DAMAGED).touch()
+        return StoreError(
+            f"the local store {self.path} broke: {exc}; the next start rebuilds it from Kafka"
+        )
 
     def get(self, key: bytes, /) -> bytes | None:
         with self._reading() as txn:
@@ -187,8 +199,11 @@ class LmdbStorage:
         with self._lock:
             if self._closed:
                 raise UsageError(f"the local store {self.path} is closed")
-            with self._env.begin() as txn:
-                yield txn
+            try:
+                with self._env.begin() as txn:
+                    yield txn
+            except lmdb.Error as exc:
+                raise self._broken(exc) from exc
 
     def _get(self, txn: Any, key: bytes) -> bytes | None:
         if 0 < len(key) <= _LONGEST:
@@ -290,9 +305,12 @@ class _LmdbSnapshot:
         self._txn: Any = None
 
     def get(self, key: bytes, /) -> bytes | None:
-        if self._txn is None:
-            self._txn = self._store._env.begin()
-        return self._store._get(self._txn, key)
+        try:
+            if self._txn is None:
+                self._txn = self._store._env.begin()
+            return self._store._get(self._txn, key)
+        except lmdb.Error as exc:
+            raise self._store._broken(exc) from exc
 
     def release(self) -> None:
         if self._txn is not None:

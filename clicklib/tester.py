@@ -106,10 +106,17 @@ class Tester:
         return self._tasks[partition_of(encode_key(key), self._partitions)].get(key)
 
     def set_table_value(self, key: str, value: Any) -> None:
-        """Give `key` a value before the test, or remove it with None."""
+        """Give `key` a value before the test, or remove it with None. May raise CodecError."""
         raw = encode_key(key)
         store = self._stores[partition_of(raw, self._partitions)]
-        data = None if value is None else self.graph.persist.codec.encode(value)
+        try:
+            data = None if value is None else self.graph.persist.codec.encode(value)
+        except Exception as exc:
+            raise CodecError(
+                f"the table's codec cannot encode {value!r:.60}: {exc}",
+                topic=self.graph.table,
+                key=key,
+            ) from exc
         store.write({raw: data}, (store.position or 0) + 1)
 
     def table(self) -> dict[str, Any]:

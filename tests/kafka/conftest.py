@@ -117,6 +117,14 @@ class Program:
             text=True,
         )
 
+    def wait_for(self, text: str) -> None:
+        """Read what it prints until a line holds `text`."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if text in line:
+                return
+        raise AssertionError(f"it ended before it printed {text!r}")
+
     def kill(self) -> None:
         """kill -9."""
         self.process.send_signal(signal.SIGKILL)

@@ -89,7 +89,7 @@ def test_none_is_a_tombstone_and_an_empty_text_is_a_value(cluster, topic):
 def test_a_missing_topic_and_a_missing_broker_are_told_apart(cluster, name):
     with pytest.raises(TopicError, match=f"ensure_stream .topic {name}"):
         Emitter(cluster, name, String())
-    with pytest.raises(UnavailableError, match="no broker answers at 127.0.0.1:1 "):
+    with pytest.raises(UnavailableError, match=r"no broker answers at 127\.0\.0\.1:1 "):
         Emitter("127.0.0.1:1", name, String(), connect_timeout=0.5)
 
 

@@ -72,6 +72,7 @@ def test_a_killed_processor_loses_no_click(cluster, graph, load, run, state):
             )
             program.kill()
         program = process(run, cluster, graph, state)
+        program.wait_for("started")
         wanted = load.stop()
         wait_until(
             "all are counted",
@@ -106,9 +107,7 @@ def test_a_killed_view_goes_on_where_it_was(cluster, graph, click, run, state):
                 *("view", "--port", "0", "--brokers", str(cluster)),
                 *("--group", graph.group, "--state-dir", str(state)),
             )
-            for line in program.process.stdout:
-                if "opened" in line:
-                    break
+            program.wait_for("opened")
             wait_until("it has a store", lambda: list(state.rglob("data.mdb")))
             program.kill()
             wanted += click(500)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import PolicyViolationError
 
 from clicklib import View
 from clicklib.codec import Int64, String
@@ -94,6 +95,7 @@ def test_transactions_leave_control_records_and_what_was_aborted_is_not_seen(clu
         producer.begin_transaction()
         producer.send(table, key=b"user-3", value=value, partition=0)
         producer.send(table, key=value, value=value, partition=0)
+        producer.flush()
         if good:
             producer.commit_transaction()
         else:
@@ -130,7 +132,7 @@ def test_a_table_made_anew_is_noticed(cluster, table, write, state):
     assert set(read(cluster, table, state_dir=state)) == {f"new-{i}" for i in range(60)}
 
 
-def test_a_running_view_starts_over_when_its_records_are_deleted_under_it(
+def test_a_store_that_ends_before_its_topic_begins_is_rebuilt(
     cluster, table, write, state
 ):
     write(*((b"user-%d" % i, b"x") for i in range(50)))
@@ -142,7 +144,14 @@ def test_a_running_view_starts_over_when_its_records_are_deleted_under_it(
             ConfigResource(ConfigResourceType.TOPIC, table, {"cleanup.policy": "delete"}),
         ]
     )
-    admin.delete_records({TopicPartition(table, 0): 70})
+
+    def delete():
+        try:
+            return admin.delete_records({TopicPartition(table, 0): 70})
+        except PolicyViolationError:  # the broker has not heard of the new policy yet
+            return None
+
+    wait_until("the first 70 are deleted", delete)
     admin.close()
     assert set(read(cluster, table, state_dir=state)) == {f"later-{i}" for i in range(20, 50)}
 
@@ -196,3 +205,24 @@ def test_the_wrong_codec_is_told_with_the_row(cluster, table, write):
             view.get("a")
         assert (caught.value.topic, caught.value.partition, caught.value.key) == (table, 0, "a")
         assert view.state == "running"
+
+
+def test_a_running_view_follows_a_table_that_is_made_anew(cluster, table, write, state):
+    write(*((b"old-%d" % i, b"x") for i in range(50)))
+    with View(cluster, table, String(), state_dir=state).start().wait_running() as view:
+        assert len(view) == 50
+        admin = KafkaAdminClient(bootstrap_servers=list(cluster.addresses))
+        admin.delete_topics([table])
+        admin.close()
+        with TopicManager(cluster) as topics:
+            wait_until("it is gone", lambda: topics.find(table) is None)
+            topics.ensure_table(table, 1)
+        write((b"new", b"x"))
+
+        def keys():
+            try:
+                return {key for key, _ in view.items()}
+            except UsageError:
+                return None
+
+        wait_until("it shows the new table", lambda: keys() == {"new"}, timeout=30)

@@ -17,6 +17,7 @@ PARENTS = {
     "DataError": "ClicklibError",
     "CodecError": "DataError",
     "CallbackError": "DataError",
+    "StoreError": "ClicklibError",
     "KafkaError": "ClicklibError",
     "TopicError": "KafkaError",
     "DeliveryError": "KafkaError",

@@ -16,7 +16,6 @@ import clicklib
 MODULES = [info.name for info in pkgutil.iter_modules(clicklib.__path__)]
 STORY = {"__main__", "clicks"}  # read as a page, not imported for their names
 PUBLIC = [name for name in MODULES if not name.startswith("_") and name not in STORY]
-OPEN = {"doctor"}  # names functions that its __all__ leaves out
 
 
 def load(name: str) -> ModuleType:
@@ -53,13 +52,7 @@ def test_the_names_of_a_module_are_there_sorted_and_named_once(name: str) -> Non
     assert not [each for each in module.__all__ if each.startswith("_")]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=False) if name in OPEN else ())
-        for name in PUBLIC
-    ],
-)
+@pytest.mark.parametrize("name", PUBLIC)
 def test_what_a_module_defines_in_public_is_in_its_list(name: str) -> None:
     module = load(name)
     assert made_in(module) - set(module.__all__) == set()

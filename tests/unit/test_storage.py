@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clicklib import storage
-from clicklib.errors import UsageError
+from clicklib.errors import StoreError, UsageError
 from clicklib.storage import LmdbStorage, MemoryStorage, Storage
 
 LONGEST = 511  # bytes of a key in LMDB
@@ -319,3 +320,18 @@ def test_a_store_that_was_closed_outlives_a_reboot(
     assert store.position == 7
     store.close()
     assert not caplog.records
+
+
+def test_damage_that_only_a_read_shows_drops_the_store_at_the_next_opening(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = LmdbStorage(tmp_path / "0", "topic 0")
+    store.write({b"user-%d" % i: b"x" * 200 for i in range(500)}, 500)
+    with pytest.raises(StoreError, match="the next start rebuilds it"), store._reading():
+        raise lmdb.CorruptedError("located page was wrong type")
+    store.close()
+    with caplog.at_level("WARNING", "clicklib"):
+        store = LmdbStorage(tmp_path / "0", "topic 0")
+    assert "found damaged" in caplog.text
+    assert (store.position, list(store.items())) == (None, [])
+    store.close()

@@ -1,0 +1,131 @@
+"""What clicklib relies on of kafka-python, and the ways around its defects."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from clicklib import Emitter, Input, Persist, Processor, define_group
+from clicklib._kafka import _READER, GroupReader, Offsets, TableReader
+from clicklib._offsets import Place
+from clicklib.codec import Int64, String
+from tests.waiting import wait_until
+
+
+async def nothing():
+    """What `on_revoked` may be."""
+
+
+@pytest.fixture
+def join(cluster, topic, name):
+    """Become a member of a group; returns the reader, and the assignments that it was given."""
+    readers = []
+
+    def member():
+        seen: list[int] = []
+        reader = GroupReader(
+            cluster,
+            name,
+            (topic,),
+            start="oldest",
+            session_timeout=10,
+            max_poll_interval=300,
+            connect_timeout=10,
+            on_revoked=nothing,
+            on_assigned=lambda places: seen.append(len(places)),
+            on_lost=lambda: seen.append(-1),
+        )
+        readers.append(reader)
+        return reader, seen
+
+    yield member
+    for reader in readers:
+        reader.close()
+
+
+def test_a_member_joins_once(join):
+    reader, seen = join()
+    wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+    for _ in range(5):
+        reader.poll(0.1)
+    assert seen == [10]
+
+
+def test_a_partition_that_was_paused_goes_on_after_the_resume(cluster, topic, join):
+    total = 30_000
+    with Emitter(cluster, topic, String(), buffer=total) as emitter:
+        for i in range(total):
+            emitter.emit(f"user-{i % 100}", "x" * 50)
+    reader, seen = join()
+    places: set = set()
+    records = 0
+
+    def read():
+        nonlocal records
+        for place, batch in reader.poll(0.1).items():
+            records += len(batch)
+            places.add(place)
+            reader.pause([place])
+        return records
+
+    wait_until("it is assigned", lambda: read() or seen)
+    everything = [Place(topic, p) for p in range(10)]
+    reader.resume(everything)
+    for _ in range(10):
+        read()
+    # Each partition was paused as soon as it gave something, some with records in the buffer.
+    assert places
+    wait_until("all come", lambda: (reader.resume(everything), read())[1] == total, timeout=30)
+
+
+def test_offsets_are_committed_and_a_refused_commit_is_told(cluster, topic, name, join):
+    reader, seen = join()
+    wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+    offsets: Offsets = {Place(topic, 3): 7}
+    reader.commit_async(offsets)
+    wait_until("it is answered", lambda: reader.poll(0.05) or reader.commit_done)
+    assert reader.commit_error is None
+    reader.commit({Place(topic, 4): 8}, 5)
+    consumer = KafkaConsumer(bootstrap_servers=list(cluster.addresses), group_id=name)
+    assert consumer.committed(TopicPartition(topic, 3)) == 7
+    assert consumer.committed(TopicPartition(topic, 4)) == 8
+    consumer.close()
+
+
+def test_positions_step_over_the_end_of_a_transaction(cluster, topic):
+    producer = KafkaProducer(
+        bootstrap_servers=list(cluster.addresses), transactional_id=f"{topic}-t"
+    )
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topic, key=b"a", value=b"1", partition=0)
+    producer.flush()
+    producer.abort_transaction()
+    producer.close()
+    reader = TableReader(cluster, topic, 10)
+    [(begin, end)] = reader.bounds([0]).values()
+    assert (begin, end) == (0, 2)
+    reader.read_from({0: 0})
+
+    def position():
+        assert reader.poll(0.1) == {}
+        return reader.position(0)
+
+    wait_until("the position is at the end", lambda: position() == 2)
+    reader.close()
+
+
+def test_the_fetch_sizes_do_not_keep_a_large_message_out(cluster, topic, name, state):
+    size = 900 << 10
+    assert size > _READER["max_partition_fetch_bytes"]
+
+    def keep(ctx, msg):
+        ctx.set_value(len(msg))
+
+    graph = define_group(name, Input(topic, String(), keep), Persist(Int64()))
+    with (
+        Processor(cluster, graph, state_dir=state).start().wait_running() as processor,
+        Emitter(cluster, topic, String()) as emitter,
+    ):
+        emitter.emit_sync("user-3", "x" * size)
+        wait_until("it came", lambda: processor.get("user-3") == size)
