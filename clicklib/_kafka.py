@@ -181,6 +181,11 @@ class GroupReader:
     def _assigned(self, partitions: Iterable[tuple[str, int]]) -> set[TopicPartition]:
         return self._consumer.assignment() & {TopicPartition(*place) for place in partitions}
 
+    @property
+    def membership(self) -> Any:
+        """What the coordinator knows this member by; a member that was replaced is refused."""
+        return self._consumer.group_metadata()
+
     def seek(self, offsets: Offsets) -> None:
         """Go on at these offsets."""
         for place, offset in offsets.items():
@@ -267,18 +272,31 @@ class TableReader:
         self._consumer = _connect(
             kafka.KafkaConsumer, cluster, connect_timeout, auto_offset_reset="none", **_READER
         )
+        try:
+            self._admin = _connect(
+                kafka.KafkaAdminClient, cluster, connect_timeout, request_timeout_ms=5_000
+            )
+        except BaseException:
+            self._consumer.close(autocommit=False)
+            raise
 
     def bounds(
         self, partitions: Iterable[int], timeout: float = 10.0
     ) -> dict[int, tuple[int, int]]:
-        """The first offset and the end offset of each of `partitions`, asked of the broker."""
+        """The first offset and the end offset of each of `partitions`, asked of the broker.
+
+        The end is that of all records, those of open transactions too: who has read up to there
+        has seen what became of each. A reader of committed records would be told a nearer one.
+        """
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         if not places:
             return {}
+        ask, spec = self._admin.list_partition_offsets, kafka.admin.OffsetSpec
+        limit = int(timeout * 1000)
         with translated("cannot ask for the table's offsets", topic=self.topic):
-            begins = self._consumer.beginning_offsets(places, timeout_ms=int(timeout * 1000))
-            ends = self._consumer.end_offsets(places, timeout_ms=int(timeout * 1000))
-        return {place.partition: (begins[place], ends[place]) for place in places}
+            begins = ask(dict.fromkeys(places, spec.EARLIEST), timeout_ms=limit)
+            ends = ask(dict.fromkeys(places, spec.LATEST), timeout_ms=limit)
+        return {p.partition: (begins[p].offset, ends[p].offset) for p in places}
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, and no others, from these offsets on."""
@@ -309,6 +327,8 @@ class TableReader:
     def close(self) -> None:
         with contextlib.suppress(kafka.errors.KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=1_000)
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._admin.close()
 
 
 class OutOfRange(KafkaError):
@@ -324,10 +344,24 @@ _OUT_OF_RANGE = (
 
 
 class Writer:
-    """An idempotent producer with acks=all. Any thread may send."""
+    """An idempotent producer with acks=all. Any thread may send.
+
+    With a `transactional_id` it first ends the transaction that an earlier writer of that id left
+    behind. After any error a new writer is needed: kafka-python may carry offsets of a failed
+    transaction into the next.
+    """
+
+    REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
+    """What no retry would change."""
 
     def __init__(
-        self, cluster: Cluster, *, connect_timeout: float, linger: float, delivery_timeout: float
+        self,
+        cluster: Cluster,
+        *,
+        connect_timeout: float,
+        linger: float,
+        delivery_timeout: float,
+        transactional_id: str | None = None,
     ) -> None:
         self._producer = _connect(
             kafka.KafkaProducer,
@@ -342,8 +376,23 @@ class Writer:
             delivery_timeout_ms=int(delivery_timeout * 1000) + int(linger * 1000),
             max_block_ms=int(connect_timeout * 1000),
             allow_auto_create_topics=False,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=10_000,
         )
         self.send = self._producer.send
+        self.begin = self._producer.begin_transaction
+        self.commit = self._producer.commit_transaction
+        if transactional_id is not None:
+            try:
+                with translated("cannot begin with transactions"):
+                    self._producer.init_transactions()
+            except BaseException:
+                self.close(0)
+                raise
+
+    def add_offsets(self, offsets: Offsets, membership: Any) -> None:
+        """Make these input offsets part of the transaction, in the name of a member."""
+        self._producer.send_offsets_to_transaction(_committable(offsets), membership)
 
     def partitions(self, topic: str) -> int:
         """How many partitions `topic` has; sending to it then waits for no metadata."""
@@ -434,3 +483,35 @@ class Admin:
 
 def _committable(offsets: Offsets) -> dict[TopicPartition, OffsetAndMetadata]:
     return {TopicPartition(*p): OffsetAndMetadata(offset, "", -1) for p, offset in offsets.items()}
+
+
+class GroupAdmin(Admin):
+    """What a group and its coordinator know: members, assignments, committed offsets."""
+
+    def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
+        # A look at a group is worth little when it is late: 30 s is kafka-python's default.
+        self._admin = _connect(
+            kafka.KafkaAdminClient, cluster, connect_timeout, request_timeout_ms=5_000
+        )
+
+    def group(self, group: str) -> dict[str, Any]:
+        """`group_state` and `members` as the coordinator describes them."""
+        with translated("cannot describe the group"):
+            return self._admin.describe_groups([group])[group]
+
+    def committed(self, group: str) -> dict[TopicPartition, int]:
+        """The offsets that the group has committed."""
+        with translated("cannot read the group's offsets"):
+            found = self._admin.list_group_offsets({group: None}).get(group, {})
+        return {place: entry.offset for place, entry in found.items() if entry.offset >= 0}
+
+    def bounds(self, topics: Mapping[str, int]) -> dict[TopicPartition, tuple[int, int]]:
+        """The first and the end offset of each partition; `topics` says how many each has."""
+        places = [TopicPartition(topic, p) for topic, n in topics.items() for p in range(n)]
+        if not places:
+            return {}
+        spec = kafka.admin.OffsetSpec
+        with translated("cannot ask for the topics' offsets"):
+            begins = self._admin.list_partition_offsets(dict.fromkeys(places, spec.EARLIEST))
+            ends = self._admin.list_partition_offsets(dict.fromkeys(places, spec.LATEST))
+        return {place: (begins[place].offset, ends[place].offset) for place in places}

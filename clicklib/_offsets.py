@@ -41,6 +41,11 @@ class Offsets:
                 raise AssertionError(f"{place} goes back from {self._safe[place]} to {offset}")
             self._safe[place] = offset
 
+    def committed(self, partition: int, offsets: Mapping[str, int]) -> None:
+        """These were committed with their rows, in one transaction."""
+        self.safe(partition, offsets)
+        self._committed.update({Place(topic, partition): o for topic, o in offsets.items()})
+
     def due(self) -> dict[Place, int]:
         """What is safe and not committed yet."""
         safe = self._safe.copy()  # one step: another thread may add to it

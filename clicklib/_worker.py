@@ -1,13 +1,13 @@
-"""The threads of a processor: one worker for each partition, and one flusher for all.
+"""The worker of a partition: a thread of its own.
 
-A worker drives its task: it takes records from its inbox, and hands over a batch of rows
+It drives its task: it takes records from its inbox, and hands over a batch of rows
 
 - at once when its partition has caught up, so that a click is seen without delay;
 - while it is behind: when the commit interval has passed, or when the batch has grown to its
   limit. Of many clicks by one user only the last count is then sent.
 
-The flusher sends the batches of all partitions, waits until Kafka has acknowledged them, and only
-then reports them as safe. A worker never waits for the flusher unless its next batch is full.
+The flusher answers when Kafka has the batch. Until then the worker goes on, unless its next batch
+is full.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from clicklib._kafka import Writer
 from clicklib._service import OwnedThread, Service
 from clicklib._task import Batch, Task
-from clicklib.codec import decode_key
-from clicklib.errors import ClicklibError, DeliveryError
+from clicklib.errors import ClicklibError
 from clicklib.graph import Input
 
-__all__ = ["Flusher", "Worker"]
+__all__ = ["Worker"]
 
 _RECORD_OVERHEAD = 500
 """Bytes that kafka-python's record object takes beside its value (measured)."""
@@ -150,81 +148,3 @@ class Worker(OwnedThread):
 
 class _Abandoned(Exception):
     """The partition was lost, or its end could not be waited for."""
-
-
-class Flusher(OwnedThread):
-    """Sends batches to the table's topic, and reports those that Kafka has acknowledged."""
-
-    def __init__(
-        self,
-        owner: Service,
-        name: str,
-        writer: Writer,
-        topic: str,
-        safe: Callable[[Worker, Batch, int | None], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
-        super().__init__(owner, name, self._main)
-        self._writer, self._topic = writer, topic
-        self._safe, self._failed = safe, failed
-        self._queue: queue.SimpleQueue[tuple[Worker, Batch] | None] = queue.SimpleQueue()
-        self._ended = False
-
-    def submit(self, worker: Worker, batch: Batch) -> None:
-        self._queue.put((worker, batch))
-
-    def end(self) -> None:
-        """End now; what isn't acknowledged is given up."""
-        self._ended = True
-        self._queue.put(None)
-
-    def _main(self) -> None:
-        while not self._ended:
-            try:
-                work = [self._queue.get()]
-                while not self._queue.empty():
-                    work.append(self._queue.get())
-                self._flush([item for item in work if item is not None])
-            except Exception as exc:
-                self._failed(exc)
-
-    def _flush(self, work: list[tuple[Worker, Batch]]) -> None:
-        """1. Send all rows. 2. Wait for the answers. 3. Look at each. 4. Report, in order."""
-        sent = [(worker, batch, self._send(batch)) for worker, batch in work]
-        while not self._writer.flush(0.5):
-            if self._ended:
-                return
-        for worker, batch, futures in sent:
-            try:
-                position = self._check(batch, futures)
-            except DeliveryError as exc:
-                self._failed(exc)
-                worker.abandon()
-            else:
-                self._safe(worker, batch, position)
-
-    def _send(self, batch: Batch) -> list[tuple[bytes, Any]]:
-        send, topic, partition = self._writer.send, self._topic, batch.partition
-        futures = []
-        for key, data in batch.rows.items():
-            try:
-                futures.append((key, send(topic, data, key, None, partition)))
-            except Exception as exc:  # refused before it was sent: too large, mostly
-                futures.append((key, exc))
-                break
-        return futures
-
-    def _check(self, batch: Batch, futures: list[tuple[bytes, Any]]) -> int | None:
-        """The table's offset after these rows; raises DeliveryError for the first that failed."""
-        position = None
-        for key, future in futures:
-            error = future if isinstance(future, Exception) else future.exception
-            if error is not None:
-                raise DeliveryError(
-                    f"Kafka did not take a row of the table: {error}",
-                    topic=self._topic,
-                    partition=batch.partition,
-                    key=decode_key(key),
-                ) from error
-            position = future.value.offset + 1
-        return position

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -66,6 +66,29 @@ class TopicManager:
         """A topic that keeps the last value of each key: `cleanup.policy=compact`."""
         wanted = {"cleanup.policy": "compact", **(configs or {})}
         return self._ensure(topic, partitions, replication, wanted, mismatch)
+
+    def ensure_copartitioned(self, inputs: Sequence[str], table: str) -> Topic:
+        """The topic of a group's table, created with its inputs' partitions where it is missing.
+
+        Raises TopicError when an input is missing or the partition counts differ: Goka's rule, by
+        which a key's messages and its value are in partitions of the same number.
+        """
+        counts = {}
+        for name in inputs:
+            topic = self.find(name)
+            if topic is None:
+                raise TopicError(
+                    "the input is not there: create it with TopicManager.ensure_stream", topic=name
+                )
+            counts[name] = topic.partitions
+        found = self.ensure_table(table, next(iter(counts.values())), mismatch="ignore")
+        counts[table] = found.partitions
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise TopicError(
+                f"the inputs and the table of a group need the same number of partitions: {listed}"
+            )
+        return found
 
     def find(self, topic: str) -> Topic | None:
         """The topic as it is, or None."""

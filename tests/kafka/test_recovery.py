@@ -132,9 +132,7 @@ def test_a_table_made_anew_is_noticed(cluster, table, write, state):
     assert set(read(cluster, table, state_dir=state)) == {f"new-{i}" for i in range(60)}
 
 
-def test_a_store_that_ends_before_its_topic_begins_is_rebuilt(
-    cluster, table, write, state
-):
+def test_a_store_that_ends_before_its_topic_begins_is_rebuilt(cluster, table, write, state):
     write(*((b"user-%d" % i, b"x") for i in range(50)))
     assert len(read(cluster, table, state_dir=state)) == 50
     write(*((b"later-%d" % i, b"x") for i in range(50)))

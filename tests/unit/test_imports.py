@@ -22,8 +22,9 @@ STREAMS = """
     graph
     context _table
     _task
-    _kafka topics _service _follower
+    _kafka topics groups logs _service _follower
     _worker
+    _flusher
     emitter processor view
     __init__
     web tester

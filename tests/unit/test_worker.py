@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from clicklib import Input, Persist, define_group
+from clicklib._flusher import Flusher
 from clicklib._service import Service
 from clicklib._task import Batch, Task
-from clicklib._worker import Flusher, Worker
+from clicklib._worker import Worker
 from clicklib.codec import Int64, String
 from clicklib.context import Context
 from clicklib.errors import CallbackError, DeliveryError

@@ -1,0 +1,135 @@
+"""Who is in a consumer group, which partitions each member owns, and how far the group is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from clicklib._kafka import GroupAdmin
+from clicklib.cluster import Brokers, Cluster
+
+__all__ = ["Group", "Groups", "Member", "Progress"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a group. One without partitions idles."""
+
+    id: str
+    client: str
+    host: str
+    partitions: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a group is in one partition. `committed` is None before the first commit."""
+
+    topic: str
+    partition: int
+    begin: int
+    end: int
+    committed: int | None
+
+    @property
+    def lag(self) -> int:
+        """How many offsets the group has yet to handle."""
+        done = self.begin if self.committed is None else max(self.begin, self.committed)
+        return max(0, self.end - done)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group at one moment.
+
+    `state` is Kafka's word: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty` (no
+    members), `Dead` (unknown). While it rebalances, the members show what they had before.
+    """
+
+    name: str
+    state: str
+    members: tuple[Member, ...]
+    progress: tuple[Progress, ...]
+
+    @property
+    def owners(self) -> dict[tuple[str, int], str]:
+        """The id of the member that owns each partition; nobody does during a rebalance."""
+        if self.state != "Stable":
+            return {}
+        return {place: member.id for member in self.members for place in member.partitions}
+
+    @property
+    def lag(self) -> int:
+        """The lag of all partitions together."""
+        return sum(each.lag for each in self.progress)
+
+
+class Groups:
+    """Asks the cluster about its groups; it joins none. For one thread at a time.
+
+    Raises UnavailableError when no broker answers within `timeout` seconds.
+    """
+
+    def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
+        self.cluster = Cluster.of(brokers)
+        self._admin = GroupAdmin(self.cluster, timeout)
+        self._counts: dict[str, int] = {}
+
+    def describe(self, group: str, topics: Iterable[str] = ()) -> Group:
+        """The group now, with its progress in `topics` and in all that it reads or has committed.
+
+        A group that nobody has joined yet is `Dead` and has no members.
+        """
+        found = self._admin.group(group)
+        members = tuple(_member(each) for each in found["members"])
+        committed = self._admin.committed(group) if found["group_state"] != "Dead" else {}
+        read = {place[0] for member in members for place in member.partitions}
+        counts = self._partitions({*topics, *read, *(place.topic for place in committed)})
+        return Group(
+            name=group,
+            state=found["group_state"],
+            members=tuple(sorted(members, key=lambda member: member.id)),
+            progress=tuple(
+                Progress(place.topic, place.partition, begin, end, committed.get(place))
+                for place, (begin, end) in sorted(self._admin.bounds(counts).items())
+            ),
+        )
+
+    def ends(self, topic: str) -> dict[int, tuple[int, int]]:
+        """The first and the end offset of each partition of `topic`; none if it is not there."""
+        bounds = self._admin.bounds(self._partitions({topic}))
+        return {place.partition: span for place, span in bounds.items()}
+
+    def close(self) -> None:
+        """Free the connection; repeatable."""
+        self._admin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _partitions(self, topics: set[str]) -> dict[str, int]:
+        """How many partitions each topic has; a topic that is not there is left out."""
+        unknown = topics - self._counts.keys()
+        if unknown:
+            for name, topic in self._admin.topics(unknown).items():
+                self._counts[name] = len(topic["partitions"])
+        return {topic: self._counts[topic] for topic in topics if topic in self._counts}
+
+
+def _member(found: dict[str, Any]) -> Member:
+    assignment = found["member_assignment"] or {}
+    places = [
+        (each["topic"], partition)
+        for each in assignment.get("assigned_partitions", ())
+        for partition in each["partitions"]
+    ]
+    return Member(
+        id=found["member_id"],
+        client=found["client_id"],
+        host=found["client_host"].lstrip("/"),
+        partitions=tuple(sorted(places)),
+    )

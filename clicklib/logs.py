@@ -1,0 +1,121 @@
+"""The log of a topic as it lies in Kafka: its newest records, and the holes between them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+from clicklib._hash import partition_of
+from clicklib._kafka import TableReader
+from clicklib.cluster import Brokers, Cluster
+from clicklib.codec import decode_key, encode_key
+from clicklib.errors import TopicError, UnavailableError
+from clicklib.topics import TopicManager
+
+__all__ = ["LogRecord", "Logs", "PartitionLog"]
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A record of a log. A value of None is a tombstone: it deletes its key from a table."""
+
+    offset: int
+    key: str
+    value: bytes | None
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class PartitionLog:
+    """The newest records of a partition, oldest first, and where its log begins and ends.
+
+    `holes` lists the runs of offsets, `(first, count)`, that hold no record between `read_from`
+    and `end`: compaction removed them, or they are a transaction's control records.
+    """
+
+    partition: int
+    begin: int
+    end: int
+    read_from: int
+    records: tuple[LogRecord, ...]
+
+    @property
+    def holes(self) -> tuple[tuple[int, int], ...]:
+        """The runs of missing offsets, as `(first, count)`."""
+        found, expected = [], self.read_from
+        for offset in (*(record.offset for record in self.records), self.end):
+            if offset > expected:
+                found.append((expected, offset - expected))
+            expected = offset + 1
+        return tuple(found)
+
+
+class Logs:
+    """Reads the log of one topic, again and again, without a group. For one thread at a time.
+
+    Raises TopicError when the topic is not there, UnavailableError when no broker answers
+    within `timeout` seconds.
+    """
+
+    def __init__(self, brokers: Brokers, topic: str, timeout: float = 10.0) -> None:
+        self.cluster, self.topic = Cluster.of(brokers), topic
+        with TopicManager(self.cluster, timeout) as topics:
+            found = topics.find(topic)
+        if found is None:
+            raise TopicError("the topic is not there", topic=topic)
+        self.partitions = found.partitions
+        self._reader = TableReader(self.cluster, topic, timeout)
+
+    def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
+        """Each partition's records among its last `depth` offsets, read anew."""
+        spans = self._reader.bounds(range(self.partitions), timeout)
+        starts = {p: max(begin, end - depth) for p, (begin, end) in spans.items()}
+        records = self._read(starts, {p: end for p, (_, end) in spans.items()}, timeout)
+        return [
+            PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])))
+            for p, (begin, end) in sorted(spans.items())
+        ]
+
+    def last(self, key: str, timeout: float = 10.0) -> tuple[int, LogRecord | None]:
+        """The partition of `key`, and its newest record there; None if it has none."""
+        raw, found = encode_key(key), None
+        partition = partition_of(raw, self.partitions)
+        begin, end = self._reader.bounds([partition], timeout)[partition]
+        depth, upper = 1_000, end
+        while found is None and upper > begin:
+            start = max(begin, end - depth)
+            for record in self._read({partition: start}, {partition: upper}, timeout)[partition]:
+                found = record if record.key == raw else found
+            depth, upper = depth * 4, start
+        return partition, None if found is None else _record(found)
+
+    def close(self) -> None:
+        """Free the connection; repeatable."""
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _read(
+        self, starts: dict[int, int], ends: dict[int, int], timeout: float
+    ) -> dict[int, list[Any]]:
+        """The records of each partition from its start to its end, past holes."""
+        records: dict[int, list[Any]] = {p: [] for p in starts}
+        left = {p for p in starts if starts[p] < ends[p]}
+        self._reader.read_from({p: starts[p] for p in left})
+        deadline = time.monotonic() + timeout
+        while left:
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"the log was not read in {timeout:g} s", topic=self.topic)
+            for p, batch in self._reader.poll(0.1).items():
+                records[p] += [record for record in batch if record.offset < ends[p]]
+            left = {p for p in left if self._reader.position(p) < ends[p]}
+        return records
+
+
+def _record(found: Any) -> LogRecord:
+    return LogRecord(found.offset, decode_key(found.key), found.value, found.timestamp)
