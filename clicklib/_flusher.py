@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from clicklib._kafka import GroupReader, Writer
+from clicklib._kafka import Writer
 from clicklib._offsets import Place
 from clicklib._service import OwnedThread, Service
 from clicklib._task import Batch
@@ -20,52 +19,75 @@ from clicklib._worker import Worker
 from clicklib.codec import decode_key
 from clicklib.errors import DeliveryError
 
-__all__ = ["Flusher", "TransactionalFlusher"]
+__all__ = ["Flusher", "Reports", "TransactionalFlusher"]
 
 _WINDOW = 0.1  # seconds between the beginnings of two transactions
 
+Work = list[tuple[Worker, Batch]]
+
+
+class Reports(Protocol):
+    """Whom a flusher reports to, and asks for its standing in the group."""
+
+    @property
+    def membership(self) -> Any: ...
+
+    def lease_holds(self) -> bool: ...
+
+    def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None: ...
+
+    def doubt(self, error: BaseException) -> None: ...
+
 
 class Flusher(OwnedThread):
-    """Sends batches to the table's topic, and reports those that Kafka has acknowledged."""
+    """Sends batches to the table's topic, and reports those that Kafka has acknowledged.
 
-    def __init__(
-        self,
-        owner: Service,
-        name: str,
-        writer: Writer,
-        topic: str,
-        safe: Callable[[Worker, Batch, int | None], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
-        super().__init__(owner, name, self._main)
-        self._writer, self._topic = writer, topic
-        self._safe, self._failed = safe, failed
+    It sends only while the coordinator surely counts on this member. One that was suspended, and
+    whose partitions went to another meanwhile, would overwrite the other's newer counts.
+    """
+
+    def __init__(self, owner: Service, writer: Writer, topic: str, reports: Reports) -> None:
+        super().__init__(owner, f"{owner.name} flusher", self._main)
+        self._writer, self._topic, self._reports = writer, topic, reports
         self._queue: queue.SimpleQueue[tuple[Worker, Batch] | None] = queue.SimpleQueue()
         self._ended = False
 
     def submit(self, worker: Worker, batch: Batch) -> None:
+        """Send the batch soon, and answer the worker."""
         self._queue.put((worker, batch))
 
-    def end(self) -> None:
-        """End now; what isn't acknowledged is given up."""
+    def close(self, timeout: float) -> None:
+        """End within `timeout` seconds; what isn't acknowledged is given up. Repeatable."""
         self._ended = True
         self._queue.put(None)
+        self._writer.close(timeout)
 
     def _main(self) -> None:
         while not self._ended:
+            work = self._gather()
             try:
-                work = [self._queue.get()]
-                self._linger()
-                while not self._queue.empty():
-                    work.append(self._queue.get())
-                self._flush([item for item in work if item is not None])
+                self._flush([(w, batch) for w, batch in work if self._may_send(w)])
             except Exception as exc:
-                self._failed(exc)
+                self.owner.fail(exc)
+                for worker, _ in work:
+                    worker.abandon()
 
-    def _linger(self) -> None:
-        """Let more batches come together."""
+    def _gather(self) -> Work:
+        """What there is to send; blocks until there is something."""
+        items = [self._queue.get()]
+        while not self._queue.empty():
+            items.append(self._queue.get())
+        return [item for item in items if item is not None]
 
-    def _flush(self, work: list[tuple[Worker, Batch]]) -> None:
+    def _may_send(self, worker: Worker) -> bool:
+        """Wait until the member's lease is renewed; False if the partition was lost meanwhile."""
+        while not (self._ended or worker.abandoned):
+            if self._reports.lease_holds():
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _flush(self, work: Work) -> None:
         """1. Send all rows. 2. Wait for the answers. 3. Look at each. 4. Report, in order."""
         sent = [(worker, batch, self._send(batch)) for worker, batch in work]
         while not self._writer.flush(0.5):
@@ -75,10 +97,10 @@ class Flusher(OwnedThread):
             try:
                 position = self._check(batch, futures)
             except DeliveryError as exc:
-                self._failed(exc)
+                self.owner.fail(exc)
                 worker.abandon()
             else:
-                self._safe(worker, batch, position)
+                self._reports.safe(worker, batch, position, committed=False)
 
     def _send(self, batch: Batch) -> list[tuple[bytes, Any]]:
         send, topic, partition = self._writer.send, self._topic, batch.partition
@@ -110,31 +132,26 @@ class Flusher(OwnedThread):
 class TransactionalFlusher(Flusher):
     """Sends each round in a transaction, with the input offsets of its batches.
 
-    What became of a transaction that met an error is not guessed: `doubt` is told, nothing more is
-    sent, and the processor starts its partitions over from what Kafka says.
+    What became of a transaction that met an error is not guessed: nothing more is sent, and the
+    processor starts its partitions over from what Kafka says. A member that was replaced needs no
+    lease: the coordinator refuses its offsets, and so its transaction.
     """
 
-    def __init__(
-        self,
-        owner: Service,
-        name: str,
-        writer: Writer,
-        topic: str,
-        safe: Callable[[Worker, Batch, int | None], None],
-        failed: Callable[[BaseException], None],
-        inputs: Callable[[], GroupReader],
-        doubt: Callable[[BaseException], None],
-    ) -> None:
-        super().__init__(owner, name, writer, topic, safe, failed)
-        self._inputs, self._doubt = inputs, doubt
-        self._began = 0.0
+    _began = 0.0
 
-    def _linger(self) -> None:
+    def _gather(self) -> Work:
+        work = super()._gather()
         time.sleep(max(0.0, self._began + _WINDOW - time.monotonic()))
+        while not self._queue.empty():
+            work += filter(None, [self._queue.get()])
+        return work
 
-    def _flush(self, work: list[tuple[Worker, Batch]]) -> None:
+    def _may_send(self, worker: Worker) -> bool:
+        return not (self._ended or worker.abandoned)
+
+    def _flush(self, work: Work) -> None:
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Look at each answer. 5. Commit."""
-        if not work or self._ended:
+        if not work:
             return
         self._began = time.monotonic()
         offsets = {
@@ -144,19 +161,20 @@ class TransactionalFlusher(Flusher):
         }
         try:
             self._writer.begin()
-            sent = [(worker, batch, self._send(batch)) for worker, batch in work]
-            self._writer.add_offsets(offsets, self._inputs().membership)
+            sent = [self._send(batch) for _, batch in work]
+            self._writer.add_offsets(offsets, self._reports.membership)
             while not self._writer.flush(0.5):
                 if self._ended:
                     return
-            positions = [self._check(batch, futures) for _, batch, futures in sent]
+            positions = [
+                self._check(batch, futures) for (_, batch), futures in zip(work, sent, strict=True)
+            ]
             self._writer.commit()
         except Exception as exc:
+            if isinstance(exc.__cause__, self._writer.REFUSED):
+                raise  # no retry would change it
             self._ended = True
-            if isinstance(exc, DeliveryError) and isinstance(exc.__cause__, self._writer.REFUSED):
-                self._failed(exc)
-            else:
-                self._doubt(exc)
+            self._reports.doubt(exc)
             return
-        for (worker, batch, _), position in zip(sent, positions, strict=True):
-            self._safe(worker, batch, position)
+        for (worker, batch), position in zip(work, positions, strict=True):
+            self._reports.safe(worker, batch, position, committed=True)

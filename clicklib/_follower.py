@@ -14,19 +14,19 @@ __all__ = ["Follower"]
 class Follower:
     """Recovers partitions of a table and, for as long as they are not released, follows them.
 
-    `store(partition)` opens a local store; `applied(rows)` is called with the rows of each batch
-    that was stored. For one thread; `tables` may be looked at by any.
+    `store(partition)` opens a local store; `updated(partition, rows)` is called with the rows of
+    each batch that was stored. For one thread; `tables` may be looked at by any.
     """
 
     def __init__(
         self,
         reader: TableReader,
         store: Callable[[int], Storage],
-        applied: Callable[[Mapping[bytes, bytes | None]], None],
+        updated: Callable[[int, Mapping[bytes, bytes | None]], None] | None,
     ) -> None:
         self.tables: dict[int, Table] = {}
         self.records = 0
-        self._reader, self._store, self._applied = reader, store, applied
+        self._reader, self._store, self._updated = reader, store, updated
 
     def add(self, partitions: Iterable[int]) -> None:
         """Ask what the topic holds of `partitions`, and read on where their stores end."""
@@ -46,7 +46,8 @@ class Follower:
         for partition, batch in records.items():
             rows = self.tables[partition].apply(batch, batch[-1].offset + 1)
             self.records += len(batch)
-            self._applied(rows)
+            if self._updated is not None:
+                self._updated(partition, rows)
         for partition, table in self.tables.items():
             if not table.recovered and partition not in records:
                 # Control records and the holes of compaction move the position, and no poll

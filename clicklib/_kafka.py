@@ -7,6 +7,7 @@ they return are kafka-python's own, uncopied.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ import kafka
 import kafka.errors
 from kafka.admin import NewTopic
 from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from kafka.net.compat import KafkaNetClient
 from kafka.protocol.consumer.metadata import (
     ConsumerProtocolAssignment,
     ConsumerProtocolSubscription,
@@ -49,36 +51,59 @@ _READER = {
 }
 
 
+_OUT_OF_RANGE = (
+    kafka.errors.OffsetOutOfRangeError,
+    kafka.errors.NoOffsetForPartitionError,
+    kafka.errors.UnknownTopicOrPartitionError,
+    kafka.errors.LogTruncationError,
+)
+
+
 def _connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
     """Make a client of `kind`; raises UnavailableError when no broker answers in `timeout` s."""
+    begun: list[Any] = []
+
+    def network(*args: Any, **kwargs: Any) -> Any:
+        begun.append(KafkaNetClient(*args, **kwargs))
+        return begun[-1]
+
     try:
         return kind(
             bootstrap_servers=list(cluster.addresses),
             bootstrap_timeout_ms=int(timeout * 1000),
+            kafka_client=network,
             **_CLIENT,
             **settings,
             **cluster.security,
         )
-    except kafka.errors.KafkaTimeoutError as exc:
-        hint = "; wrong password, certificate or protocol look the same" if cluster.security else ""
-        raise UnavailableError(
-            f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
-            f"address right?{hint}"
-        ) from exc
-    except kafka.errors.KafkaError as exc:
-        raise KafkaError(f"cannot connect to {cluster}: {exc}") from exc
+    except BaseException as exc:
+        # kafka-python begins its thread before it connects, and leaves it running.
+        for client in begun:
+            client.close()
+        if isinstance(exc, kafka.errors.KafkaTimeoutError):
+            hint = "; a wrong password, certificate or protocol looks the same"
+            raise UnavailableError(
+                f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
+                f"address right{hint if cluster.security else ''}?"
+            ) from exc
+        if isinstance(exc, kafka.errors.KafkaError):
+            raise KafkaError(f"cannot connect to {cluster}: {exc}") from exc
+        raise
 
 
 @contextlib.contextmanager
 def translated(what: str, **where: Any) -> Iterator[None]:
-    """Turn kafka-python's errors inside into KafkaError, with `what` was being done."""
+    """Turn kafka-python's errors inside into KafkaError, with `what` was being done.
+
+    What may pass by itself, as kafka-python says of its errors, becomes UnavailableError.
+    """
     try:
         yield
-    except (kafka.errors.KafkaTimeoutError, kafka.errors.KafkaConnectionError) as exc:
-        raise UnavailableError(f"{what}: {exc}", **where) from exc
     except kafka.errors.KafkaError as exc:
         cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
-        raise KafkaError(f"{what}: {cause}", **where) from exc
+        passes = getattr(cause, "retriable", False) and not isinstance(cause, _OUT_OF_RANGE)
+        kind = UnavailableError if passes else KafkaError
+        raise kind(f"{what}: {cause}", **where) from cause
 
 
 class CopartitionAssignor(AbstractPartitionAssignor):
@@ -123,7 +148,6 @@ class GroupReader:
         group: str,
         topics: tuple[str, ...],
         *,
-        start: str,
         session_timeout: float,
         max_poll_interval: float,
         connect_timeout: float,
@@ -136,14 +160,16 @@ class GroupReader:
             cluster,
             connect_timeout,
             group_id=group,
-            auto_offset_reset={"oldest": "earliest", "newest": "latest"}[start],
+            auto_offset_reset="earliest",  # whatever the start: no message that is there is skipped
             session_timeout_ms=int(session_timeout * 1000),
             heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
             max_poll_interval_ms=int(max_poll_interval * 1000),
             partition_assignment_strategy=[CopartitionAssignor()],
             **_READER,
         )
-        self._commit: Any = None
+        self._on_its_way = False
+        self.commit_error: BaseException | None = None
+        self._joined = self._answered = -math.inf
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
             self._consumer.subscribe(topics=list(topics), listener=listener)
@@ -186,10 +212,37 @@ class GroupReader:
         """What the coordinator knows this member by; a member that was replaced is refused."""
         return self._consumer.group_metadata()
 
-    def seek(self, offsets: Offsets) -> None:
-        """Go on at these offsets."""
-        for place, offset in offsets.items():
-            self._consumer.seek(TopicPartition(*place), offset)
+    def lease_age(self) -> float:
+        """Seconds since the coordinator surely knew this member: since the last heartbeat that it
+        answered was sent, or since the last assignment.
+
+        kafka-python tells neither in public. What it calls the last answer may have lain in a
+        buffer while the process was suspended, so the time of sending is what counts.
+        """
+        heartbeat = self._consumer._coordinator.heartbeat
+        sent = heartbeat.last_send
+        if heartbeat.last_receive >= sent:
+            self._answered = sent
+        return time.monotonic() - max(self._answered, self._joined)
+
+    def go_on(self, places: list[TopicPartition], newest: bool) -> None:
+        """Read on at the committed offsets, or where the group has none from one end of the log.
+
+        The client itself goes on after the last record that it returned, handled or not, with a
+        partition that stays through a rebalance. A start at the newest message is committed at
+        once: a message that comes before the first commit is then not forgotten.
+        """
+        with translated("cannot read the committed offsets"):
+            committed = {p: self._consumer.committed(p, timeout_ms=5_000) for p in places}
+            fresh = [place for place in places if committed[place] is None]
+            ends = self._consumer.end_offsets(fresh, timeout_ms=5_000) if fresh and newest else {}
+            for place, offset in {**committed, **ends}.items():
+                if offset is None:
+                    self._consumer.seek_to_beginning(place)
+                else:
+                    self._consumer.seek(place, offset)
+            if ends:
+                self._consumer.commit(_committable(ends), timeout_ms=5_000)
 
     def lag(self, partition: TopicPartition, position: int) -> int | None:
         """How many offsets lie between `position` and the end; None before the first fetch."""
@@ -207,21 +260,24 @@ class GroupReader:
 
     def commit_async(self, offsets: Offsets) -> None:
         """Send a commit; `commit_done` and `commit_error` tell what became of it."""
-        self._commit = self._consumer.commit_async(_committable(offsets))
+        self._on_its_way, self.commit_error = True, None
+        self._consumer.commit_async(_committable(offsets), callback=self._commit_answered)
+
+    def _commit_answered(self, offsets: Any, answer: Any) -> None:
+        # The future that commit_async returns may be that of a look-up of the coordinator only.
+        self.commit_error = answer if isinstance(answer, BaseException) else None
+        self._on_its_way = False
 
     @property
     def commit_done(self) -> bool:
         """Whether no commit is on its way."""
-        return self._commit is None or self._commit.is_done
-
-    @property
-    def commit_error(self) -> Exception | None:
-        """Why the last commit failed, or None."""
-        return None if self._commit is None else self._commit.exception
+        return not self._on_its_way
 
     async def commit_soon(self, offsets: Offsets) -> None:
         """Commit from within `on_revoked`."""
-        await self._consumer.commit_async(_committable(offsets))
+        # Twice: where the coordinator has to be found first, the first awaits no more than that.
+        for _ in range(2):
+            await self._consumer.commit_async(_committable(offsets))
 
     def commit(self, offsets: Offsets, timeout: float) -> None:
         """Commit and wait for the answer, at most `timeout` seconds."""
@@ -258,6 +314,7 @@ class _Listener(kafka.AsyncConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         # Paused here, so that no record comes before the table is recovered.
         self._reader.pause(assigned)
+        self._reader._joined = time.monotonic()
         self._assigned(set(assigned))
 
     async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
@@ -333,14 +390,6 @@ class TableReader:
 
 class OutOfRange(KafkaError):
     """The next offset lies outside of what the topic holds."""
-
-
-_OUT_OF_RANGE = (
-    kafka.errors.OffsetOutOfRangeError,
-    kafka.errors.NoOffsetForPartitionError,
-    kafka.errors.UnknownTopicOrPartitionError,
-    kafka.errors.LogTruncationError,
-)
 
 
 class Writer:

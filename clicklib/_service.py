@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import html
 import logging
+import math
 import threading
 import time
 import weakref
@@ -37,13 +38,13 @@ class Service:
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._signal = Signal()
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._grace = 8.0  # seconds that the threads have to end in; less than `stop` waits
+        self._end_by = math.inf  # when its threads have to have ended
 
     def _main(self) -> None:
         """Do the work until `_stopping` is set; raise what stopped it."""
@@ -65,11 +66,12 @@ class Service:
         """
         with self._lock:
             if self._thread is not None and self._signal.state not in (State.IDLE, *_ENDED):
-                raise UsageError(f"{self._name} is {self.state} already: stop it first")
+                raise UsageError(f"{self.name} is {self.state} already: stop it first")
             self._signal.set(State.STARTING)
             self._error = None
+            self._end_by = math.inf
             self._stopping.clear()
-            self._thread = OwnedThread(self, self._name, self._thread_main)
+            self._thread = OwnedThread(self, self.name, self._thread_main)
             self._thread.start()
         closed_at_exit(self, self.stop)
         return self
@@ -84,8 +86,7 @@ class Service:
             thread = self._thread
             if thread is None:
                 return True
-            self._grace = 0.8 * timeout
-            self._stopping.set()
+            self._end(timeout)
             if thread.is_alive() and self.state not in (*_ENDED, State.STOPPING):
                 self._signal.set(State.STOPPING)
         if getattr(threading.current_thread(), "owner", None) is self:
@@ -108,7 +109,7 @@ class Service:
         Raises the error that stopped it.
         """
         if self.state is State.IDLE:
-            raise UsageError(f"{self._name} was never started")
+            raise UsageError(f"{self.name} was never started")
         deadline = None if timeout is None else time.monotonic() + timeout
         # In slices, so that Ctrl-C reaches a main thread that waits without end (Windows).
         while deadline is None or time.monotonic() < deadline:
@@ -125,43 +126,61 @@ class Service:
         Raises the error that stopped it, or UnavailableError when `timeout` seconds pass before.
         """
         if self.state is State.IDLE:
-            raise UsageError(f"{self._name} was never started")
+            raise UsageError(f"{self.name} was never started")
         state = self._signal.wait(State.RUNNING, *_ENDED, timeout=timeout)
         if self._error is not None:
             raise self._error
         if state is None:
-            raise UnavailableError(f"{self._name} is still {self.state} after {timeout:g} s")
+            raise UnavailableError(f"{self.name} is still {self.state} after {timeout:g} s")
         if state is not State.RUNNING:
-            raise UsageError(f"{self._name} is {state}")
+            raise UsageError(f"{self.name} is {state}")
         return self
 
     def _thread_main(self) -> None:
         try:
             self._main()
         except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
-            self._fail(exc)
+            self.fail(exc)
         with self._lock:
             self._signal.set(State.STOPPED if self._error is None else State.FAILED)
 
-    def _move(self, state: State) -> None:
+    @property
+    def stopping(self) -> bool:
+        """Whether it is to end."""
+        return self._stopping.is_set()
+
+    def wait_stopping(self, seconds: float) -> bool:
+        """Wait until it is to end, at most `seconds`; says whether it is."""
+        return self._stopping.wait(seconds)
+
+    def time_left(self) -> float:
+        """Seconds that its threads still have to end in."""
+        return max(0.0, self._end_by - time.monotonic())
+
+    def _end(self, timeout: float) -> None:
+        """Let it end within `timeout` seconds, or sooner if so asked before."""
+        self._end_by = min(self._end_by, time.monotonic() + timeout)
+        self._stopping.set()
+
+    def move(self, state: State) -> None:
         """Become `state`, unless it is about to end."""
         with self._lock:
             if not self._stopping.is_set():
                 self._signal.set(state)
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Stop because of `error`. The first one counts; later ones become notes on it."""
         if not isinstance(error, ClicklibError):
-            cause, error = error, KafkaError(f"{self._name} broke: {error!r}")
+            cause, error = error, KafkaError(f"{self.name} broke: {error!r}")
             error.__cause__ = cause
         with self._lock:
-            self._stopping.set()
+            self._end(10.0)
             if self._error is not None:
                 if error is not self._error:
                     self._error.add_note(f"then: {error}")
                 return
             self._error = error
-        logger.error("%s stopped: %s", self._name, error)
+        logger.error("%s stopped: %s", self.name, error)
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +193,7 @@ class Service:
         return {"state": self.state, "error": self._error}
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}: {self.state}>"
+        return f"<{type(self).__name__} {self.name}: {self.state}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -183,7 +202,7 @@ class Service:
             for name, value in self._facts().items()
             if value is not None
         )
-        return f"<table><caption>{html.escape(self._name)}</caption>{rows}</table>"
+        return f"<table><caption>{html.escape(self.name)}</caption>{rows}</table>"
 
 
 _open: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -196,7 +215,12 @@ def closed_at_exit(thing: Any, close: Any) -> None:
 
 @atexit.register
 def _close_all() -> None:
-    for method in list(_open.values()):
-        close = method()
-        if close is not None:
-            close(5.0)
+    closing = [
+        threading.Thread(target=close, args=(5.0,), daemon=True)
+        for close in (method() for method in list(_open.values()))
+        if close is not None
+    ]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join(6.0)

@@ -10,6 +10,7 @@ slot 1.
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,9 +49,12 @@ class StateDirectory:
 
     def close(self) -> None:
         """Close the stores and free the slot; repeatable."""
-        while self._stores:
-            self._stores.popitem()[1].close()
-        self._lock.release()
+        try:
+            with ExitStack() as stack:  # closes all, even if one fails
+                while self._stores:
+                    stack.callback(self._stores.popitem()[1].close)
+        finally:
+            self._lock.release()
 
 
 class MemoryDirectory:

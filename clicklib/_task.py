@@ -43,6 +43,7 @@ class Task:
     """Handles the messages of one partition; only one thread at a time may use it.
 
     `attention` may be set by any thread: `process` then returns after the message in hand.
+    `handled` counts messages; `positions` are the offsets after the last ones, by topic.
     """
 
     def __init__(self, graph: Graph, partition: int, store: Storage, limit: int = 16 << 20) -> None:
@@ -52,7 +53,7 @@ class Task:
         self.limit = limit
         self.attention = False
         self.handled = 0
-        self._positions: dict[str, int] = {}
+        self.positions: dict[str, int] = {}
         self._offsets: dict[str, int] = {}
         self._under_way: Batch | None = None
         self._context = Context(graph.group, graph.persist.codec, self._read)
@@ -95,15 +96,12 @@ class Task:
             raise CallbackError(f"the callback raised {exc!r}", **context._where()) from exc
         finally:
             self._snapshot.release()
+            context.leave()
             self.handled += index - start
             if index > start:
                 after = records[index - 1].offset + 1
-                self._offsets[edge.topic] = self._positions[edge.topic] = after
+                self._offsets[edge.topic] = self.positions[edge.topic] = after
         return index
-
-    def position(self, topic: str) -> int | None:
-        """The offset after the last message of `topic` that was handled; None before the first."""
-        return self._positions.get(topic)
 
     @property
     def full(self) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from clicklib._service import OwnedThread, Service
@@ -34,25 +34,24 @@ class Worker(OwnedThread):
     def __init__(
         self,
         owner: Service,
-        name: str,
         task: Task,
         submit: Callable[[Worker, Batch], None],
-        applied: Callable[[Batch], None] | None,
-        failed: Callable[[BaseException], None],
+        updated: Callable[[int, Mapping[bytes, bytes | None]], None] | None,
     ) -> None:
-        super().__init__(owner, name, self._main)
+        super().__init__(owner, f"{owner.name} partition {task.partition}", self._main)
         self.task = task
         self.last_flush = time.monotonic()
         self._given = self._done = 0  # bytes; each counter has one thread that writes it
         self.behind: set[str] = set()  # the topics with more to come
-        self._submit, self._applied, self._failed = submit, applied, failed
+        self.abandoned = False
+        self._submit, self._updated = submit, updated
         self._inbox: queue.SimpleQueue[tuple[Input, list[Any], int] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._due = self._stopping = self._abandoned = False
+        self._due = self._stopping = False
 
     def give(self, edge: Input, records: list[Any]) -> None:
         """Queue records of one topic."""
-        size = sum(len(r.value or b"") for r in records) + _RECORD_OVERHEAD * len(records)
+        size = sum(len(r.value or b"") + len(r.key or b"") + _RECORD_OVERHEAD for r in records)
         self._given += size
         self._inbox.put((edge, records, size))
 
@@ -63,8 +62,9 @@ class Worker(OwnedThread):
 
     def flush(self) -> None:
         """Hand over what is gathered, as soon as the message in hand is done."""
-        self._due = True
-        self._wake()
+        if not self._due:
+            self._due = True
+            self._wake()
 
     def answer(self, position: int | None) -> None:
         """The batch under way is in Kafka; the table's next offset is `position`."""
@@ -78,7 +78,7 @@ class Worker(OwnedThread):
 
     def abandon(self) -> None:
         """End after the message in hand, and let all that isn't acknowledged be done again."""
-        self._abandoned = True
+        self.abandoned = True
         self._answers.put(None)
         self.finish()
 
@@ -95,12 +95,19 @@ class Worker(OwnedThread):
                         self._process(*item)
                     self._attend()
             except ClicklibError as exc:
-                self._failed(exc)  # and what came before the message in error is still flushed
+                self._report(exc)  # and what came before the message in error is still flushed
             self._drain()
         except _Abandoned:
             pass
         except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
-            self._failed(exc)
+            if not self.abandoned:
+                self.owner.fail(exc)
+
+    def _report(self, exc: BaseException) -> None:
+        """Stop the processor; but what befalls an abandoned partition is nobody's concern."""
+        if self.abandoned:
+            raise _Abandoned from exc
+        self.owner.fail(exc)
 
     def _process(self, edge: Input, records: list[Any], size: int) -> None:
         index = 0
@@ -121,7 +128,7 @@ class Worker(OwnedThread):
             self._hand_over()
 
     def _hand_over(self) -> None:
-        if self._abandoned:
+        if self.abandoned:
             raise _Abandoned
         self._due = False
         self.last_flush = time.monotonic()
@@ -131,11 +138,11 @@ class Worker(OwnedThread):
 
     def _acknowledge(self) -> None:
         position = self._answers.get()
-        if self._abandoned:
+        if self.abandoned:
             raise _Abandoned
         batch = self.task.acknowledged(position)
-        if self._applied is not None:
-            self._applied(batch)
+        if self._updated is not None:
+            self._updated(batch.partition, batch.rows)
 
     def _drain(self) -> None:
         """Hand over and store the rest: what is under way, then what is gathered."""

@@ -6,11 +6,21 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from clicklib.codec import Codec, decode_key
-from clicklib.errors import CallbackError, ClicklibError, CodecError
+from clicklib.errors import CallbackError, ClicklibError, CodecError, UsageError
 
 __all__ = ["Context"]
 
 _MISSING: Any = object()
+
+
+class _NoMessage:
+    """Stands for the message outside of a callback."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UsageError("a context is good only until its callback returns")
+
+
+_NO_MESSAGE = _NoMessage()
 
 Read = Callable[[bytes], bytes | None]
 
@@ -41,7 +51,7 @@ class Context:
         self.size = 0
         self.error: ClicklibError | None = None
         self._codec = codec
-        self._record: Any = None
+        self._record: Any = _NO_MESSAGE
         self._changed: Any = None  # the last message that changed a row,
         self._before: Any = None  # and what the row was before
 
@@ -132,12 +142,16 @@ class Context:
 
     def undo(self) -> None:
         """Take back what the message in hand did: it failed, and will come again."""
-        if self._changed is self._record is not None:
+        if self._changed is self._record:
             key = self._record.key or b""
             if self._before is _MISSING:
                 del self.rows[key]
             else:
                 self.rows[key] = self._before
+
+    def leave(self) -> None:
+        """The callback has returned: what a program keeps of this context is of no use."""
+        self._record = _NO_MESSAGE
 
     def _where(self) -> dict[str, Any]:
         record = self._record

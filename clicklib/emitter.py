@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
@@ -56,6 +56,7 @@ class Emitter:
         self.topic, self.codec = topic, codec
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
+        self._answering = threading.local()
         self._closed = False
         self._error: DeliveryError | None = None
         cluster = Cluster.of(brokers)
@@ -91,7 +92,7 @@ class Emitter:
         raw, data = self._encode(key, msg)
         partition = partition_of(raw, self._partitions)
         extra = self._headers if headers is None else {**self._headers, **headers}
-        self._room.acquire()  # every message is answered within its delivery timeout
+        self._take_room(key)
         promise: Future[Acknowledged] = Future()
         promise.set_running_or_notify_cancel()
         try:
@@ -143,9 +144,20 @@ class Emitter:
             ) from exc
         return raw, data
 
+    def _take_room(self, key: str) -> None:
+        """Wait for room in the buffer: every message is answered within its delivery timeout."""
+        if self._room.acquire(blocking=not getattr(self._answering, "now", False)):
+            return
+        raise UsageError(
+            "the buffer is full, and a future's callback runs on the thread that empties it: emit "
+            "from another thread",
+            topic=self.topic,
+            key=key,
+        )
+
     def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
         self._room.release()
-        promise.set_result((metadata.partition, metadata.offset))
+        self._answer(promise.set_result, (metadata.partition, metadata.offset))
 
     def _failed(
         self, promise: Future[Acknowledged], key: str, partition: int, error: Exception
@@ -154,7 +166,15 @@ class Emitter:
         failure = self._undelivered(key, partition, error)
         failure.__cause__ = error
         self._error = self._error or failure
-        promise.set_exception(failure)
+        self._answer(promise.set_exception, failure)
+
+    def _answer(self, settle: Callable[[Any], None], outcome: Any) -> None:
+        """Settle a future, and let its callbacks know on which thread they are."""
+        self._answering.now = True
+        try:
+            settle(outcome)
+        finally:
+            self._answering.now = False
 
     def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
         return DeliveryError(

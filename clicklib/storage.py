@@ -183,8 +183,10 @@ class LmdbStorage:
             except lmdb.Error as exc:
                 raise self._broken(exc) from exc
 
-    def _broken(self, exc: lmdb.Error) -> StoreError:
+    def _broken(self, exc: lmdb.Error) -> Exception:
         """Damage that only a read or a write shows: the next opening drops the store."""
+        if self._closed:
+            return UsageError(f"the local store {self.path} is closed")
         (self.path / _DAMAGED).touch()
         return StoreError(
             f"the local store {self.path} broke: {exc}; the next start rebuilds it from Kafka"

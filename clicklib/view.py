@@ -20,7 +20,7 @@ from clicklib._statedir import MemoryDirectory, StateDirectory
 from clicklib._table import Table, progress
 from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import Codec, decode_key, encode_key
-from clicklib.errors import CodecError, TopicError, UnavailableError, UsageError
+from clicklib.errors import CallbackError, CodecError, TopicError, UnavailableError, UsageError
 from clicklib.topics import TopicManager
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class View(Service):
     for one that was deleted.
 
     What may stop it: TopicError when the table is not there, UnavailableError when no broker
-    answers at the start, CodecError from `on_update`'s value.
+    answers at the start, StoreError for the local copy, an error of `on_update`.
     """
 
     def __init__(
@@ -80,20 +80,28 @@ class View(Service):
 
     def get(self, key: str, *, stale: bool = False) -> Any:
         """The value of `key`, or None. `stale` also answers while the view first recovers."""
-        data = self._table_of(key, stale).store.get(encode_key(key))
-        return None if data is None else self._decode(encode_key(key), data)
+        raw, tables = encode_key(key), self._readable(stale)
+        partition = partition_of(raw, len(tables))
+        data = tables[partition].store.get(raw)
+        return None if data is None else self._decode(partition, raw, data)
 
     def __contains__(self, key: str) -> bool:
-        return self._table_of(key, False).store.get(encode_key(key)) is not None
+        raw, tables = encode_key(key), self._readable(False)
+        return tables[partition_of(raw, len(tables))].store.get(raw) is not None
 
     def __len__(self) -> int:
-        return sum(len(table.store) for table in self._readable(False))
+        return sum(len(table.store) for table in self._readable(False).values())
 
     def items(self, prefix: str = "", *, stale: bool = False) -> Iterator[tuple[str, Any]]:
         """The keys that begin with `prefix` and their values, sorted by the keys' bytes."""
-        raw = encode_key(prefix)
-        rows = heapq.merge(*(table.store.items(raw) for table in self._readable(stale)))
-        return ((decode_key(key), self._decode(key, data)) for key, data in rows)
+        raw, tables = encode_key(prefix), self._readable(stale)
+        rows = heapq.merge(
+            *(
+                ((key, data, partition) for key, data in table.store.items(raw))
+                for partition, table in tables.items()
+            )
+        )
+        return ((decode_key(key), self._decode(p, key, data)) for key, data, p in rows)
 
     def to_frame(self, prefix: str = "") -> pd.DataFrame:
         """The table as a DataFrame, the keys as its index.
@@ -113,7 +121,8 @@ class View(Service):
 
     def evict(self, key: str) -> None:
         """Forget `key` here; the topic keeps it, and the next update brings it back."""
-        self._table_of(key, False).store.evict(encode_key(key))
+        raw, tables = encode_key(key), self._readable(False)
+        tables[partition_of(raw, len(tables))].store.evict(raw)
 
     @property
     def recovered(self) -> bool:
@@ -132,9 +141,15 @@ class View(Service):
             state=self.state,
             partitions=len(tables),
             records_in=self._follower.records if self._follower else 0,
-            rows=len(self) if self._seen_running and tables else 0,
+            rows=self._rows() if self._seen_running else 0,
             lag=sum(max(0, table.end - table.position) for table in tables),
         )
+
+    def _rows(self) -> int:
+        try:
+            return len(self)
+        except UsageError:  # it starts over at this moment
+            return 0
 
     _follower: Follower | None = None
 
@@ -142,28 +157,25 @@ class View(Service):
     def _tables(self) -> dict[int, Table]:
         return self._follower.tables if self._follower else {}
 
-    def _table_of(self, key: str, stale: bool) -> Table:
-        self._readable(stale)
-        return self._tables[partition_of(encode_key(key), len(self._tables))]
-
-    def _readable(self, stale: bool) -> list[Table]:
+    def _readable(self, stale: bool) -> dict[int, Table]:
         """The partitions, or UsageError when reads are refused."""
-        if not self._tables or not (self._seen_running or stale):
-            done, total = self.progress
+        tables = self._tables
+        if not tables or not (self._seen_running or stale):
+            done, total = progress(tables.values())
             raise UsageError(
                 f"the view of {self.table} is {self.state} ({done} of {total} offsets): call "
                 "wait_running() first, or read with stale=True"
             )
-        return list(self._tables.values())
+        return tables
 
-    def _decode(self, key: bytes, data: bytes) -> Any:
+    def _decode(self, partition: int, key: bytes, data: bytes) -> Any:
         try:
             return self.codec.decode(data)
         except Exception as exc:
             raise CodecError(
                 f"the view's codec cannot decode {data!r:.60}: {exc}",
                 topic=self.table,
-                partition=partition_of(key, len(self._tables)),
+                partition=partition,
                 key=decode_key(key),
             ) from exc
 
@@ -197,11 +209,11 @@ class View(Service):
         follower = Follower(
             self._reader,
             lambda p: self._stores.store(p, f"{cluster_id} {self._topic_id} {p}"),
-            self._updated,
+            None if self._on_update is None else self._updated,
         )
         follower.add(range(topic.partitions))
         self._follower = follower
-        self._move(State.RECOVERING)
+        self.move(State.RECOVERING)
         return follower
 
     def _close(self) -> None:
@@ -222,12 +234,17 @@ class View(Service):
                     looked = time.monotonic()
                 if self.state is State.RECOVERING and follower.recovered:
                     self._seen_running = True
-                    self._move(State.RUNNING)
+                    self.move(State.RUNNING)
             except OutOfRange as exc:
-                logger.warning("%s starts over: %s", self._name, exc)
+                logger.warning("%s starts over: %s", self.name, exc)
+                self._seen_running = False
+                self.move(State.RECOVERING)
                 self._close()
             except UnavailableError:
-                self._move(State.RECONNECTING)
+                if self.state is State.STARTING:
+                    raise
+                self.move(State.RECONNECTING)
+                self._stopping.wait(0.1)
 
     def _look(self, follower: Follower) -> None:
         """Ask whether the broker is there, and the topic still the same."""
@@ -242,13 +259,21 @@ class View(Service):
 
     def _is_there(self) -> None:
         if self.state is State.RECONNECTING:
-            self._move(State.RUNNING if self._seen_running else State.RECOVERING)
+            self.move(State.RUNNING if self._seen_running else State.RECOVERING)
 
-    def _updated(self, rows: Mapping[bytes, bytes | None]) -> None:
-        if self._on_update is not None:
-            for key, data in rows.items():
-                value = None if data is None else self._decode(key, data)
+    def _updated(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
+        assert self._on_update is not None
+        for key, data in rows.items():
+            value = None if data is None else self._decode(partition, key, data)
+            try:
                 self._on_update(decode_key(key), value)
+            except BaseException as exc:
+                raise CallbackError(
+                    f"on_update raised {exc!r}",
+                    topic=self.table,
+                    partition=partition,
+                    key=decode_key(key),
+                ) from exc
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()

@@ -27,7 +27,6 @@ def join(cluster, topic, name):
             cluster,
             name,
             (topic,),
-            start="oldest",
             session_timeout=10,
             max_poll_interval=300,
             connect_timeout=10,

@@ -43,15 +43,12 @@ def load(cluster, topic):
 
 
 def test_a_second_member_comes_and_goes_under_load(cluster, graph, load, tmp_path):
-    def member(number):
-        return Processor(cluster, graph, state_dir=tmp_path / str(number))
-
     def share(*members):
         return [processor.partitions for processor in members if processor.recovered]
 
-    seen = []
-    first, second = member(1), member(2)
-    first._on_rebalance = seen.append
+    seen: list[tuple[int, ...]] = []
+    first = Processor(cluster, graph, state_dir=tmp_path / "1", on_rebalance=seen.append)
+    second = Processor(cluster, graph, state_dir=tmp_path / "2")
     everything = tuple(range(10))
     with first.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         wait_until("one has all", lambda: share(first) == [everything])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from clicklib import Emitter, Input, Persist, Processor, define_group, processor
+from clicklib import Emitter, Input, Persist, Processor, _member, define_group
 from clicklib._hash import partition_of
 from clicklib.codec import Int64, String
 from tests.waiting import wait_until
@@ -39,7 +39,7 @@ def test_a_slow_partition_does_not_delay_another(cluster, topic, name, state):
 def test_a_stalled_partition_is_paused_and_later_catches_up(
     cluster, topic, name, state, monkeypatch
 ):
-    monkeypatch.setattr(processor, "_QUEUE_BYTES", 1 << 20)
+    monkeypatch.setattr(_member, "_QUEUE_BYTES", 1 << 20)
     entered, release = threading.Event(), threading.Event()
 
     def callback(ctx, msg):
@@ -57,7 +57,7 @@ def test_a_stalled_partition_is_paused_and_later_catches_up(
             emitter.emit("slow", text)
         emitter.flush()
         assert entered.wait(10)
-        worker = counter._workers[partition_of(b"slow", 10)]
+        worker = counter._member.workers[partition_of(b"slow", 10)]
         wait_until("its inbox is full", lambda: worker.queued > 1 << 20)
         # One more fetch may be on its way when it is paused; the rest stays in Kafka.
         assert worker.queued < 3 << 20 < total * len(text)
