@@ -171,9 +171,9 @@ class TransactionalFlusher(Flusher):
             ]
             self._writer.commit()
         except Exception as exc:
+            self._ended = True
             if isinstance(exc.__cause__, self._writer.REFUSED):
                 raise  # no retry would change it
-            self._ended = True
             self._reports.doubt(exc)
             return
         for (worker, batch), position in zip(work, positions, strict=True):

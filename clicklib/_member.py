@@ -102,8 +102,9 @@ class Member:
             self._service.move(State.RECOVERING)
             try:
                 self._loop()
-            finally:
-                self._leave()
+            except BaseException as exc:
+                self._service.fail(exc)  # which also says how long leaving may take
+            self._leave()
 
     def _loop(self) -> None:
         """What a processor does, over and over."""
@@ -315,7 +316,7 @@ class Member:
                 if behind and self._inputs.caught_up(place):
                     worker.behind.discard(place.topic)
                     worker.flush()
-            if now - worker.last_flush > self._settings.commit_interval and worker.task.pending:
+            if now - worker.last_flush > self._settings.commit_interval:
                 worker.flush()
         if now > self._next_lag:
             self._next_lag = now + _LAG_PAUSE

@@ -64,6 +64,7 @@ class Worker(OwnedThread):
         """Hand over what is gathered, as soon as the message in hand is done."""
         if not self._due:
             self._due = True
+            self.last_flush = time.monotonic()
             self._wake()
 
     def answer(self, position: int | None) -> None:
@@ -126,6 +127,8 @@ class Worker(OwnedThread):
         caught_up = self._inbox.empty() and not self.behind
         if (caught_up or self._due or task.full) and task.pending and not task.under_way:
             self._hand_over()
+        elif not task.pending:
+            self._due = False
 
     def _hand_over(self) -> None:
         if self.abandoned:

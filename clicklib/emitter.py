@@ -170,11 +170,12 @@ class Emitter:
 
     def _answer(self, settle: Callable[[Any], None], outcome: Any) -> None:
         """Settle a future, and let its callbacks know on which thread they are."""
+        before = getattr(self._answering, "now", False)
         self._answering.now = True
         try:
             settle(outcome)
         finally:
-            self._answering.now = False
+            self._answering.now = before
 
     def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
         return DeliveryError(

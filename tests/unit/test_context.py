@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from clicklib import Input, Persist, define_group
 from clicklib.codec import Int64, Json, String
 from clicklib.context import Context
-from clicklib.errors import CallbackError, CodecError, DataError
+from clicklib.errors import CallbackError, CodecError, DataError, UsageError
 from clicklib.tester import Tester
 
 
@@ -99,6 +100,46 @@ def test_each_key_has_a_value_of_its_own() -> None:
     for key in ("", "a", "caf\udce9", "k" * 600):
         clicks.consume("clicks", key, str(len(key)))
     assert clicks.table() == {"": 0, "a": 1, "caf\udce9": 4, "k" * 600: 600}
+
+
+USES = [
+    pytest.param(lambda ctx: ctx.key, id="key"),
+    pytest.param(lambda ctx: ctx.topic, id="topic"),
+    pytest.param(lambda ctx: ctx.partition, id="partition"),
+    pytest.param(lambda ctx: ctx.offset, id="offset"),
+    pytest.param(lambda ctx: ctx.timestamp, id="timestamp"),
+    pytest.param(lambda ctx: ctx.headers, id="headers"),
+    pytest.param(lambda ctx: ctx.value(), id="value"),
+    pytest.param(lambda ctx: ctx.set_value(7), id="set_value"),
+    pytest.param(lambda ctx: ctx.set_value("text"), id="set_value to what cannot be encoded"),
+    pytest.param(lambda ctx: ctx.delete(), id="delete"),
+    pytest.param(lambda ctx: ctx.fail("late"), id="fail"),
+    pytest.param(lambda ctx: ctx.fail(ValueError("late")), id="fail with a cause"),
+]
+
+
+@pytest.mark.parametrize("msg", ["now", "raise"])
+@pytest.mark.parametrize("use", USES)
+def test_a_context_that_was_kept_is_of_no_use_and_does_no_harm(
+    use: Callable[[Context], Any], msg: str
+) -> None:
+    kept: list[Context] = []
+
+    def callback(ctx: Context, msg: str) -> None:
+        kept.append(ctx)
+        ctx.set_value((ctx.value() or 0) + 1)
+        if msg == "raise":
+            raise ValueError
+
+    clicks = counting(callback)
+    with contextlib.suppress(CallbackError):
+        clicks.consume("clicks", "a", msg)
+    before = clicks.table()
+    with pytest.raises(UsageError, match="good only until its callback returns"):
+        use(kept[0])
+    assert clicks.table() == before
+    clicks.consume("clicks", "a", "now")
+    assert clicks.table() == {"a": before.get("a", 0) + 1}
 
 
 # Errors: each stops at its message, with its place, whatever the callback does about it.

@@ -54,11 +54,11 @@ class Bench:
     def __init__(self, logs: dict[int, list]) -> None:
         self.reader = FakeReader(logs)
         self.stores = {p: MemoryStorage() for p in logs}
-        self.applied: list[dict] = []
+        self.updates: list[tuple[int, dict]] = []
         self.follower = Follower(
             self.reader,  # type: ignore[arg-type]
             self.stores.__getitem__,
-            lambda rows: self.applied.append(dict(rows)),
+            lambda partition, rows: self.updates.append((partition, dict(rows))),
         )
 
     def rows(self, partition: int) -> dict[bytes, bytes]:
@@ -74,7 +74,28 @@ def test_it_recovers_each_partition_up_to_its_end() -> None:
     assert (bench.rows(0), bench.rows(1)) == ({b"a": b"2"}, {b"b": b"3"})
     assert (bench.stores[0].position, bench.stores[1].position) == (2, 1)
     assert bench.follower.records == 3
-    assert bench.applied == [{b"a": b"2"}, {b"b": b"3"}]
+    assert bench.updates == [(0, {b"a": b"2"}), (1, {b"b": b"3"})]
+
+
+def test_it_stores_the_rows_also_where_nobody_asked_for_updates() -> None:
+    bench = Bench({0: log(("a", "1"), ("a", "2"))})
+    follower = Follower(bench.reader, bench.stores.__getitem__, None)  # type: ignore[arg-type]
+    follower.add([0])
+    assert follower.poll(0)
+    assert (bench.rows(0), follower.recovered) == ({b"a": b"2"}, True)
+
+
+def test_an_update_is_told_of_only_when_its_rows_are_stored() -> None:
+    bench = Bench({0: log(("a", "1"))})
+    seen: list[Any] = []
+    follower = Follower(
+        bench.reader,  # type: ignore[arg-type]
+        bench.stores.__getitem__,
+        lambda partition, rows: seen.append((bench.rows(partition), dict(rows))),
+    )
+    follower.add([0])
+    follower.poll(0)
+    assert seen == [({b"a": b"1"}, {b"a": b"1"})]
 
 
 def test_an_empty_partition_is_recovered_at_once() -> None:

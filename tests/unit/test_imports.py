@@ -25,6 +25,7 @@ STREAMS = """
     _kafka topics groups logs _service _follower
     _worker
     _flusher
+    _member
     emitter processor view
     __init__
     web tester

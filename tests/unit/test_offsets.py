@@ -62,10 +62,38 @@ def test_an_offset_that_goes_backwards_is_a_defect(offsets: Offsets) -> None:
     assert offsets.due() == {CLICKS: 10}
 
 
-def test_partitions_that_went_to_another_are_forgotten(offsets: Offsets) -> None:
+def test_partitions_that_went_to_another_are_forgotten_with_new_offsets(offsets: Offsets) -> None:
+    """The answer to a commit that was sent for the old ones says nothing of the new."""
     offsets.sent(offsets.due())
-    offsets.forget()
+    offsets = Offsets()
     assert offsets.due() == {}
     offsets.answered(None)
     offsets.safe(3, {"clicks": 2})
     assert offsets.due() == {CLICKS: 2}
+
+
+def test_what_was_committed_with_its_rows_is_not_due(offsets: Offsets) -> None:
+    offsets.safe(3, {"clicks": 12, "likes": 4}, committed=True)
+    assert offsets.due() == {}
+
+
+def test_what_a_transaction_did_not_cover_is_still_due(offsets: Offsets) -> None:
+    offsets.safe(3, {"likes": 4}, committed=True)
+    offsets.safe(4, {"clicks": 1})
+    assert offsets.due() == {CLICKS: 10, Place("clicks", 4): 1}
+    offsets.safe(3, {"likes": 5})
+    assert offsets.due() == {CLICKS: 10, LIKES: 5, Place("clicks", 4): 1}
+
+
+def test_no_answer_to_a_commit_undoes_a_transaction(offsets: Offsets) -> None:
+    offsets.safe(3, {"clicks": 12}, committed=True)
+    offsets.answered(TimeoutError())
+    offsets.answered(None)
+    assert offsets.due() == {}
+
+
+def test_a_transaction_that_goes_backwards_is_a_defect(offsets: Offsets) -> None:
+    offsets.safe(3, {"clicks": 12}, committed=True)
+    with pytest.raises(AssertionError, match="goes back from 12 to 11"):
+        offsets.safe(3, {"clicks": 11}, committed=True)
+    assert offsets.due() == {}

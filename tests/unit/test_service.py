@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import threading
@@ -18,14 +19,16 @@ from clicklib.errors import DataError, KafkaError, UnavailableError, UsageError
 class Clock(Service):
     """Runs until it is stopped, or until `then` is called and returns or raises."""
 
-    def __init__(self, then: Callable[[Clock], Any] = lambda clock: clock._stopping.wait()) -> None:
+    def __init__(
+        self, then: Callable[[Clock], Any] = lambda clock: clock.wait_stopping(60)
+    ) -> None:
         super().__init__("clock")
         self.then = then
         self.closed = 0
 
     def _main(self) -> None:
         try:
-            self._move(State.RUNNING)
+            self.move(State.RUNNING)
             self.then(self)
         finally:
             self.closed += 1
@@ -129,13 +132,45 @@ def test_once_it_is_stopping_it_moves_nowhere_but_to_its_end() -> None:
 
     def then(clock: Clock) -> None:
         gate.wait(10)
-        clock._move(State.RECOVERING)
+        clock.move(State.RECOVERING)
 
     clock = Clock(then).start().wait_running(5)
     clock.stop(0.01)
     gate.set()
     assert clock.stop(5)
     assert clock.state is State.STOPPED
+
+
+def test_it_says_that_it_is_to_end_and_how_long_it_may_take() -> None:
+    gate = threading.Event()
+    clock = Clock(lambda clock: gate.wait(10)).start().wait_running(5)
+    assert (clock.name, clock.stopping, clock.time_left()) == ("clock", False, math.inf)
+    assert not clock.wait_stopping(0.01)
+    clock.stop(0)
+    assert (clock.stopping, clock.wait_stopping(0), clock.time_left()) == (True, True, 0)
+    gate.set()
+    assert clock.stop(5)
+    clock.then = lambda clock: clock.wait_stopping(60)
+    clock.start().wait_running(5)
+    assert (clock.stopping, clock.time_left()) == (False, math.inf)
+    assert clock.stop(5)
+
+
+def test_who_asks_later_for_an_earlier_end_gets_it_and_nobody_a_later_one() -> None:
+    left: list[float] = []
+
+    def then(clock: Clock) -> None:
+        for timeout in (60, 30, 40):
+            clock.stop(timeout)  # on its own thread: it only asks
+            left.append(clock.time_left())
+        clock.fail(DataError("bad click"))
+        left.append(clock.time_left())
+
+    clock = Clock(then).start()
+    with pytest.raises(DataError):
+        clock.wait(5)
+    assert [round(seconds) for seconds in left] == [60, 30, 30, 10]
+    assert clock.stop(5)
 
 
 # Waiting.
@@ -165,7 +200,7 @@ def test_running_blocks_until_it_ends() -> None:
 def test_a_service_that_does_not_get_to_run_is_unavailable() -> None:
     class Slow(Clock):
         def _main(self) -> None:
-            self._stopping.wait()
+            self.wait_stopping(60)
 
     with Slow().start() as slow, pytest.raises(UnavailableError, match="still starting after"):
         slow.wait_running(0.01)
@@ -203,9 +238,9 @@ def test_the_first_error_counts_and_later_ones_are_noted_on_it() -> None:
     first = DataError("first")
 
     def then(clock: Clock) -> None:
-        clock._fail(first)
-        clock._fail(DataError("second"))
-        clock._fail(first)
+        clock.fail(first)
+        clock.fail(DataError("second"))
+        clock.fail(first)
         raise OSError("third")
 
     clock = Clock(then)
@@ -220,7 +255,7 @@ def test_the_first_error_counts_and_later_ones_are_noted_on_it() -> None:
 
 def test_an_error_on_another_thread_of_it_ends_it(clock: Clock) -> None:
     clock.start().wait_running(5)
-    clock._fail(DataError("bad click"))
+    clock.fail(DataError("bad click"))
     with pytest.raises(DataError):
         clock.wait(5)
     clock.stop()
@@ -232,7 +267,7 @@ def test_a_service_that_failed_starts_anew_without_its_error() -> None:
     with pytest.raises(DataError):
         clock.run()
     clock.stop()
-    clock.then = lambda clock: clock._stopping.wait()
+    clock.then = lambda clock: clock.wait_stopping(60)
     with clock.start():
         clock.wait_running(5)
         assert clock.error is None
@@ -268,7 +303,7 @@ def test_what_is_running_when_the_program_ends_is_stopped() -> None:
 from clicklib._service import Service
 class Clock(Service):
     def _main(self):
-        self._stopping.wait()
+        self.wait_stopping(60)
         print("closed", flush=True)
 clock = Clock("clock").start()
 """

@@ -49,18 +49,13 @@ def test_messages_are_handled_in_the_order_of_their_offsets() -> None:
     work = task(lambda ctx, msg: seen.append(ctx.offset))
     assert process(work, clicks("abcab", first=7)) == 5
     assert seen == [7, 8, 9, 10, 11]
-    assert (work.position("clicks"), work.handled) == (12, 5)
+    assert (work.positions, work.handled) == ({"clicks": 12}, 5)
 
 
 def test_before_the_first_message_there_is_no_position_and_nothing_to_take() -> None:
     work = task()
     assert process(work, []) == 0
-    assert (work.position("clicks"), work.pending, work.take(), work.handled) == (
-        None,
-        False,
-        None,
-        0,
-    )
+    assert (work.positions, work.pending, work.take(), work.handled) == ({}, False, None, 0)
 
 
 def test_it_goes_on_from_the_given_index() -> None:
@@ -78,7 +73,7 @@ def test_attention_ends_it_after_the_message_in_hand() -> None:
 
     work = task(callback)
     assert process(work, clicks("abc")) == 2
-    assert (work.position("clicks"), work.get("b"), work.get("c")) == (2, 1, None)
+    assert (work.positions, work.get("b"), work.get("c")) == ({"clicks": 2}, 1, None)
 
 
 def test_it_returns_when_the_gathered_rows_reach_the_limit() -> None:
@@ -163,7 +158,7 @@ def test_a_batch_has_the_offsets_of_all_topics_since_the_last_one() -> None:
     batch = work.take()
     assert batch is not None
     assert dict(batch.offsets) == {"likes": 11}
-    assert work.position("clicks") == 5
+    assert work.positions == {"clicks": 5, "likes": 11}
 
 
 def test_one_batch_at_a_time_is_under_way() -> None:
@@ -312,7 +307,7 @@ def test_a_failing_first_message_leaves_nothing_to_take(data: bytes, kind: type[
     work = task(breaking)
     with pytest.raises(kind):
         process(work, [record(b"a", data, offset=5), *clicks("a", first=6)])
-    assert (work.pending, work.take(), work.position("clicks")) == (False, None, None)
+    assert (work.pending, work.take(), work.positions) == (False, None, {})
     assert work.get("a") is None
 
 

@@ -1,24 +1,22 @@
-"""When a worker hands over what it gathered, and what the flusher calls safe."""
+"""When a worker hands over what it gathered, what it stores, and what it reports."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clicklib import Input, Persist, define_group
-from clicklib._flusher import Flusher
-from clicklib._service import Service
 from clicklib._task import Batch, Task
 from clicklib._worker import Worker
 from clicklib.codec import Int64, String
 from clicklib.context import Context
-from clicklib.errors import CallbackError, DeliveryError
+from clicklib.errors import CallbackError
 from clicklib.storage import MemoryStorage
+from tests.owner import Owner
 from tests.records import Record, clicks, record
 from tests.waiting import wait_until
 
@@ -37,19 +35,24 @@ class Bench:
     ) -> None:
         edge = Input("clicks", String(), callback)
         self.store = MemoryStorage()
-        self.task = Task(define_group("g", edge, Persist(Int64())), 0, self.store, limit)
+        self.task = Task(define_group("g", edge, Persist(Int64())), 3, self.store, limit)
         self.batches: queue.Queue[Batch] = queue.Queue()
-        self.applied: list[tuple[dict, int | None]] = []
-        self.errors: list[BaseException] = []
+        self.updates: list[tuple[int, dict, int | None]] = []
+        self.owner = Owner()
+        self.errors = self.owner.errors
         self.worker = Worker(
-            Service("bench"),
-            "bench partition 0",
+            self.owner,
             self.task,
-            lambda worker, batch: self.batches.put(batch),
-            lambda batch: self.applied.append((dict(batch.rows), self.store.position)),
-            self.errors.append,
+            self.submit,
+            lambda partition, rows: self.updates.append(
+                (partition, dict(rows), self.store.position)
+            ),
         )
         self.worker.start()
+
+    def submit(self, worker: Worker, batch: Batch) -> None:
+        assert worker is self.worker
+        self.batches.put(batch)
 
     def give(self, records: list[Record], handled: int | None = None) -> None:
         """Queue records; with `handled`, wait until so many are done since the begin."""
@@ -83,6 +86,10 @@ def behind(bench: Bench) -> Bench:
     """A worker whose topic has more to come."""
     bench.worker.behind.add("clicks")
     return bench
+
+
+def test_its_thread_is_named_after_its_owner_and_its_partition(bench: Bench) -> None:
+    assert (bench.worker.name, bench.worker.owner) == ("bench partition 3", bench.owner)
 
 
 # The window of a flush.
@@ -150,10 +157,10 @@ def test_a_second_full_batch_waits_for_the_answer_to_the_first() -> None:
 def test_the_store_and_the_update_follow_the_answer(bench: Bench) -> None:
     bench.give(clicks("a"), handled=1)
     bench.batch()
-    assert (len(bench.store), bench.applied) == (0, [])
+    assert (len(bench.store), bench.updates) == (0, [])
     bench.worker.answer(17)
-    wait_until("the batch is applied", lambda: bench.applied, every=0.001)
-    assert bench.applied == [({b"a": b"1"}, 17)]
+    wait_until("the batch is stored", lambda: bench.updates, every=0.001)
+    assert bench.updates == [(3, {b"a": b"1"}, 17)]
     assert dict(bench.store.items()) == {b"a": b"1"}
 
 
@@ -210,7 +217,7 @@ def test_finishing_waits_for_what_is_under_way_before_it_hands_over_the_rest(
     assert bench.batch() == ({b"a": b"2"}, {"clicks": 2})
     bench.worker.answer(2)
     assert bench.ended()
-    assert [position for _, position in bench.applied] == [1, 2]
+    assert [position for *_, position in bench.updates] == [1, 2]
 
 
 def test_finishing_ends_after_the_message_in_hand() -> None:
@@ -253,7 +260,7 @@ def test_an_abandoned_worker_stores_nothing_of_what_is_under_way(bench: Bench) -
     bench.worker.abandon()
     bench.worker.answer(1)
     assert bench.ended()
-    assert (len(bench.store), bench.store.position, bench.applied) == (0, None, [])
+    assert (len(bench.store), bench.store.position, bench.updates) == (0, None, [])
 
 
 def test_an_abandoned_worker_that_waits_for_an_answer_ends() -> None:
@@ -299,14 +306,14 @@ def test_an_error_waits_for_what_is_under_way(bench: Bench) -> None:
     wait_until("it failed", lambda: bench.errors, every=0.001)
     bench.worker.answer(1)
     assert bench.ended()
-    assert bench.applied == [({b"a": b"1"}, 1)]
+    assert bench.updates == [(3, {b"a": b"1"}, 1)]
 
 
 def test_an_update_that_raises_is_reported(bench: Bench) -> None:
-    def applied(batch: Batch) -> None:
+    def updated(partition: int, rows: Any) -> None:
         raise ZeroDivisionError
 
-    bench.worker._applied = applied
+    bench.worker._updated = updated
     bench.give(clicks("a"), handled=1)
     bench.batch()
     bench.worker.answer(1)
@@ -314,109 +321,62 @@ def test_an_update_that_raises_is_reported(bench: Bench) -> None:
     assert [type(error) for error in bench.errors] == [ZeroDivisionError]
 
 
-# The flusher.
+def test_it_stores_the_rows_also_where_nobody_asked_for_updates(bench: Bench) -> None:
+    bench.worker._updated = None
+    bench.give(clicks("a"), handled=1)
+    bench.batch()
+    bench.worker.answer(1)
+    bench.worker.finish()
+    assert bench.ended()
+    assert (dict(bench.store.items()), bench.errors) == ({b"a": b"1"}, [])
 
 
-class FakeWriter:
-    """Takes rows as the producer does; what `refused` and `lost` name goes wrong."""
+def test_what_befalls_an_abandoned_worker_in_its_callback_is_not_reported() -> None:
+    gate, inside = threading.Event(), threading.Event()
 
-    def __init__(self) -> None:
-        self.sent: list[tuple] = []
-        self.refused: set[bytes] = set()
-        self.lost: set[bytes] = set()
-        self.answers = threading.Event()
-        self.answers.set()
-        self.flushing = threading.Event()
+    def callback(ctx: Context, msg: str) -> None:
+        count(ctx, "now")
+        if msg == "fail":
+            inside.set()
+            gate.wait(5)
+            ctx.fail("too late")
 
-    def send(self, topic: str, value: bytes | None, key: bytes, headers: Any, place: int) -> Any:
-        if key in self.refused:
-            raise ValueError("too large")
-        self.sent.append((topic, place, key, value))
-        error = OSError("gone") if key in self.lost else None
-        return SimpleNamespace(exception=error, value=SimpleNamespace(offset=len(self.sent) + 9))
-
-    def flush(self, timeout: float) -> bool:
-        self.flushing.set()
-        return self.answers.wait(0.01)
-
-
-class FlusherBench:
-    def __init__(self) -> None:
-        self.writer = FakeWriter()
-        self.safe: queue.Queue[tuple[Any, Batch, int | None]] = queue.Queue()
-        self.errors: queue.Queue[BaseException] = queue.Queue()
-        self.flusher = Flusher(
-            Service("bench"),
-            "bench flusher",
-            self.writer,  # type: ignore[arg-type]
-            "g-table",
-            lambda *report: self.safe.put(report),
-            self.errors.put,
-        )
-        self.flusher.start()
-
-    def submit(self, rows: dict[bytes, bytes | None], partition: int = 3) -> Any:
-        worker = SimpleNamespace(abandoned=threading.Event())
-        worker.abandon = worker.abandoned.set
-        self.flusher.submit(worker, Batch(partition, rows, {"clicks": 1}))
-        return worker
+    bench = Bench(callback)
+    bench.worker.behind.add("clicks")
+    bench.give([*clicks("a"), record(b"a", b"fail", offset=1)])
+    assert inside.wait(5)
+    assert not bench.worker.abandoned
+    bench.worker.abandon()
+    assert bench.worker.abandoned
+    gate.set()
+    assert bench.ended()
+    assert (bench.errors, bench.batches.empty(), len(bench.store)) == ([], True, 0)
 
 
-@pytest.fixture
-def flushing() -> Iterator[FlusherBench]:
-    bench = FlusherBench()
-    yield bench
-    bench.flusher.end()
-    bench.flusher.join(5)
-    assert not bench.flusher.is_alive()
+def test_what_befalls_an_abandoned_worker_in_an_update_is_not_reported(bench: Bench) -> None:
+    gate, inside = threading.Event(), threading.Event()
+
+    def updated(partition: int, rows: Any) -> None:
+        inside.set()
+        gate.wait(5)
+        raise ZeroDivisionError
+
+    bench.worker._updated = updated
+    bench.give(clicks("a"), handled=1)
+    bench.batch()
+    bench.worker.answer(1)
+    assert inside.wait(5)
+    bench.worker.abandon()
+    gate.set()
+    assert bench.ended()
+    assert bench.errors == []
 
 
-def test_rows_are_sent_to_the_partition_of_their_batch_and_reported_with_the_next_offset(
-    flushing: FlusherBench,
-) -> None:
-    worker = flushing.submit({b"a": b"1", b"b": None})
-    reported, batch, position = flushing.safe.get(timeout=5)
-    assert (reported, batch.partition, position) == (worker, 3, 12)
-    assert flushing.writer.sent == [("g-table", 3, b"a", b"1"), ("g-table", 3, b"b", None)]
-
-
-def test_a_batch_without_rows_is_safe_with_no_position(flushing: FlusherBench) -> None:
-    flushing.submit({})
-    assert flushing.safe.get(timeout=5)[2] is None
-
-
-def test_nothing_is_safe_before_kafka_has_answered(flushing: FlusherBench) -> None:
-    flushing.writer.answers.clear()
-    flushing.submit({b"a": b"1"})
-    assert flushing.writer.flushing.wait(5)
-    assert flushing.safe.empty()
-    flushing.writer.answers.set()
-    assert flushing.safe.get(timeout=5)[2] == 11
-
-
-@pytest.mark.parametrize(("wrong", "words"), [("lost", "OSError|gone"), ("refused", "too large")])
-def test_a_row_that_kafka_did_not_take_fails_its_batch_and_no_other(
-    flushing: FlusherBench, wrong: str, words: str
-) -> None:
-    getattr(flushing.writer, wrong).add(b"bad")
-    failed = flushing.submit({b"a": b"1", b"bad": b"2", b"c": b"3"}, partition=4)
-    good = flushing.submit({b"a": b"1"}, partition=5)
-    assert flushing.safe.get(timeout=5)[0] is good
-    error = flushing.errors.get(timeout=5)
-    assert isinstance(error, DeliveryError)
-    assert (error.topic, error.partition, error.key) == ("g-table", 4, "bad")
-    assert error.__cause__ is not None
-    assert failed.abandoned.wait(5)
-    assert not good.abandoned.is_set()
-    assert flushing.safe.empty()
-
-
-def test_it_ends_at_once_and_gives_up_what_is_not_answered() -> None:
-    bench = FlusherBench()
-    bench.writer.answers.clear()
-    bench.submit({b"a": b"1"})
-    assert bench.writer.flushing.wait(5)
-    bench.flusher.end()
-    bench.flusher.join(5)
-    assert not bench.flusher.is_alive()
-    assert bench.safe.empty()
+def test_an_error_after_which_it_is_abandoned_is_reported_once(bench: Bench) -> None:
+    bench.give(clicks("a"), handled=1)
+    bench.batch()
+    bench.give([record(b"a", b"fail", offset=1)])
+    wait_until("it failed", lambda: bench.errors, every=0.001)
+    bench.worker.abandon()
+    assert bench.ended()
+    assert (len(bench.errors), bench.updates) == (1, [])

@@ -1,0 +1,14 @@
+"""A service for threads under test: it runs nothing and keeps what is reported to it."""
+
+from __future__ import annotations
+
+from clicklib._service import Service
+
+
+class Owner(Service):
+    def __init__(self) -> None:
+        super().__init__("bench")
+        self.errors: list[BaseException] = []
+
+    def fail(self, error: BaseException) -> None:
+        self.errors.append(error)

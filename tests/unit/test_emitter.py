@@ -1,0 +1,174 @@
+"""An emitter whose Kafka is the test: the room in its buffer, and who may wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka.future import Future as Sent
+
+from clicklib import emitter as module
+from clicklib.codec import String
+from clicklib.emitter import Acknowledged, Emitter
+from clicklib.errors import DeliveryError, UsageError
+
+
+class FakeTopics:
+    def __init__(self, *args: Any) -> None: ...
+
+    def __enter__(self) -> FakeTopics:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def find(self, topic: str) -> Any:
+        return topic
+
+
+class FakeWriter:
+    """Answers a message when the test does so, on the thread that it chooses."""
+
+    def __init__(self, cluster: Any, **settings: Any) -> None:
+        self.sent: list[Sent] = []
+
+    def partitions(self, topic: str) -> int:
+        return 10
+
+    def send(self, topic: str, value: Any, key: bytes, headers: list, partition: int) -> Sent:
+        self.sent.append(Sent())
+        return self.sent[-1]
+
+    def close(self, timeout: float = 5.0) -> None: ...
+
+
+class Bench:
+    """An emitter with room for two messages."""
+
+    def __init__(self) -> None:
+        self.emitter = Emitter("nowhere:1", "clicks", String(), buffer=2)
+        self.writer: Any = self.emitter._writer
+
+    def emit(self) -> Future[Acknowledged]:
+        return self.emitter.emit("a", "now")
+
+    def acknowledge(self, number: int) -> None:
+        self.writer.sent[number].success(SimpleNamespace(partition=6, offset=number))
+
+    def lose(self, number: int) -> None:
+        self.writer.sent[number].failure(OSError("gone"))
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(module, "Writer", FakeWriter)
+    monkeypatch.setattr(module, "TopicManager", FakeTopics)
+    bench = Bench()
+    yield bench
+    bench.emitter.close()
+
+
+def on_a_thread(act: Callable[[], Any]) -> threading.Thread:
+    """Where the client would answer; a daemon, so that one that blocks doesn't hold the tests."""
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    return thread
+
+
+def ends(thread: threading.Thread) -> bool:
+    thread.join(5)
+    return not thread.is_alive()
+
+
+def test_a_future_gives_the_place_of_its_record(bench: Bench) -> None:
+    future = bench.emit()
+    assert not future.done()
+    bench.acknowledge(0)
+    assert future.result(0) == (6, 0)
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "lose"])
+def test_a_callback_of_a_future_is_refused_where_it_would_wait_for_itself(
+    bench: Bench, answer: str
+) -> None:
+    caught: list[BaseException] = []
+
+    def done(future: Future) -> None:
+        try:
+            # One room is free again: its own. Another thread may be quicker to take it.
+            bench.emitter._room.acquire()
+            bench.emit()
+        except BaseException as exc:
+            caught.append(exc)
+
+    bench.emit().add_done_callback(done)
+    bench.emit()
+    thread = on_a_thread(lambda: getattr(bench, answer)(0))
+    assert ends(thread), "it waits for the buffer that only its own thread empties"
+    (error,) = caught
+    assert isinstance(error, UsageError)
+    assert "the buffer is full" in str(error)
+    assert (error.topic, error.key) == ("clicks", "a")
+    assert len(bench.writer.sent) == 2
+
+
+def test_a_callback_of_a_future_may_emit_while_there_is_room(bench: Bench) -> None:
+    more: list[Future] = []
+    bench.emit().add_done_callback(lambda future: more.append(bench.emit()))
+    bench.emit()
+    assert ends(on_a_thread(lambda: bench.acknowledge(0)))
+    bench.acknowledge(2)
+    assert more[0].result(0) == (6, 2)
+
+
+def test_another_thread_waits_for_room(bench: Bench) -> None:
+    bench.emit()
+    bench.emit()
+    thread = on_a_thread(bench.emit)
+    thread.join(0.05)
+    assert thread.is_alive()
+    bench.acknowledge(0)
+    assert ends(thread)
+    assert len(bench.writer.sent) == 3
+
+
+@pytest.mark.parametrize("answer", ["acknowledge", "lose"])
+def test_after_the_callbacks_their_thread_may_wait_like_any_other(
+    bench: Bench, answer: str
+) -> None:
+    errors: list[BaseException] = []
+
+    def act() -> None:
+        getattr(bench, answer)(0)
+        for _ in range(2):
+            try:
+                bench.emit()
+            except DeliveryError:
+                continue  # the emitter remembers what was lost
+            except BaseException as exc:
+                errors.append(exc)
+
+    bench.emit()
+    bench.emit()
+    thread = on_a_thread(act)
+    if answer == "acknowledge":
+        thread.join(0.05)
+        assert thread.is_alive()
+        bench.acknowledge(1)
+    assert ends(thread)
+    assert errors == []
+
+
+def test_what_was_not_delivered_gives_its_room_back_and_is_remembered(bench: Bench) -> None:
+    future = bench.emit()
+    bench.lose(0)
+    with pytest.raises(DeliveryError, match="gone"):
+        future.result(0)
+    for _ in range(5):  # more often than the buffer has room
+        with pytest.raises(DeliveryError) as raised:
+            bench.emit()
+        assert raised.value is bench.emitter.error
+    assert len(bench.writer.sent) == 1
