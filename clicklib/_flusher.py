@@ -53,8 +53,11 @@ class Flusher(OwnedThread):
         self._ended = False
 
     def submit(self, worker: Worker, batch: Batch) -> None:
-        """Send the batch soon, and answer the worker."""
-        self._queue.put((worker, batch))
+        """Send the batch soon, and answer the worker; abandon it if nothing is sent any more."""
+        if self._ended:
+            worker.abandon()
+        else:
+            self._queue.put((worker, batch))
 
     def close(self, timeout: float) -> None:
         """End within `timeout` seconds; what isn't acknowledged is given up. Repeatable."""
@@ -71,6 +74,10 @@ class Flusher(OwnedThread):
                 self.owner.fail(exc)
                 for worker, _ in work:
                     worker.abandon()
+        while not self._queue.empty():
+            left = self._queue.get()
+            if left is not None:
+                left[0].abandon()
 
     def _gather(self) -> Work:
         """What there is to send; blocks until there is something."""
