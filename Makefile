@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint format bench clean kafka
+.PHONY: help lab demo test lint format bench clean kafka browser
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -31,7 +31,7 @@ lab: $(READY) ## open the first notebook in JupyterLab
 demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 	@$(PY) -m clicklib demo $(ARGS)
 
-test: $(READY) ## run every test; ARGS="tests/unit -k codec" runs some
+test: $(READY) browser ## run every test; ARGS="tests/unit -k codec" runs some
 	$(PY) -m pytest -p tests.report $(ARGS)
 
 lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
@@ -78,3 +78,12 @@ endif
 # The jars of the local Kafka; with CLICKLIB_BROKERS another Kafka is used.
 kafka: .venv/.ready
 	@[ -n "$$CLICKLIB_BROKERS" ] || $(PY) -m clicklib broker fetch >/dev/null
+
+# Chromium for the browser tests, by Debian's package. Without it they are skipped, which fails in CI.
+browser:
+	@command -v chromium >/dev/null || command -v "$$CLICKLIB_CHROMIUM" >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "Installing Debian's Chromium for the browser tests." && \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu >/dev/null; \
+	} || echo "Left out: the browser tests. No Chromium was found, and it cannot be installed here."

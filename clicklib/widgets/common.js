@@ -1,0 +1,76 @@
+// What all pictures share. Each picture's file defines `open(el, model)`, which returns a function
+// that draws `data` at a given width. Text goes through textContent: what Kafka holds is data.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function node(parent, name, attributes = {}, text = undefined) {
+  const made = name.startsWith("svg:")
+    ? document.createElementNS(SVG, name.slice(4))
+    : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function drawing(parent) {
+  return node(parent, "svg:svg", { role: "img", width: "100%" });
+}
+
+const number = (value) => value.toLocaleString("en");
+
+const short = (text, letters) => (text.length > letters ? text.slice(0, letters - 1) + "…" : text);
+
+// A line that screen readers say: at once, but not more than once a second.
+function speaker(parent, role = "status") {
+  const line = node(parent, "p", { role });
+  let wanted = "";
+  let waiting = false;
+  function say() {
+    waiting = false;
+    if (wanted === line.textContent) return;
+    line.textContent = wanted;
+    waiting = true;
+    setTimeout(say, 1000);
+  }
+  return (text) => {
+    wanted = text;
+    if (!waiting) say();
+  };
+}
+
+function complainer(parent) {
+  const say = speaker(parent, "alert");
+  return (data) => say(data.error || "");
+}
+
+export default {
+  render({ model, el }) {
+    const name = Math.random().toString(36).slice(2);
+    el.classList.add("clicklib");
+    const draw = open(el, model);
+    let frame = 0;
+    const soon = () => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        if (el.clientWidth) draw(model.get("data"), el.clientWidth);
+      });
+    };
+    const resized = new ResizeObserver(soon);
+    resized.observe(el);
+    model.on("change:data", soon);
+    const clock = draw.everySecond && setInterval(soon, 1000);
+    model.send({ shown: name });
+    return () => {
+      resized.disconnect();
+      model.off("change:data", soon);
+      clearInterval(clock);
+      cancelAnimationFrame(frame);
+      try {
+        model.send({ hidden: name });
+      } catch {
+        // The kernel closed the widget first.
+      }
+    };
+  },
+};

@@ -1,0 +1,42 @@
+"""Bars of clicks by user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clicklib.view import View
+from clicklib.widgets._painter import Picture, asset
+from clicklib.widgets._sources import Count, Rows, clicks_of, natural, readable
+
+__all__ = ["CountsPlot"]
+
+
+class CountsPlot(Picture):
+    """Live bars of clicks by user, and the total.
+
+    With more than `limit` users it draws those with the most clicks and sums up the others.
+    """
+
+    _esm = asset("counts.js")
+
+    def __init__(
+        self, view: View, *, limit: int = 10, count: Count = clicks_of, rows: Rows | None = None
+    ) -> None:
+        self.view, self._limit, self._count = view, limit, count
+        self._rows = rows or Rows(view)
+        super().__init__()
+
+    def look(self) -> dict[str, Any]:
+        counts = {key: self._count(value) for key, value in self._rows.read().items()}
+        total, shown = sum(counts.values()), sorted(counts, key=natural)
+        if len(counts) > self._limit:
+            shown = sorted(shown, key=lambda key: -counts[key])[: self._limit - 1]
+        others = total - sum(counts[key] for key in shown)
+        return {
+            "bars": [[readable(key, 40), counts[key]] for key in shown],
+            "others": [len(counts) - len(shown), others],
+            "total": total,
+            "users": len(counts),
+            "state": self.view.state.value,
+            "error": str(self.view.error or ""),
+        }

@@ -1,0 +1,149 @@
+"""The way of a click, from the emitter to the view."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from clicklib._state import State
+from clicklib.emitter import Emitter
+from clicklib.groups import Group
+from clicklib.view import View
+from clicklib.widgets._painter import Picture, asset
+from clicklib.widgets._sources import GroupWatch, Processors, Rate, as_list, group_watch
+from clicklib.widgets.click_pad import ClickPad
+
+__all__ = ["FlowMap"]
+
+_LEVELS = {
+    State.RUNNING: "ok",
+    State.FAILED: "failed",
+    State.IDLE: "off",
+    State.STOPPED: "off",
+    State.STOPPING: "off",
+}
+
+
+class FlowMap(Picture):
+    """emitter → topic → processor → table → view, each with its state and rate.
+
+    What stopped is grey, what failed is red, and both say so in a word. The emitter's rate is
+    known if it is given as a ClickPad. `emitter`, `processor` and `view` may be set anew.
+    """
+
+    _esm = asset("flow.js")
+
+    def __init__(
+        self,
+        emitter: Emitter | ClickPad | None = None,
+        processor: Processors = None,
+        view: View | None = None,
+        *,
+        watch: GroupWatch | None = None,
+    ) -> None:
+        self.emitter, self.processor, self.view = emitter, processor, view
+        self._watch = watch or group_watch(processor, view=view)
+        self._rates: dict[str, Rate] = {}
+        super().__init__()
+
+    def end(self) -> None:
+        super().end()
+        self._watch.rest()
+
+    def look(self) -> dict[str, Any]:
+        group = self._watch.latest()
+        nodes = [
+            self._emitter(),
+            self._topic(group),
+            self._processor(group),
+            self._table(group),
+            self._view(),
+        ]
+        return {"nodes": nodes, "error": "; ".join(self._problems())}
+
+    def _node(
+        self, part: str, name: str, state: str, level: str, count: float | None, note: str = ""
+    ) -> dict[str, str]:
+        """A part as it is drawn. `count` is what it has seen so far, of which the rate is drawn."""
+        rate = "" if count is None else f"{_speed(self._rates.setdefault(part, Rate()).of(count))}"
+        part = part.partition(" ")[0]
+        return {"part": part, "name": name, "state": state, "level": level, "rate": rate} | (
+            {"note": note} if note else {}
+        )
+
+    def _emitter(self) -> dict[str, str]:
+        given, sent = self.emitter, None
+        if isinstance(given, ClickPad):
+            stats = given.stats()
+            given, sent = given.emitter, stats.acknowledged
+        if given is None:
+            return self._node("emitter", "", "not given", "off", None)
+        state, level = "ready", "ok"
+        if given.error is not None:
+            state, level = "failed", "failed"
+        elif given._closed:
+            state, level = "closed", "off"
+        return self._node("emitter", "", state, level, sent)
+
+    def _topic(self, group: Group | None) -> dict[str, str]:
+        progress = group.progress if group else ()
+        name = ", ".join(sorted({each.topic for each in progress})) or ", ".join(self._watch.topics)
+        state, level = self._reached(group)
+        if progress:
+            state = f"{len(progress)} partitions"
+        if self._watch.error:
+            state = "unreachable"
+        count = sum(each.end for each in progress) if progress else None
+        return self._node("topic", name, state, level, count)
+
+    def _reached(self, group: Group | None) -> tuple[str, str]:
+        """Whether Kafka answers."""
+        if self._watch.error:
+            return "unreachable", "failed"
+        return ("ready", "ok") if group else ("…", "off")
+
+    def _processor(self, group: Group | None) -> dict[str, str]:
+        members = len(group.members) if group else 0
+        mine = as_list(self.processor)
+        states = Counter(each.state for each in mine)
+        inside = sum(states[s] for s in (State.RUNNING, State.RECOVERING, State.STARTING))
+        note = f"lag {group.lag:,}" if group else ""
+        if not mine or members > inside:
+            # Some of them run elsewhere: what the group commits tells of all.
+            done = sum(each.committed or 0 for each in group.progress) if group else None
+            state = f"{members} member{'s' * (members != 1)}"
+            level = "failed" if states[State.FAILED] else "ok" if members else "off"
+            return self._node("processor elsewhere", self._watch.group, state, level, done, note)
+        state = ", ".join(
+            word if len(mine) == 1 else f"{number} {word}" for word, number in states.items()
+        )
+        levels = {_LEVELS.get(each, "busy") for each in states}
+        level = next(each for each in ("failed", "busy", "ok", "off") if each in levels)
+        handled = sum(each.stats().records_in for each in mine)
+        return self._node("processor", self._watch.group, state, level, handled, note)
+
+    def _table(self, group: Group | None) -> dict[str, str]:
+        state, level = self._reached(group)
+        mine = as_list(self.processor)
+        name = self.view.table if self.view else f"{self._watch.group}-table"
+        written = sum(each.stats().rows_out for each in mine) if mine else None
+        return self._node("table", name, state, level, written)
+
+    def _view(self) -> dict[str, str]:
+        if self.view is None:
+            return self._node("view", "", "not given", "off", None)
+        stats = self.view.stats()
+        level = _LEVELS.get(stats.state, "busy")
+        note = f"{stats.rows:,} rows" if level == "ok" else ""
+        return self._node("view", "", stats.state.value, level, stats.records_in, note)
+
+    def _problems(self) -> list[str]:
+        pad = self.emitter
+        emitter = pad.emitter if isinstance(pad, ClickPad) else pad
+        parts: list[Any] = [emitter, *as_list(self.processor), self.view]
+        found = [str(part.error) for part in parts if part is not None and part.error is not None]
+        return [*found, *([self._watch.error] if self._watch.error else [])]
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:.1f}/s" if 0 < rate < 9.95 else f"{rate:,.0f}/s"

@@ -1,0 +1,42 @@
+// A row for each partition: its newest records, the holes between them, begin and end.
+
+function open(el) {
+  const title = node(el, "h4");
+  const rows = node(el, "div", { class: "log", tabindex: "0", role: "group" });
+  const complain = complainer(el);
+
+  function entry(list, each) {
+    if (each.hole) {
+      const what = `${each.hole} from offset ${each.offset} on`;
+      const item = node(list, "li", { class: "hole", title: `no record any more: ${what}` });
+      node(item, "small", {}, each.hole === 1 ? "gap" : `${number(each.hole)} gaps`);
+      return;
+    }
+    const dead = each.value === null;
+    const value = dead ? "tombstone" : each.value;
+    const title = `${each.offset} ${each.key}: ${value}`;
+    const item = node(list, "li", { class: dead ? "dead" : "", title });
+    node(item, "small", {}, each.offset);
+    node(item, "b", {}, each.key);
+    node(item, "span", {}, value);
+  }
+
+  return (data, width) => {
+    const room = Math.max(1, Math.floor((width - 130) / 92));
+    title.textContent = data.topic;
+    rows.setAttribute("aria-label", `Newest records of ${data.topic}`);
+    const top = rows.scrollTop;
+    rows.replaceChildren();
+    for (const { partition, begin, end, entries } of data.partitions || []) {
+      const row = node(rows, "div", { class: "partition" });
+      const name = node(row, "span", { class: "name" });
+      node(name, "b", {}, partition);
+      node(name, "small", {}, end > begin ? ` ${number(begin)} … ${number(end)}` : " empty");
+      const label = `partition ${partition}, offsets ${begin} to ${end}`;
+      const list = node(row, "ol", { "aria-label": label });
+      for (const each of entries.slice(-room)) entry(list, each);
+    }
+    rows.scrollTop = top;
+    complain(data);
+  };
+}

@@ -1,0 +1,98 @@
+"""Who owns which partition, over time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from clicklib.cluster import Brokers
+from clicklib.groups import Group
+from clicklib.widgets._painter import Picture, asset
+from clicklib.widgets._sources import GroupWatch, Processors, as_list, group_watch, readable
+
+__all__ = ["PartitionMap"]
+
+
+class PartitionMap(Picture):
+    """The owners of a group's partitions as a strip that grows to the right, and the lag.
+
+    `where` is a processor, several of them, or the brokers together with the name of a `group`.
+    Every member has a letter and a colour, those of other programs and those that idle too. The
+    strip shows the last `window` seconds. The group is asked twice a second.
+    """
+
+    _esm = asset("partitions.js")
+
+    def __init__(
+        self,
+        where: Brokers | Processors,
+        group: str | None = None,
+        *,
+        window: float = 120.0,
+        watch: GroupWatch | None = None,
+    ) -> None:
+        self._watch = watch or group_watch(where, group)
+        self._here = [] if group or watch else as_list(where)  # type: ignore[arg-type]
+        self._window = window
+        self._plain: dict[str, Any] = {}
+        super().__init__()
+
+    def end(self) -> None:
+        super().end()
+        self._watch.rest()
+
+    def shown_again(self) -> None:
+        self._plain = {}  # sends a new `now`, by which the browser sets its clock
+
+    def look(self) -> dict[str, Any]:
+        group = self._watch.latest()
+        plain = self._describe(group) if group else {"group": self._watch.group}
+        plain["error"] = self._watch.error
+        if plain == self._plain:
+            return self.data
+        self._plain = plain
+        return {**plain, "now": time.time()}
+
+    def _describe(self, group: Group) -> dict[str, Any]:
+        letters = self._watch.letters
+        lags: dict[int, int] = {}
+        for each in group.progress:
+            lags[each.partition] = lags.get(each.partition, 0) + each.lag
+        oldest = time.time() - self._window - 5
+        strips = {
+            str(partition): [part for part in strip if part[2] is None or part[2] > oldest]
+            for partition, strip in self._watch.strips().items()
+        }
+        return {
+            "group": group.name,
+            "state": group.state,
+            "window": self._window,
+            "strips": strips,
+            "lags": {str(partition): lag for partition, lag in lags.items()},
+            "colours": self._watch.colours(),
+            "members": [
+                {
+                    "letter": letters[member.id],
+                    "client": readable(member.client, 40),
+                    "id": readable(member.id),
+                    "host": member.host,
+                    "partitions": _ranges([p for _, p in member.partitions]),
+                }
+                for member in sorted(group.members, key=lambda each: _order(letters[each.id]))
+            ],
+        }
+
+
+def _order(name: str) -> tuple[int, str]:
+    return len(name), name
+
+
+def _ranges(numbers: list[int]) -> str:
+    """0-4, 7"""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
