@@ -18,7 +18,8 @@ from typing import Any
 
 from clicklib._flusher import Flusher, TransactionalFlusher
 from clicklib._follower import Follower
-from clicklib._kafka import GroupReader, OutOfRange, TableReader, TopicPartition, Writer
+from clicklib._group import GroupReader
+from clicklib._kafka import OutOfRange, TableReader, TopicPartition, Writer
 from clicklib._offsets import Offsets, Place
 from clicklib._service import Service
 from clicklib._state import State

@@ -141,12 +141,15 @@ class Processor(Service):
         Raises UsageError for a key whose partition this processor doesn't own or is still
         recovering: a View answers for all of them.
         """
+        member = self._member
+        if member is None:
+            raise UsageError(f"{self.name} is {self.state}: start it first", key=key)
         partition = partition_of(encode_key(key), self._count)
-        worker = self._member.workers.get(partition) if self._member else None
+        worker = member.workers.get(partition)
         if worker is None:
             raise UsageError(
-                f"{self.name} is {self.state} and serves the partitions "
-                f"{sorted(self._member.workers) if self._member else []}; a View shows all",
+                f"{self.name} is {self.state} and serves the partitions {sorted(member.workers)}; "
+                "a View shows all",
                 partition=partition,
                 key=key,
             )

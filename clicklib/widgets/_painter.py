@@ -143,6 +143,7 @@ class Picture(Part, anywidget.AnyWidget):
         super().__init__(**options)
         self._due = 0.0
         self._seen_by: set[str] = set()
+        self._painting = threading.Lock()
         self.resting = False
         self.on_msg(self._heard)
         self.belong()
@@ -158,12 +159,13 @@ class Picture(Part, anywidget.AnyWidget):
 
     def paint(self) -> None:
         """Draw now."""
-        try:
-            data = self.look()
-        except Exception as exc:
-            data = {**self.data, "error": f"{type(exc).__name__}: {exc}"}
-        if not self.closed:
-            self.data = data
+        with self._painting:
+            try:
+                data = self.look()
+            except Exception as exc:
+                data = {**self.data, "error": f"{type(exc).__name__}: {exc}"}
+            if not self.closed:
+                self.data = data
 
     def paint_if_due(self) -> None:
         """Draw, unless it was drawn a moment ago or nobody sees it."""
