@@ -17,11 +17,12 @@ from clicklib._service import OwnedThread, Service
 from clicklib._task import Batch
 from clicklib._worker import Worker
 from clicklib.codec import decode_key
-from clicklib.errors import DeliveryError
+from clicklib.errors import DeliveryError, UnavailableError
 
 __all__ = ["Flusher", "Reports", "TransactionalFlusher"]
 
 _WINDOW = 0.1  # seconds between the beginnings of two transactions
+_PATIENCE = 15.0  # seconds; by then the coordinator has ended the transaction
 
 Work = list[tuple[Worker, Batch]]
 
@@ -173,6 +174,8 @@ class TransactionalFlusher(Flusher):
             while not self._writer.flush(0.5):
                 if self._ended:
                     return
+                if time.monotonic() > self._began + _PATIENCE:
+                    raise UnavailableError(f"rows got no answer for {_PATIENCE:g} s")
             positions = [
                 self._check(batch, futures) for (_, batch), futures in zip(work, sent, strict=True)
             ]

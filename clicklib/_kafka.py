@@ -43,6 +43,9 @@ Offsets = Mapping[Place, int]
 # broker; with 1 s a restarted broker is found soon.
 _CLIENT = {"reconnect_backoff_max_ms": 1_000}
 
+# After this time the coordinator ends a transaction whose producer went away.
+_TRANSACTION_MS = 10_000
+
 # A poll returns all that a fetch brought: kafka-python forgets the rest of a batch that a limit on
 # records cut, when its partition is paused and resumed. So the fetch is what is kept small; with
 # these sizes polling is as quick as with large ones (benchmarks/).
@@ -217,11 +220,10 @@ class Writer:
             max_block_ms=int(connect_timeout * 1000),
             allow_auto_create_topics=False,
             transactional_id=transactional_id,
-            transaction_timeout_ms=10_000,
+            transaction_timeout_ms=_TRANSACTION_MS,
         )
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
-        self.commit = self._producer.commit_transaction
         if transactional_id is not None:
             try:
                 with translated("cannot begin with transactions"):
@@ -232,7 +234,20 @@ class Writer:
 
     def add_offsets(self, offsets: Offsets, membership: Any) -> None:
         """Make these input offsets part of the transaction, in the name of a member."""
-        self._producer.send_offsets_to_transaction(committable(offsets), membership)
+        manager = self._producer._transaction_manager
+        self._finish(manager.send_offsets_to_transaction(committable(offsets), membership))
+
+    def commit(self) -> None:
+        """Make the transaction's rows and offsets visible."""
+        self._finish(self._producer._transaction_manager.begin_commit())
+
+    def _finish(self, step: Any) -> None:
+        """Wait for a step of a transaction. kafka-python's own methods wait without end, and a
+        coordinator that was killed may leave a step unanswered for good.
+        """
+        self._producer._sender.wakeup()
+        if not step.wait(timeout_ms=_TRANSACTION_MS):
+            raise UnavailableError(f"the transaction got no answer for {_TRANSACTION_MS // 1000} s")
 
     def partitions(self, topic: str) -> int:
         """How many partitions `topic` has; sending to it then waits for no metadata."""
@@ -337,8 +352,16 @@ class GroupAdmin(Admin):
 
     def group(self, group: str) -> dict[str, Any]:
         """`group_state` and `members` as the coordinator describes them."""
-        with translated("cannot describe the group"):
-            return self._admin.describe_groups([group])[group]
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                with translated("cannot describe the group"):
+                    return self._admin.describe_groups([group])[group]
+            except UnavailableError:
+                # A broker that has just started is still making the topic of the groups' offsets.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """The offsets that the group has committed."""

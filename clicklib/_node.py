@@ -116,6 +116,7 @@ class Node:
             "transaction.state.log.replication.factor": copies,
             "transaction.state.log.min.isr": in_step,
             "transaction.state.log.num.partitions": 4,
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             "share.coordinator.state.topic.replication.factor": copies,
             "share.coordinator.state.topic.min.isr": in_step,
             # Data and offsets stay until they are wiped.

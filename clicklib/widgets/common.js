@@ -44,6 +44,15 @@ function complainer(parent) {
   return (data) => say(data.error || "");
 }
 
+// Say something to the kernel, which may have closed the widget already.
+async function tell(model, message) {
+  try {
+    await model.send(message);
+  } catch (error) {
+    console.debug(error.message);
+  }
+}
+
 export default {
   render({ model, el }) {
     const name = Math.random().toString(36).slice(2);
@@ -60,17 +69,13 @@ export default {
     resized.observe(el);
     model.on("change:data", soon);
     const clock = draw.everySecond && setInterval(soon, 1000);
-    model.send({ shown: name });
+    tell(model, { shown: name });
     return () => {
       resized.disconnect();
       model.off("change:data", soon);
       clearInterval(clock);
       cancelAnimationFrame(frame);
-      try {
-        model.send({ hidden: name });
-      } catch {
-        // The kernel closed the widget first.
-      }
+      tell(model, { hidden: name });
     };
   },
 };

@@ -9,7 +9,7 @@ function open(el, model) {
   for (const [sort, text] of [["key", "user"], ["count", "clicks"]]) {
     const cell = node(head, "th", { scope: "col", class: sort === "count" ? "number" : "" });
     const button = node(cell, "button", { type: "button" }, text);
-    button.onclick = () => model.send({ sort });
+    button.onclick = () => tell(model, { sort });
     headings[sort] = button;
   }
   node(head, "th", { scope: "col" }, "value");
@@ -21,7 +21,7 @@ function open(el, model) {
   function make(key) {
     const row = document.createElement("tr");
     const button = node(node(row, "th", { scope: "row" }), "button", { type: "button" }, key);
-    button.onclick = () => model.send({ select: key });
+    button.onclick = () => tell(model, { select: key });
     node(row, "td", { class: "number" });
     node(row, "td");
     return row;
