@@ -56,6 +56,7 @@ def picture(notebook: Notebook, label: str) -> Locator:
 
 
 def wait_ready(notebook: Notebook) -> None:
+    expect(notebook.page.locator(".clicklib-dashboard")).to_have_count(1, timeout=60_000)
     button = notebook.page.get_by_role("button", name="user-3")
     expect(button.first).to_be_visible(timeout=60_000)
     owners = picture(notebook, "Owners of the partitions: [A-Z] 0-9;")
@@ -174,6 +175,9 @@ def test_running_the_cell_ten_times_leaves_nothing_behind(dashboard: Notebook) -
     threads_now, widgets_now = map(int, dashboard.ask(SIZES).split())
     assert threads_now <= threads
     assert widgets_now == widgets
+    dashboard.ask("dashboard.close(); dashboard.close()")
+    expect(page.locator(".clicklib")).to_have_count(0)
+    assert dashboard.ask("print(len(w._instances))") == "0"
     assert int(dashboard.ask(MEMORY)) - memory < 10
     assert page.locator(".clicklib-dashboard").count() == 1
 

@@ -1,0 +1,56 @@
+"""The notebooks as the tests see them: their cells, and how to run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAMES = [path.stem for path in sorted(FOLDER.glob("[0-9]*.ipynb"))]
+RAISES = "raises-exception"
+
+
+def read(name: str) -> NotebookNode:
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def code(book: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def prose(book: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in book.cells if cell.cell_type == "markdown"]
+
+
+def errors(cell: NotebookNode) -> list[NotebookNode]:
+    """The errors that the cell ended with, when it ran."""
+    return [output for output in cell.outputs if output.output_type == "error"]
+
+
+def printed(cell: NotebookNode) -> list[str]:
+    """The lines that the cell printed."""
+    texts = [o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
+    return "".join(texts).splitlines()
+
+
+def tagged(book: NotebookNode, tag: str) -> Iterator[NotebookNode]:
+    return (cell for cell in code(book) if tag in tags(cell))
+
+
+def client(book: NotebookNode, folder: Path, allow_errors: bool = False) -> NotebookClient:
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(book, timeout=60, allow_errors=allow_errors, resources=resources)
+
+
+def run(book: NotebookNode, folder: Path, allow_errors: bool = False) -> NotebookNode:
+    """Execute all cells in a fresh kernel that works in `folder`."""
+    client(book, folder, allow_errors).execute()
+    return book
