@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -74,9 +75,10 @@ def readable(text: str, limit: int = 200) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def natural(key: str) -> list[Any]:
+@lru_cache(maxsize=1 << 14)
+def natural(key: str) -> tuple[str, ...]:
     """To sort by: user-2 before user-10."""
-    return [part.zfill(20) if part.isdigit() else part for part in re.split(r"(\d+)", key)]
+    return tuple(part.zfill(20) if part.isdigit() else part for part in re.split(r"(\d+)", key))
 
 
 def letter(index: int) -> str:
@@ -257,11 +259,12 @@ class GroupWatch(Watch[Groups, Group]):
     def strips(self) -> dict[int, list[tuple[str, float, float | None]]]:
         """For each partition who owned it from when to when; None as the end is now."""
         with self._lock:
-            now = None if self.error else self._seen_at
-            return {
-                partition: [(who, start, None if end == now else end) for who, start, end in strip]
-                for partition, strip in sorted(self._strips.items())
-            }
+            found = {partition: list(strip) for partition, strip in sorted(self._strips.items())}
+        strips: dict[int, list[tuple[str, float, float | None]]] = {}
+        for partition, (*ended, (owner, start, end)) in found.items():
+            now = end == self._seen_at and not self.error
+            strips[partition] = [*ended, (owner, start, None if now else end)]
+        return strips
 
     def colours(self) -> dict[str, tuple[str, str]]:
         """The colour of each letter, and the one to write on it."""

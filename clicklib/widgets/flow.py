@@ -7,6 +7,7 @@ from typing import Any
 
 from clicklib._state import State
 from clicklib.emitter import Emitter
+from clicklib.errors import UsageError
 from clicklib.groups import Group
 from clicklib.view import View
 from clicklib.widgets._painter import Picture, asset
@@ -125,17 +126,22 @@ class FlowMap(Picture):
     def _table(self, group: Group | None) -> dict[str, str]:
         state, level = self._reached(group)
         mine = as_list(self.processor)
-        name = self.view.table if self.view else f"{self._watch.group}-table"
+        name = self.view.table if self.view is not None else f"{self._watch.group}-table"
         written = sum(each.stats().rows_out for each in mine) if mine else None
         return self._node("table", name, state, level, written)
 
     def _view(self) -> dict[str, str]:
         if self.view is None:
             return self._node("view", "", "not given", "off", None)
-        stats = self.view.stats()
-        level = _LEVELS.get(stats.state, "busy")
-        note = f"{stats.rows:,} rows" if level == "ok" else ""
-        return self._node("view", "", stats.state.value, level, stats.records_in, note)
+        state, read, note = self.view.state, None, ""
+        if state is not State.IDLE:
+            try:
+                stats = self.view.stats()
+            except UsageError:  # it closes its stores this very moment
+                pass
+            else:
+                read, note = stats.records_in, f"{stats.rows:,} rows"
+        return self._node("view", "", state.value, _LEVELS.get(state, "busy"), read, note)
 
     def _problems(self) -> list[str]:
         pad = self.emitter

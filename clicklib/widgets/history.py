@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 import time
 from collections import deque
@@ -114,7 +115,7 @@ class _Recorder(Picture):
 
     def look(self) -> dict[str, Any]:
         counts = {key: self._count(value) for key, value in self._rows.read().items()}
-        top = sorted(counts, key=lambda key: -counts[key])[: 2 * _LINES]
+        top = sorted(sorted(counts, key=natural), key=lambda key: -counts[key])[: 2 * _LINES]
         self._samples.append((time.time() - self._begin, {key: counts[key] for key in top}))
         self._watch.latest()
         if self._plot.figure is not None:
@@ -131,7 +132,7 @@ class _Recorder(Picture):
                 user = users[index] if index < len(users) else None
                 line.visible = user is not None
                 if user is not None:
-                    line.name = readable(user, 20)
+                    line.name = html.escape(readable(user, 20))  # plotly reads markup
                     line.x = times
                     line.y = [counts.get(user) for _, counts in self._samples]
             last = figure.data[-1]

@@ -9,7 +9,7 @@ function open(el) {
     if (each.hole) {
       const what = `${each.hole} from offset ${each.offset} on`;
       const item = node(list, "li", { class: "hole", title: `no record any more: ${what}` });
-      node(item, "small", {}, each.hole === 1 ? "gap" : `${number(each.hole)} gaps`);
+      node(item, "small", {}, each.hole === 1 ? "hole" : `${number(each.hole)} holes`);
       return;
     }
     const dead = each.value === null;
@@ -22,7 +22,7 @@ function open(el) {
   }
 
   return (data, width) => {
-    const room = Math.max(1, Math.floor((width - 130) / 92));
+    const room = Math.max(1, Math.floor((width - 110) / 94));
     title.textContent = data.topic;
     rows.setAttribute("aria-label", `Newest records of ${data.topic}`);
     const top = rows.scrollTop;

@@ -175,11 +175,11 @@ def test_running_the_cell_ten_times_leaves_nothing_behind(dashboard: Notebook) -
     threads_now, widgets_now = map(int, dashboard.ask(SIZES).split())
     assert threads_now <= threads
     assert widgets_now == widgets
+    assert page.locator(".clicklib-dashboard").count() == 1
     dashboard.ask("dashboard.close(); dashboard.close()")
     expect(page.locator(".clicklib")).to_have_count(0)
     assert dashboard.ask("print(len(w._instances))") == "0"
     assert int(dashboard.ask(MEMORY)) - memory < 10
-    assert page.locator(".clicklib-dashboard").count() == 1
 
 
 def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
@@ -229,3 +229,66 @@ def assert_inside(board: Locator, box: dict[str, float]) -> None:
         part = each.bounding_box()
         if part is not None:
             assert part["x"] + part["width"] <= box["x"] + box["width"] + 1
+
+
+EACH = """
+from clicklib.widgets import ClickPad, HistoryPlot, LogView, PartitionMap, TableView
+import ipywidgets
+
+with TopicManager(cluster) as topics:
+    topics.ensure_table(
+        "hasty", 2, configs={"segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
+    )
+evil = "<img src=http://example.com/x onerror=alert(1)>"
+log = LogView(cluster, "hasty")
+members = PartitionMap(processor)
+ipywidgets.VBox([ClickPad(emitter, users=60), members, log])
+"""
+WRITE = """
+with Emitter(cluster, "hasty", String()) as writer:
+    for i in range(40):
+        writer.emit_sync("user-3", str(i))
+    writer.emit_sync("user-8", None)
+    writer.emit_sync(evil, evil)
+"""
+TICK = "with Emitter(cluster, 'hasty', String()) as writer: writer.emit_sync('user-3', 'tick')"
+
+
+def test_each_alone_holds_tombstones_and_many_members(
+    notebook: Notebook, write: Callable[[list[str]], str], pictures: Path
+) -> None:
+    page = notebook.page
+    notebook.open(write([START, EACH, "HistoryPlot(view, processor)"]))
+    notebook.command("application:toggle-left-area")
+    notebook.run_all()
+    expect(page.get_by_role("button", name="user-49")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="user-50")).to_have_count(0)
+    notebook.ask(WRITE)
+    notebook.ask("more = [Processor(cluster, graph, storage='memory').start() for _ in range(10)]")
+    expect(page.get_by_text("mini-group: 11 members", exact=True)).to_be_visible(timeout=40_000)
+    expect(page.get_by_role("listitem").filter(has_text="idle")).to_have_count(1, timeout=20_000)
+    for _ in range(60):
+        notebook.ask(TICK)
+        if page.locator(".clicklib .hole").count():
+            break
+        page.wait_for_timeout(500)
+    expect(page.locator(".clicklib .hole").first).to_be_visible()
+    expect(page.locator(".clicklib .dead").first).to_be_visible()
+    expect(page.locator(".clicklib .log").get_by_text("<img src=").first).to_be_visible()
+    assert page.locator(".clicklib img").count() == 0
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Click everyone").click()
+    page.wait_for_timeout(3_000)
+    for theme in THEMES:
+        notebook.theme(theme)
+        for name, place in (("each", ".clicklib"), ("history", ".clicklib-history")):
+            page.locator(place).first.evaluate("each => each.scrollIntoView()")
+            page.wait_for_timeout(1_500)
+            page.screenshot(path=pictures / f"{name}-{theme.split()[1].lower()}.png")
+    notebook.theme(THEMES[0])
+    notebook.ask("for each in more: each.stop()")
+    widgets = int(notebook.ask(SIZES).split()[1])
+    notebook.run_cell(1)
+    expect(page.get_by_role("button", name="user-49")).to_be_visible()
+    # The cell's id tells what to close; the reader's own VBox and its layout stay.
+    assert int(notebook.ask(SIZES).split()[1]) == widgets + 2

@@ -28,6 +28,10 @@ from clicklib.cluster import Cluster
 from clicklib.errors import LocalBrokerError
 from tests.waiting import wait_until
 
+# Seconds. On a quiet machine 2 to 3 are enough, and each test prints what it took; a machine that
+# does other things as well may need more, which is not what these tests are about.
+_LOADED = 20
+
 # kafka-python leaves sockets open whose connection was refused.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
@@ -148,7 +152,7 @@ def test_it_starts_in_time_and_goes_when_released(home: Path) -> None:
         times.append(time.monotonic() - began)
         assert broker.stop()
     print(f"ready in {times}")
-    assert min(times) < 4, "the quickest of three: this machine may do other things as well"
+    assert min(times) < _LOADED, "the quickest of three"
 
     cluster = broker.use(progress=False)
     create_topic(cluster, "at-once")
@@ -264,7 +268,7 @@ def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path) -> No
         assert consume(cluster, "numbers") == list(range(100 * round + 100))
         times.append(time.monotonic() - began)
     print(f"usable again in {times}")
-    assert min(times) < 4
+    assert min(times) < _LOADED
 
 
 def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path) -> None:
@@ -284,7 +288,7 @@ def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path) -> None:
         assert consume(cluster, "numbers") == list(range(100))
         assert len([line for line in running(home) if "broker.properties" in line]) == 1
     print(f"back in {times}")
-    assert min(times) < 5
+    assert min(times) < _LOADED
 
 
 def test_a_keeper_killed_with_the_last_user_leaves_nothing(home: Path) -> None:
