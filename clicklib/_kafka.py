@@ -356,12 +356,17 @@ class GroupAdmin(Admin):
         while True:
             try:
                 with translated("cannot describe the group"):
-                    return self._admin.describe_groups([group])[group]
-            except UnavailableError:
-                # A broker that has just started is still making the topic of the groups' offsets.
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+                    found = self._admin.describe_groups([group])[group]
+                if found["group_state"]:
+                    return found
+                problem = KafkaError(f"cannot describe the group: {found['error']}")
+            except KafkaError as exc:
+                problem = exc
+            # A broker that has just started, or just took over, is not yet ready for its groups;
+            # some of these errors come as an answer without a state.
+            if time.monotonic() > deadline:
+                raise problem
+            time.sleep(0.1)
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """The offsets that the group has committed."""

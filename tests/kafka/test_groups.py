@@ -25,6 +25,12 @@ def test_a_group_that_nobody_joined_has_no_members_and_all_before_it(groups, nam
     assert found.lag == 5
 
 
+def test_a_broker_that_has_just_started_is_waited_for(own_cluster, name):
+    with Groups(own_cluster) as groups:
+        for _ in range(20):
+            assert groups.describe(name).state == "Dead"
+
+
 def test_topics_that_are_not_there_are_left_out(groups, name):
     assert groups.describe(name, ["nowhere"]).progress == ()
     assert groups.ends("nowhere") == {}
