@@ -32,7 +32,8 @@ _IDLE = (
 )
 
 
-@pytest.fixture(scope="session")
+# For a module, not for the run: while Playwright is there, an event loop runs in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """What CLICKLIB_CHROMIUM names, the system's Chromium, or Playwright's own."""
     with sync_playwright() as playwright:
