@@ -58,7 +58,7 @@ def page(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots go: CLICKLIB_SCREENSHOTS, or a folder of pytest's."""
     named = os.environ.get("CLICKLIB_SCREENSHOTS")
@@ -165,7 +165,7 @@ class Lab:
         return name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Lab]:
     """One JupyterLab for the run, and below it one broker, which goes with the last kernel."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
