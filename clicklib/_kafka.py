@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import kafka
 import kafka.errors
@@ -36,6 +36,7 @@ __all__ = [
     "translated",
 ]
 
+T = TypeVar("T")
 Records = dict[TopicPartition, list[Any]]
 Offsets = Mapping[Place, int]
 
@@ -115,6 +116,38 @@ def translated(what: str, **where: Any) -> Iterator[None]:
         raise kind(f"{what}: {cause}", **where) from cause
 
 
+def _insist(ask: Callable[[], T], passing: type[Exception], seconds: float) -> T:
+    """What `ask()` returns, asked again for so long while it raises what may pass by itself."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except kafka.errors.KafkaError as exc:
+            cause = exc.__cause__ or exc  # some come wrapped
+            if not isinstance(cause, passing) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def _spans(
+    admin: kafka.KafkaAdminClient, places: Iterable[TopicPartition], timeout: float
+) -> dict[TopicPartition, tuple[int, int]]:
+    """The first offset and the end offset of each of `places`."""
+
+    def ask(which: Any) -> Any:
+        # A leader hears of a topic that was just made a little later than who made it.
+        return _insist(
+            lambda: admin.list_partition_offsets(
+                dict.fromkeys(places, which), timeout_ms=int(timeout * 1000)
+            ),
+            kafka.errors.UnknownTopicOrPartitionError,
+            seconds=min(timeout, 3),
+        )
+
+    begins, ends = ask(kafka.admin.OffsetSpec.EARLIEST), ask(kafka.admin.OffsetSpec.LATEST)
+    return {place: (begins[place].offset, ends[place].offset) for place in begins}
+
+
 class TableReader:
     """Reads partitions of one topic from offsets of one's own choice. For one thread."""
 
@@ -142,12 +175,9 @@ class TableReader:
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         if not places:
             return {}
-        ask, spec = self._admin.list_partition_offsets, kafka.admin.OffsetSpec
-        limit = int(timeout * 1000)
         with translated("cannot ask for the table's offsets", topic=self.topic):
-            begins = ask(dict.fromkeys(places, spec.EARLIEST), timeout_ms=limit)
-            ends = ask(dict.fromkeys(places, spec.LATEST), timeout_ms=limit)
-        return {p.partition: (begins[p].offset, ends[p].offset) for p in places}
+            spans = _spans(self._admin, places, timeout)
+        return {place.partition: span for place, span in spans.items()}
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, and no others, from these offsets on."""
@@ -305,31 +335,26 @@ class Admin:
 
     def create(
         self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
-    ) -> bool:
-        """Create the topic and wait until it is known; False if another was quicker."""
+    ) -> dict[str, Any]:
+        """Create the topic, unless another was quicker, and wait until it is known: as `topics`."""
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
-        made = True
-        deadline = time.monotonic() + 3
-        while True:
-            try:
-                with translated("cannot create the topic", topic=topic):
-                    self._admin.create_topics([new])
-                break
-            except KafkaError as exc:
-                if isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
-                    made = False
-                    break
+        try:
+            with translated("cannot create the topic", topic=topic):
                 # A broker that has just started refuses until the controller knows it.
-                refused = isinstance(exc.__cause__, kafka.errors.InvalidReplicationFactorError)
-                if not refused or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+                _insist(
+                    lambda: self._admin.create_topics([new]),
+                    kafka.errors.InvalidReplicationFactorError,
+                    seconds=3,
+                )
+        except KafkaError as exc:
+            if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
+                raise
         deadline = time.monotonic() + 10
-        while topic not in self.topics([topic]):
+        while topic not in (found := self.topics([topic])):
             if time.monotonic() > deadline:
                 raise TopicError("the topic was created but does not appear", topic=topic)
             time.sleep(0.02)
-        return made
+        return found[topic]
 
     def close(self) -> None:
         with contextlib.suppress(kafka.errors.KafkaError):
@@ -379,8 +404,5 @@ class GroupAdmin(Admin):
         places = [TopicPartition(topic, p) for topic, n in topics.items() for p in range(n)]
         if not places:
             return {}
-        spec = kafka.admin.OffsetSpec
         with translated("cannot ask for the topics' offsets"):
-            begins = self._admin.list_partition_offsets(dict.fromkeys(places, spec.EARLIEST))
-            ends = self._admin.list_partition_offsets(dict.fromkeys(places, spec.LATEST))
-        return {place: (begins[place].offset, ends[place].offset) for place in places}
+            return _spans(self._admin, places, 30.0)

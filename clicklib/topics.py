@@ -124,10 +124,7 @@ class TopicManager:
         topic = self.find(name)
         if topic is None:
             # -1 asks the broker for its default (KIP-464).
-            self._admin.create(name, partitions, replication or -1, configs)
-            topic = self.find(name)
-            if topic is None:
-                raise TopicError("the topic vanished just after it was created", topic=name)
+            topic = _topic(self._admin.create(name, partitions, replication or -1, configs))
         if mismatch != "ignore":
             self._compare(topic, partitions, replication, configs, mismatch)
         return topic
