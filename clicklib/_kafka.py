@@ -69,6 +69,10 @@ _OUT_OF_RANGE = (
 )
 
 
+# UnknownBrokerIdError: the broker that was to be asked is being restarted.
+_PASSING = (kafka.errors.RetriableError, kafka.errors.UnknownBrokerIdError)
+
+
 def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
     """Make a client of `kind`; raises UnavailableError when no broker answers in `timeout` s."""
     begun: list[Any] = []
@@ -111,7 +115,7 @@ def translated(what: str, **where: Any) -> Iterator[None]:
         yield
     except kafka.errors.KafkaError as exc:
         cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
-        passes = getattr(cause, "retriable", False) and not isinstance(cause, _OUT_OF_RANGE)
+        passes = isinstance(cause, _PASSING) and not isinstance(cause, _OUT_OF_RANGE)
         kind = UnavailableError if passes else KafkaError
         raise kind(f"{what}: {cause}", **where) from cause
 
@@ -329,14 +333,22 @@ class Admin:
     def configs(self, topic: str) -> dict[str, str]:
         """The topic's configuration."""
         resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
+        missing = kafka.errors.UnknownTopicOrPartitionError
+
+        def ask() -> dict[str, Any]:
+            found = self._admin.describe_configs([resource])["topic"][topic]
+            if not found:  # kafka-python returns nothing for a topic that the broker doesn't know
+                raise missing
+            return found
+
         with translated("cannot read the topic's configuration", topic=topic):
-            found = self._admin.describe_configs([resource])
-        return {name: entry["value"] for name, entry in next(iter(found["topic"].values())).items()}
+            found = _insist(ask, missing, seconds=3)
+        return {name: entry["value"] for name, entry in found.items()}
 
     def create(
         self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Create the topic, unless another was quicker, and wait until it is known: as `topics`."""
+        """Create the topic, unless another was quicker; wait until its leaders know it."""
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
         try:
             with translated("cannot create the topic", topic=topic):
@@ -354,6 +366,9 @@ class Admin:
             if time.monotonic() > deadline:
                 raise TopicError("the topic was created but does not appear", topic=topic)
             time.sleep(0.02)
+        places = [TopicPartition(topic, p) for p in range(len(found[topic]["partitions"]))]
+        with translated("cannot find the new topic", topic=topic):
+            _spans(self._admin, places, timeout=10)
         return found[topic]
 
     def close(self) -> None:

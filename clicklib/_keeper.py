@@ -18,6 +18,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ _LOOP = 0.1  # seconds between two looks at everything
 _SWEEP = 0.5  # seconds between two looks for users
 _LINGER = 1.0  # seconds without users before the end: a program that follows finds it running
 _PATIENCE = 8.0  # seconds for Java to stop by itself: one node takes 0.7, three 5.5
-_TRIES = 3  # starts without ever being ready before giving up
+_TRIES = 3  # starts of a node without all being ready before giving up
 
 
 class Keeper:
@@ -57,7 +58,7 @@ class Keeper:
         self.java: list[subprocess.Popen[bytes]] = []
         self.guard: subprocess.Popen[bytes] | None = None
         self.was_ready = False
-        self.failures = 0
+        self.failures: Counter[int] = Counter()  # of each node, since all were ready
         self.next_sweep = 0.0
         self.idle_since: float | None = None
 
@@ -136,11 +137,11 @@ class Keeper:
         dead = [n for n, process in enumerate(self.java) if process.poll() is not None]
         for n in dead:
             node, code = self.nodes[n], self.java[n].returncode
-            self.failures += 1
+            self.failures[n] += 1
             logger.warning("node %d ended with code %s:\n%s", node.number, code, node.last_words())
-            if self.failures >= _TRIES:
+            if self.failures[n] >= _TRIES:
                 raise LocalBrokerError(
-                    f"Kafka ended {self.failures} times before it was ready (exit code {code}, "
+                    f"Kafka ended {_TRIES} times before it was ready (exit code {code}, "
                     f"node {node.number} of {self.place.nodes}); its log is {node.log}\n"
                     f"{node.last_words()}"
                 )
@@ -152,7 +153,8 @@ class Keeper:
                 self.java[n] = self._run(self.nodes[n])
             self._tell(state="starting", java=self._pids())
         elif self.record.state != "ready" and self._is_ready():
-            self.was_ready, self.failures = True, 0
+            self.was_ready = True
+            self.failures.clear()
             self._tell(state="ready")
 
     def _is_ready(self) -> bool:

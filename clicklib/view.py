@@ -161,10 +161,15 @@ class View(Service):
         """The partitions, or UsageError when reads are refused."""
         tables = self._tables
         if not tables or not (self._seen_running or stale):
+            if self.error is not None:
+                raise UsageError(
+                    f"the view of {self.table} has failed: {self.error}"
+                ) from self.error
             done, total = progress(tables.values())
+            first = "wait_running()" if tables else "start() and wait_running()"
             raise UsageError(
                 f"the view of {self.table} is {self.state} ({done} of {total} offsets): call "
-                "wait_running() first, or read with stale=True"
+                f"{first} first, or read with stale=True"
             )
         return tables
 

@@ -1,0 +1,80 @@
+"""Three brokers with three copies: new topics are met at once, and a killed broker costs nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from clicklib import Cluster, Emitter, Processor, View, broker, clicks
+from clicklib.codec import String
+from clicklib.topics import TopicManager
+from tests.kafka.conftest import counts
+from tests.kafka.test_kill import Load
+from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def three(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of three, whose Kafka was fetched for `cluster`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLICKLIB_HOME", str(tmp_path_factory.mktemp("three")))
+        yield broker.use(nodes=3, progress=False)
+        broker.stop()
+        broker.release(3)
+
+
+def new_name(number: int) -> str:
+    return f"{number}-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_topic_is_used_the_moment_after_it_was_made(three: Cluster, tmp_path: Path) -> None:
+    """Brokers hear of a new topic one after the other, and answer until then that there is none."""
+    for number in range(12):
+        graph = clicks.graph(clicks.count, new_name(number), new_name(number))
+        [stream] = graph.topics
+        with TopicManager(three) as topics:
+            topics.ensure_stream(stream, replication=3)
+        processor = Processor(three, graph, storage="memory")
+        view = View(three, graph.table, clicks.UserCodec(), storage="memory")
+        with processor.start(), view.start(), Emitter(three, stream, String()) as emitter:
+            emitter.emit_sync("user-3", "now")
+            view.wait_running(30)
+            wait_until("it is counted", lambda v=view: counts(v) == {"user-3": 1}, timeout=30)
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_each_broker_is_killed_in_turn(three: Cluster, name: str, guarantee: str) -> None:
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    with TopicManager(three) as topics:
+        topics.ensure_stream(f"{name}-clicks", replication=3)
+    processor = Processor(three, graph, guarantee=guarantee, storage="memory")
+    with processor.start(), View(three, graph.table, clicks.UserCodec()) as view:
+        view.start().wait_running()
+        load = Load(three, f"{name}-clicks")
+        try:
+            for number in range(3):
+                before = sum(counts(view).values())
+                wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 200, 60)
+                [status] = [each for each in broker.status() if each.nodes == 3]
+                psutil.Process(status.java[number]).kill()
+                wait_until(
+                    "three brokers run again",
+                    lambda dead=status.java[number]: any(
+                        len(each.java) == 3 and dead not in each.java for each in broker.status()
+                    ),
+                    timeout=30,
+                )
+        finally:
+            wanted = load.stop()
+        wait_until(
+            "all are counted",
+            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
+            timeout=60,
+        )
+        if guarantee == "exactly_once":
+            assert counts(view) == dict(wanted)
+    assert processor.error is None
