@@ -1,4 +1,4 @@
-"""Three brokers with three copies: new topics are met at once, and a killed broker costs nothing."""
+"""Three brokers, three copies: new topics are met at once, and a killed broker costs nothing."""
 
 from __future__ import annotations
 
