@@ -11,9 +11,6 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = [path.stem for path in sorted(FOLDER.glob("[0-9]*.ipynb"))]
-# 09 starts four brokers and kills some of them; beside other programs on two cores it is not
-# dependable yet, so it is run by hand. Its source is tested like the others'.
-RUN = [name for name in NAMES if not name.startswith("09")]
 RAISES = "raises-exception"
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.books import RUN, code, errors, read, run, tagged, tags
+from tests.notebooks.books import NAMES, code, errors, read, run, tagged, tags
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", NAMES)
 def test_without_the_solutions_each_check_fails_and_says_why(
     home: Path, tmp_path: Path, name: str
 ) -> None:

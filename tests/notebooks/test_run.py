@@ -12,8 +12,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from tests.notebooks.books import (
+    NAMES,
     RAISES,
-    RUN,
     client,
     code,
     errors,
@@ -97,7 +97,7 @@ def is_as_tagged(book: NotebookNode) -> None:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", NAMES)
 def test_it_runs_and_leaves_nothing_running(home: Path, tmp_path: Path, name: str) -> None:
     book = read(name)
     book.cells = [new_code_cell(BEFORE), *book.cells, new_code_cell(AFTER)]
