@@ -57,7 +57,7 @@ class Emitter:
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
         self._answering = threading.local()
-        self._closed = False
+        self.closed = False
         self._error: DeliveryError | None = None
         cluster = Cluster.of(brokers)
         with TopicManager(cluster, connect_timeout) as topics:
@@ -96,7 +96,7 @@ class Emitter:
         promise: Future[Acknowledged] = Future()
         promise.set_running_or_notify_cancel()
         try:
-            if self._closed:
+            if self.closed:
                 raise UsageError("the emitter is closed", topic=self.topic, key=key)
             if self._error is not None:
                 raise self._error
@@ -129,7 +129,7 @@ class Emitter:
 
         What is not delivered within `timeout` seconds is given up: its future fails.
         """
-        self._closed = True
+        self.closed = True
         self._writer.close(timeout)
 
     def _encode(self, key: str, msg: Any) -> tuple[bytes, bytes | None]:
@@ -199,4 +199,4 @@ class Emitter:
         return self._error
 
     def __repr__(self) -> str:
-        return f"<Emitter {self.topic}{' closed' if self._closed else ''}>"
+        return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"

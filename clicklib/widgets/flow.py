@@ -82,7 +82,7 @@ class FlowMap(Picture):
         state, level = "ready", "ok"
         if given.error is not None:
             state, level = "failed", "failed"
-        elif given._closed:
+        elif given.closed:
             state, level = "closed", "off"
         return self._node("emitter", "", state, level, sent)
 

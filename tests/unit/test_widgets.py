@@ -51,7 +51,7 @@ def every_widget_is_closed() -> Iterator[None]:
 class FakeEmitter:
     """Takes clicks; its promises are kept by hand, or at once."""
 
-    topic, error, _closed = "clicks", None, False
+    topic, error, closed = "clicks", None, False
 
     def __init__(self, keep: bool = True) -> None:
         self.keys: list[str] = []
@@ -356,7 +356,7 @@ def test_the_flow_says_what_each_part_is() -> None:
         ("…", "off"),
         ("idle", "off"),
     ]
-    watch.seen, emitter._closed = group(member("m1", 0), member("m2")), True
+    watch.seen, emitter.closed = group(member("m1", 0), member("m2")), True
     assert levels()[:3] == [("closed", "off"), ("1 partitions", "ok"), ("2 members", "ok")]
     emitter.error, watch.error = DeliveryError("lost", topic="clicks"), "no broker"
     assert levels()[:2] == [("failed", "failed"), ("unreachable", "failed")]
