@@ -103,12 +103,14 @@ class Goka:
             for key, text in messages
         ]
         program, settings = self._command
-        subprocess.run(
+        ended = subprocess.run(
             [*program, "emitter", *settings, "-topic", topic, "-stdin"],
             input="\n".join(lines).encode(),
+            stdout=subprocess.PIPE,
             check=True,
             timeout=60,
         )
+        assert json.loads(ended.stdout) == {"emitted": len(lines)}
 
     def table(self, table: str) -> dict[str, int]:
         """The clicks of each user, as a view of Goka's has them once it has caught up."""

@@ -16,6 +16,9 @@ from tests.kafka.conftest import counts, wait_for_counts
 from tests.peers.conftest import clicks_of
 from tests.waiting import wait_until
 
+# The first build of Goka's program may take a minute or two where make has not made it.
+pytestmark = pytest.mark.timeout(300)
+
 # Keys that are easy to get wrong: empty, not ASCII, not UTF-8, longer than a local store's keys,
 # and one whose hash is the negative number that has no positive counterpart.
 ODD_KEYS = [
