@@ -67,6 +67,9 @@ _OUT_OF_RANGE = (
     kafka.errors.LogTruncationError,
 )
 
+# kafka-python says that these stay. A topic whose leader has just died has none for a moment.
+_PASSING = (kafka.errors.UnknownBrokerIdError, kafka.errors.BrokerNotAvailableError)
+
 
 def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
     """Make a client of `kind`; raises UnavailableError when no broker answers in `timeout` s."""
@@ -104,13 +107,14 @@ def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settin
 def translated(what: str, **where: Any) -> Iterator[None]:
     """Turn kafka-python's errors inside into KafkaError, with `what` was being done.
 
-    What may pass by itself, as kafka-python says of its errors, becomes UnavailableError.
+    What may pass by itself becomes UnavailableError.
     """
     try:
         yield
     except kafka.errors.KafkaError as exc:
         cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
         passes = getattr(cause, "retriable", False) and not isinstance(cause, _OUT_OF_RANGE)
+        passes = passes or isinstance(cause, _PASSING)
         kind = UnavailableError if passes else KafkaError
         raise kind(f"{what}: {cause}", **where) from cause
 
