@@ -423,6 +423,7 @@ def main() -> int:
     del options.json, options.keep
     print(f"{options.guarantee}, seed {options.seed}, {options.minutes:g} min", flush=True)
     os.environ["CLICKLIB_JARS"] = str(broker.fetch())
+    os.environ.pop("CLICKLIB_BROKERS", None)
     folder = Path(tempfile.mkdtemp(prefix="clicklib-soak-"))
     os.environ["CLICKLIB_HOME"] = str(folder / "home")
     try:
