@@ -137,24 +137,38 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: dict[bytes, bytes]
     ) -> None:
         """Pass on what comes until it ends; the end of one side ends the other."""
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(100)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._take(reader, waiting))
+            both.create_task(self._give(waiting, writer, said))
+
+    async def _take(self, reader: asyncio.StreamReader, waiting: asyncio.Queue[Any]) -> None:
+        data = b"begin"
+        while data:
+            data = await reader.read(65_536)
+            await waiting.put((self._loop.time() + self.delay, data))
+
+    async def _give(
+        self, waiting: asyncio.Queue[Any], writer: asyncio.StreamWriter, said: dict[bytes, bytes]
+    ) -> None:
         kept = b""  # the beginning of an address whose end is still to come
-        while data := await reader.read(65_536):
-            await asyncio.sleep(self.delay)
+        while True:
+            due, data = await waiting.get()
+            await asyncio.sleep(max(0.0, due - self._loop.time()))
             await self._flows.wait()
+            if not data:
+                raise ConnectionError("the other side has ended")
             data = kept + data
             for old, new in said.items():
                 data = data.replace(old, new)
             kept = _beginning(data, list(said))
             data = data[: len(data) - len(kept)]
-            if writer in self._silent:
-                continue
-            while data:
+            while data and writer not in self._silent:
                 step = max(1, int(self.rate / 20)) if self.rate else len(data)
                 writer.write(data[:step])
                 data = data[step:]
                 await writer.drain()
                 await asyncio.sleep(step / self.rate if self.rate else 0)
-        raise ConnectionError("the other side has ended")
 
 
 def _beginning(data: bytes, places: list[bytes]) -> bytes:
