@@ -149,3 +149,31 @@ def test_a_processor_starts_when_its_broker_can_be_reached_only_later(
         wanted["user-0"] += 1
         view.start().wait_running()
         wait_for_counts(view, wanted)
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_a_start_goes_on_after_connections_that_are_cut(cluster, graph, state, proxy, guarantee):
+    [topic] = graph.topics
+    processor = Processor(proxy.address, graph, guarantee=guarantee, state_dir=state)
+    view = View(proxy.address, graph.table, clicks.UserCodec(), state_dir=state)
+    ending = threading.Event()
+
+    def cut():
+        """Sooner than a start takes, then ever more rarely."""
+        pause = 0.02
+        while not ending.wait(pause):
+            proxy.cut()
+            pause *= 1.2
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    try:
+        with processor.start(), view.start(), Emitter(proxy.address, topic, String()) as emitter:
+            emitter.emit_sync("user-3", "now", timeout=60)
+            for part in (processor, view):
+                part.wait_running(60)
+            wait_for_counts(view, Counter({"user-3": 1}), timeout=60)
+    finally:
+        ending.set()
+        cutting.join()
+    assert (processor.error, view.error) == (None, None)
