@@ -80,7 +80,7 @@ def emitter(cluster: str, topic: str, sender: str, tally: str, rate: float) -> N
         if promise.exception() is None:
             tallied.acknowledged[user] += 1
 
-    with Emitter(cluster, topic, String()) as out:
+    with Emitter(cluster, topic, String(), connect_timeout=60) as out:
         while not stopping.wait(begun + i / rate - time.monotonic()):
             for _ in range(int(rate / 100) or 1):
                 user = i % USERS

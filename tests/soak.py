@@ -129,13 +129,16 @@ class Soak:
             topic=TOPIC,
             guarantee=self.options.guarantee,
             session_timeout=SESSION,
+            connect_timeout=60,
             state_dir=str(self.folder / name),
             told=str(self.folder / f"{name}.json"),
         )
 
     def _start_view(self, name: str) -> None:
         told, state = str(self.folder / f"{name}.json"), str(self.folder / name)
-        self._start("view", name, table=self.graph.table, told=told, state_dir=state)
+        self._start(
+            "view", name, table=self.graph.table, told=told, state_dir=state, connect_timeout=60
+        )
 
     def _start_emitter(self, name: str, run: int = 0) -> None:
         each, rate = f"{name}-{run}", self.options.rate / 2
