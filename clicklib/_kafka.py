@@ -142,13 +142,14 @@ class TableReader:
 
         The end is that of all records, those of open transactions too: who has read up to there
         has seen what became of each. A reader of committed records would be told a nearer one.
+        Raises OutOfRange where the topic is gone.
         """
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         if not places:
             return {}
         ask, spec = self._admin.list_partition_offsets, kafka.admin.OffsetSpec
         limit = int(timeout * 1000)
-        with translated("cannot ask for the table's offsets", topic=self.topic):
+        with self._asking("cannot ask for the table's offsets"):
             begins = ask(dict.fromkeys(places, spec.EARLIEST), timeout_ms=limit)
             ends = ask(dict.fromkeys(places, spec.LATEST), timeout_ms=limit)
         return {p.partition: (begins[p].offset, ends[p].offset) for p in places}
@@ -165,14 +166,19 @@ class TableReader:
 
         Raises OutOfRange where the topic no longer has the next offset.
         """
+        with self._asking("cannot read the table"):
+            records = self._consumer.poll(int(timeout * 1000))
+        return {place.partition: batch for place, batch in records.items()}
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
         try:
-            with translated("cannot read the table", topic=self.topic):
-                records = self._consumer.poll(int(timeout * 1000))
+            with translated(what, topic=self.topic):
+                yield
         except KafkaError as exc:
             if isinstance(exc.__cause__, _OUT_OF_RANGE):
                 raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
             raise
-        return {place.partition: batch for place, batch in records.items()}
 
     def position(self, partition: int) -> int:
         """The offset of the next record that `poll` will return, past holes and control records."""
