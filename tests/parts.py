@@ -141,13 +141,17 @@ class Ledger:
         self._tallies[emitter] = Tally(path)
         return path
 
+    def __len__(self) -> int:
+        return len(self._tallies)
+
     @property
     def sent(self) -> int:
         return sum(sum(tally.sent) for tally in self._tallies.values())
 
     def acknowledged(self) -> dict[str, list[int]]:
         """By emitter and user."""
-        return {name: tally.acknowledged.tolist() for name, tally in self._tallies.items()}
+        tallies = self._tallies.copy()  # another thread may open one
+        return {name: tally.acknowledged.tolist() for name, tally in tallies.items()}
 
     def wrong(self, rows: dict[str, Row], exact: bool) -> list[str]:
         """How the rows break the promise; `exact`: no click is counted twice."""

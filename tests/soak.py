@@ -34,12 +34,10 @@ from clicklib import View, broker
 from clicklib.codec import Json
 from clicklib.groups import Groups
 from clicklib.topics import TopicManager
-from tests.parts import Ledger, Part, Row, graph, unseen
-from tests.proxy import Proxy, proxies
+from tests.parts import Row, unseen
+from tests.stage import GROUP, SESSION, TOPIC, Stage
 from tests.waiting import wait_until
 
-TOPIC, GROUP = "soak-clicks", "soak"
-SESSION = 3.0  # seconds until the group gives up a silent member
 RIGHT_WITHIN = 90.0  # seconds
 GROWTH = {"memory_mb": 64, "threads": 4, "handles": 12}  # more is a leak
 
@@ -80,14 +78,10 @@ class Soak:
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self.options, self.folder = options, folder
         self.random = random.Random(options.seed)
-        self.ledger = Ledger(folder)
         self.faults: list[Fault] = []
         self.wrong: list[str] = []
-        self.parts: dict[str, Part] = {}
-        self.proxies: dict[str, Proxy] = {}
         self.busy: set[str] = set()  # those under a fault
         self.threads: list[threading.Thread] = []
-        self.graph = graph(GROUP, TOPIC)
 
     def run(self) -> dict[str, Any]:
         """All of it; returns the figures."""
@@ -95,164 +89,43 @@ class Soak:
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
         with ExitStack() as stack, suppress(_Wrong):
-            self.cluster = broker.use(progress=False)
+            cluster = broker.use(progress=False)
             stack.callback(broker.release)
             stack.callback(broker.stop)
-            with TopicManager(self.cluster) as topics:
+            with TopicManager(cluster) as topics:
                 topics.ensure_stream(TOPIC)
-            stack.callback(self._end)
-            self._begin()
+            self.stage = Stage(cluster, self.folder, self.options.guarantee, self.options.rate)
+            stack.callback(self.stage.end)
+            stack.callback(lambda: [thread.join() for thread in self.threads])
+            self.stage.begin()
+            self._settle("at the beginning")
             before = self._resources()
             self._attack()
             self._settle("after the faults")
             after = self._resources()
-            self._leave("emitter")
+            self.wrong += self.stage.leave("emitter")
             rows = self._settle("when no click comes any more")
-            self._leave("processor", "view")
-            self.wrong += self.ledger.wrong(rows, self.options.guarantee == "exactly_once")
+            self.wrong += self.stage.leave("processor", "view")
+            self.wrong += self.stage.ledger.wrong(rows, self.options.guarantee == "exactly_once")
             self._compare(before, after)
         return self._figures(rows, before, after)
 
-    # The parts.
-
-    def _start(self, kind: str, name: str, **options: Any) -> None:
-        if name not in self.proxies:
-            [self.proxies[name]] = proxies(self.cluster)
-        address = self.proxies[name].address
-        self.parts[name] = Part(kind, name, self.folder, cluster=address, **options)
-
-    def _start_processor(self, name: str) -> None:
-        self._start(
-            "processor",
-            name,
-            group=GROUP,
-            topic=TOPIC,
-            guarantee=self.options.guarantee,
-            session_timeout=SESSION,
-            connect_timeout=60,
-            state_dir=str(self.folder / name),
-            told=str(self.folder / f"{name}.json"),
-        )
-
-    def _start_view(self, name: str) -> None:
-        told, state = str(self.folder / f"{name}.json"), str(self.folder / name)
-        self._start(
-            "view", name, table=self.graph.table, told=told, state_dir=state, connect_timeout=60
-        )
-
-    def _start_emitter(self, name: str, run: int = 0) -> None:
-        each, rate = f"{name}-{run}", self.options.rate / 2
-        tally = str(self.ledger.open(each))
-        self._start("emitter", name, topic=TOPIC, sender=each, tally=tally, rate=rate)
-
-    def _begin(self) -> None:
-        """The first processor has all partitions once, and so all stores open from then on."""
-        self._start_processor("processor-0")
-        wait_until("the first processor has partitions", self._told("processor-0", 10), 60)
-        for name in ("processor-1", "processor-2"):
-            self._start_processor(name)
-        for name in ("emitter-0", "emitter-1"):
-            self._start_emitter(name)
-        for name in ("view-0", "view-1"):
-            self._start_view(name)
-        self._settle("at the beginning")
-
-    def _told(self, name: str, count: int) -> Callable[[], bool]:
-        told = self.folder / f"{name}.json"
-        return lambda: told.exists() and len(json.loads(told.read_text())) == count
-
-    def _leave(self, *kinds: str) -> None:
-        for part in list(self.parts.values()):
-            if part.kind in kinds:
-                del self.parts[part.name]
-                try:
-                    part.leave()
-                except AssertionError as exc:
-                    self.wrong.append(str(exc))
-                    part.kill()
-
-    def _end(self) -> None:
-        for thread in self.threads:
-            thread.join()
-        for part in self.parts.values():
-            part.kill()
-        for proxy in self.proxies.values():
-            proxy.close()
-
-    # The faults. Each of these runs on a thread of its own.
-
-    def _kill(self, name: str, length: float) -> None:
-        part = self.parts[name]
-        part.kill()
-        time.sleep(length / 2)
-        if part.kind == "emitter":
-            self._start_emitter(name, len(self.faults))
-        else:
-            part.start()
-
-    def _suspend(self, name: str, length: float) -> None:
-        self.parts[name].suspend()
-        time.sleep(length)
-        self.parts[name].resume()
-
-    def _cut(self, name: str, length: float) -> None:
-        self.proxies[name].cut()
-
-    def _freeze(self, name: str, length: float) -> None:
-        self.proxies[name].freeze()
-        time.sleep(length)
-        self.proxies[name].heal()
-
-    def _come_again(self, name: str, length: float) -> None:
-        self.parts[name].leave()
-        time.sleep(length / 2)
-        self.parts[name].start()
-
-    def _kill_broker(self, name: str, length: float) -> None:
-        self._java().kill()
-
-    def _suspend_broker(self, name: str, length: float) -> None:
-        java = self._java()
-        java.suspend()
-        time.sleep(length)
-        java.resume()
-
-    def _java(self) -> psutil.Process:
-        def found() -> list[int]:
-            return [pid for status in broker.status() if status.running for pid in status.java]
-
-        [pid] = wait_until("the broker runs", found, 60)
-        return psutil.Process(pid)
-
-    _ALL = ("processor-0", "processor-1", "processor-2", "view-0", "view-1", "emitter-0")
-    _KINDS: dict[str, tuple[Callable[[Soak, str, float], None], tuple[str, ...], int]] = {
-        "kill a processor": (_kill, ("processor-1", "processor-2"), 4),
-        "suspend a processor": (_suspend, ("processor-0", "processor-1", "processor-2"), 3),
-        "a processor leaves and joins": (_come_again, ("processor-1", "processor-2"), 3),
-        "kill a view": (_kill, ("view-1",), 2),
-        "suspend a view": (_suspend, ("view-0", "view-1"), 1),
-        "kill an emitter": (_kill, ("emitter-1",), 2),
-        "suspend an emitter": (_suspend, ("emitter-0", "emitter-1"), 1),
-        "cut connections": (_cut, _ALL, 3),
-        "freeze connections": (_freeze, _ALL, 2),
-        "kill the broker": (_kill_broker, ("broker",), 2),
-        "suspend the broker": (_suspend_broker, ("broker",), 1),
-    }
+    # The faults. Each runs on a thread of its own.
 
     def _inject(self) -> None:
-        kinds = list(self._KINDS)
-        [kind] = self.random.choices(kinds, [self._KINDS[kind][2] for kind in kinds])
-        act, victims, _ = self._KINDS[kind]
+        kinds = list(Stage.KINDS)
+        [kind] = self.random.choices(kinds, [Stage.KINDS[kind][2] for kind in kinds])
+        act, victims, _ = Stage.KINDS[kind]
         victim, length = self.random.choice(victims), self.random.uniform(0.2, 2 * SESSION)
         if victim in self.busy:
             return
-        fault = Fault(kind, victim, time.monotonic(), length, self.ledger.acknowledged())
+        fault = Fault(kind, victim, time.monotonic(), length, self.stage.ledger.acknowledged())
         self.faults.append(fault)
         self.busy.add(victim)
 
         def run() -> None:
             try:
-                act(self, victim, length)
+                act(self.stage, victim, length)
             except Exception as exc:
                 self.wrong.append(f"{kind}, {victim}: {exc}")
             self.busy.discard(victim)
@@ -280,14 +153,14 @@ class Soak:
     # Looking.
 
     def _views(self) -> list[dict[str, Row]]:
-        return [part.tells().rows for part in self.parts.values() if part.kind == "view"]
+        return [part.tells().rows for part in self.stage.parts.values() if part.kind == "view"]
 
     def _open_faults(self) -> list[Fault]:
         return [fault for fault in self.faults if fault.right is None]
 
     def _look(self) -> None:
         """See which faults are over, and whether all live that should."""
-        acknowledged, views = self.ledger.acknowledged(), self._views()
+        acknowledged, views = self.stage.ledger.acknowledged(), self._views()
         for fault in self._open_faults():
             fault.look(acknowledged, views)
             if fault.right is None and time.monotonic() - fault.begun > RIGHT_WITHIN:
@@ -297,12 +170,12 @@ class Soak:
                     f"{fault.kind} ({fault.victim}, {fault.length:.1f} s): not right after "
                     f"{RIGHT_WITHIN:g} s; not seen by the views: {missing}"
                 )
-        for name, part in list(self.parts.items()):
+        for name, part in list(self.stage.parts.items()):
             if name not in self.busy and not part.alive and name not in self.busy:
                 self.wrong.append(f"{name} ended by itself:\n{part.last_words()}")
 
     def _print_progress(self, left: float) -> None:
-        acknowledged, views = self.ledger.acknowledged(), self._views()
+        acknowledged, views = self.stage.ledger.acknowledged(), self._views()
         late = max(unseen(acknowledged, rows) for rows in views)
         again = max(sum(row.again for row in rows.values()) for rows in views)
         last = f"{self.faults[-1].kind} ({self.faults[-1].victim})" if self.faults else "none"
@@ -315,10 +188,12 @@ class Soak:
     def _settle(self, when: str) -> dict[str, Row]:
         """Wait until all views have caught up with what is acknowledged now, and when no click
         comes any more also with a table that is read anew; returns its rows."""
-        self._await("every user has clicked", lambda: all(_by_user(self.ledger.acknowledged())))
-        target = self.ledger.acknowledged()
-        still = not any(part.kind == "emitter" for part in self.parts.values())
-        table = View(self.cluster, self.graph.table, Json(Row), storage="memory")
+        self._await(
+            "every user has clicked", lambda: all(_by_user(self.stage.ledger.acknowledged()))
+        )
+        target = self.stage.ledger.acknowledged()
+        still = not any(part.kind == "emitter" for part in self.stage.parts.values())
+        table = View(self.stage.cluster, self.stage.graph.table, Json(Row), storage="memory")
         seen: dict[str, Row] = {}
 
         def settled() -> bool:
@@ -328,7 +203,7 @@ class Soak:
                 return False
             if not still:
                 return True
-            with Groups(self.cluster) as groups:
+            with Groups(self.stage.cluster) as groups:
                 lag = groups.describe(GROUP, [TOPIC]).lag
             return not lag and all(each == seen for each in rows)
 
@@ -355,7 +230,7 @@ class Soak:
         """What those hold that are never killed."""
         found = {}
         for name in ("processor-0", "view-0", "emitter-0"):
-            process = psutil.Process(self.parts[name].process.pid)
+            process = psutil.Process(self.stage.parts[name].process.pid)
             found[name] = {
                 "memory_mb": round(process.memory_info().rss / 2**20, 1),
                 "threads": process.num_threads(),
@@ -375,8 +250,8 @@ class Soak:
             times.setdefault(fault.kind, []).append(fault.right or RIGHT_WITHIN)
         return {
             **vars(self.options),
-            "sent": self.ledger.sent,
-            "acknowledged": sum(_by_user(self.ledger.acknowledged())),
+            "sent": self.stage.ledger.sent,
+            "acknowledged": sum(_by_user(self.stage.ledger.acknowledged())),
             "counted": sum(row.clicks for row in rows.values()),
             "again": sum(row.again for row in rows.values()),
             "missing": sum(row.missing for row in rows.values()),
