@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint format bench clean kafka browser peers
+.PHONY: help lab demo test lint format bench soak clean kafka browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -50,6 +50,9 @@ bench: $(READY) ## measure, one script after the other
 		[ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
 		echo "$$script"; $(PY) "$$script" $(ARGS) || exit; \
 	done
+
+soak: $(READY) ## run it under random faults for SOAK_MINUTES (10), every click accounted for
+	@$(PY) -m tests.soak --minutes $(or $(SOAK_MINUTES),10) $(ARGS)
 
 clean: ## delete .venv and what was built; Kafka's data stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

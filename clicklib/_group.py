@@ -96,6 +96,7 @@ class GroupReader:
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._joined = self._answered = -math.inf
+        self._watch_heartbeats()
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
             self._consumer.subscribe(topics=list(topics), listener=listener)
@@ -142,14 +143,25 @@ class GroupReader:
         """Seconds since the coordinator surely knew this member: since the last heartbeat that it
         answered was sent, or since the last assignment.
 
-        kafka-python tells neither in public. What it calls the last answer may have lain in a
-        buffer while the process was suspended, so the time of sending is what counts.
+        What kafka-python calls the last answer may have lain in a buffer while the process was
+        suspended, so the time of sending is what counts.
+        """
+        return time.monotonic() - max(self._answered, self._joined)
+
+    def _watch_heartbeats(self) -> None:
+        """Note when each answered heartbeat was sent, which kafka-python does not tell.
+
+        One is under way at a time, and on a slow link the next one leaves as soon as the last is
+        answered: then only this moment tells.
         """
         heartbeat = self._consumer._coordinator.heartbeat
-        sent = heartbeat.last_send
-        if heartbeat.last_receive >= sent:
-            self._answered = sent
-        return time.monotonic() - max(self._answered, self._joined)
+        received = heartbeat.received_heartbeat
+
+        def answered() -> None:
+            self._answered = heartbeat.last_send
+            received()
+
+        heartbeat.received_heartbeat = answered
 
     def go_on(self, places: list[TopicPartition], newest: bool) -> None:
         """Read on at the committed offsets, or where the group has none from one end of the log.

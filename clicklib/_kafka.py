@@ -68,9 +68,13 @@ _OUT_OF_RANGE = (
     kafka.errors.LogTruncationError,
 )
 
-
-# UnknownBrokerIdError: the broker that was to be asked is being restarted.
-_PASSING = (kafka.errors.RetriableError, kafka.errors.UnknownBrokerIdError)
+# Of the last two kafka-python says that they stay: the broker to ask is being restarted, or a topic
+# whose leader has just died has none for a moment.
+_PASSING = (
+    kafka.errors.RetriableError,
+    kafka.errors.UnknownBrokerIdError,
+    kafka.errors.BrokerNotAvailableError,
+)
 
 
 def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
@@ -109,7 +113,7 @@ def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settin
 def translated(what: str, **where: Any) -> Iterator[None]:
     """Turn kafka-python's errors inside into KafkaError, with `what` was being done.
 
-    What may pass by itself, as kafka-python says of its errors, becomes UnavailableError.
+    What may pass by itself becomes UnavailableError.
     """
     try:
         yield
@@ -175,11 +179,12 @@ class TableReader:
 
         The end is that of all records, those of open transactions too: who has read up to there
         has seen what became of each. A reader of committed records would be told a nearer one.
+        Raises OutOfRange where the topic is gone.
         """
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         if not places:
             return {}
-        with translated("cannot ask for the table's offsets", topic=self.topic):
+        with self._asking("cannot ask for the table's offsets"):
             spans = _spans(self._admin, places, timeout)
         return {place.partition: span for place, span in spans.items()}
 
@@ -195,14 +200,19 @@ class TableReader:
 
         Raises OutOfRange where the topic no longer has the next offset.
         """
+        with self._asking("cannot read the table"):
+            records = self._consumer.poll(int(timeout * 1000))
+        return {place.partition: batch for place, batch in records.items()}
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
         try:
-            with translated("cannot read the table", topic=self.topic):
-                records = self._consumer.poll(int(timeout * 1000))
+            with translated(what, topic=self.topic):
+                yield
         except KafkaError as exc:
             if isinstance(exc.__cause__, _OUT_OF_RANGE):
                 raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
             raise
-        return {place.partition: batch for place, batch in records.items()}
 
     def position(self, partition: int) -> int:
         """The offset of the next record that `poll` will return, past holes and control records."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clicklib._flusher import Flusher, TransactionalFlusher
@@ -92,12 +93,13 @@ class Member:
         """Join, work until the service is to stop, and leave within the grace that it gives."""
         timeout = self._settings.connect_timeout
         with ExitStack() as stack:
-            reader = TableReader(self._settings.cluster, self._graph.table, timeout)
+            begin = partial(self._service.keep_trying, timeout)
+            reader = begin(lambda: TableReader(self._settings.cluster, self._graph.table, timeout))
             stack.callback(reader.close)
             self.follower = Follower(reader, self._store, self._settings.updated)
             stack.callback(lambda: self._close_flusher())
-            self._flusher = self._open_flusher(timeout)
-            self._inputs = self._open_inputs(timeout)
+            self._flusher = begin(lambda: self._open_flusher(timeout))
+            self._inputs = begin(lambda: self._open_inputs(timeout))
             stack.callback(lambda: self._inputs.close(min(1.0, self._service.time_left())))
             self._join_by = time.monotonic() + _JOIN_TIMEOUT
             self._service.move(State.RECOVERING)

@@ -10,16 +10,36 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from clicklib._state import Signal, State
 from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
 
-__all__ = ["OwnedThread", "Service", "closed_at_exit"]
+__all__ = ["OwnedThread", "Service", "closed_at_exit", "keep_trying"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("clicklib")
 
 _ENDED = (State.STOPPED, State.FAILED)
+
+
+def keep_trying(
+    timeout: float, step: Callable[[], T], stopping: Callable[[], bool] = lambda: False
+) -> T:
+    """What `step` returns, which is tried again after UnavailableError: for `timeout` seconds,
+    unless `stopping` says that nobody wants it any more.
+
+    A connection that was made may break before anything was asked through it.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return step()
+        except UnavailableError:
+            if stopping() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class OwnedThread(threading.Thread):
@@ -152,6 +172,10 @@ class Service:
     def wait_stopping(self, seconds: float) -> bool:
         """Wait until it is to end, at most `seconds`; says whether it is."""
         return self._stopping.wait(seconds)
+
+    def keep_trying(self, timeout: float, step: Callable[[], T]) -> T:
+        """The same, given up as soon as it is to end."""
+        return keep_trying(timeout, step, self._stopping.is_set)
 
     def time_left(self) -> float:
         """Seconds that its threads still have to end in."""

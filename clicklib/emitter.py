@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from clicklib._hash import partition_of
 from clicklib._kafka import Writer
-from clicklib._service import closed_at_exit
+from clicklib._service import closed_at_exit, keep_trying
 from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import Codec, encode_key
 from clicklib.errors import (
@@ -59,25 +59,30 @@ class Emitter:
         self._answering = threading.local()
         self.closed = False
         self._error: DeliveryError | None = None
-        cluster = Cluster.of(brokers)
-        with TopicManager(cluster, connect_timeout) as topics:
-            if topics.find(topic) is None:
+        self._cluster = Cluster.of(brokers)
+        keep_trying(connect_timeout, lambda: self._find(connect_timeout))
+        self._writer, self._partitions = keep_trying(
+            connect_timeout, lambda: self._connect(connect_timeout, linger, delivery_timeout)
+        )
+        closed_at_exit(self, self.close)
+
+    def _find(self, timeout: float) -> None:
+        with TopicManager(self._cluster, timeout) as topics:
+            if topics.find(self.topic) is None:
                 raise TopicError(
                     "the stream is not there: create it with TopicManager.ensure_stream",
-                    topic=topic,
+                    topic=self.topic,
                 )
-        self._writer = Writer(
-            cluster,
-            connect_timeout=connect_timeout,
-            linger=linger,
-            delivery_timeout=delivery_timeout,
+
+    def _connect(self, timeout: float, linger: float, delivery: float) -> tuple[Writer, int]:
+        writer = Writer(
+            self._cluster, connect_timeout=timeout, linger=linger, delivery_timeout=delivery
         )
         try:
-            self._partitions = self._writer.partitions(topic)
+            return writer, writer.partitions(self.topic)
         except BaseException:
-            self._writer.close()
+            writer.close()
             raise
-        closed_at_exit(self, self.close)
 
     def emit(
         self, key: str, msg: Any, headers: Mapping[str, bytes] | None = None

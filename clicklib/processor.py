@@ -19,7 +19,7 @@ from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import decode_key, encode_key
 from clicklib.errors import CallbackError, UsageError
 from clicklib.graph import Graph
-from clicklib.topics import TopicManager
+from clicklib.topics import Topic, TopicManager
 
 __all__ = ["Processor", "Stats"]
 
@@ -166,9 +166,7 @@ class Processor(Service):
 
     def _main(self) -> None:
         self._member = None
-        with TopicManager(self.cluster, self._settings.connect_timeout) as topics:
-            cluster_id = topics.cluster_id
-            table = topics.ensure_copartitioned(self.graph.topics, self.graph.table)
+        cluster_id, table = self.keep_trying(self._settings.connect_timeout, self._find_table)
         self._count = table.partitions
         stores = (
             MemoryDirectory()
@@ -186,6 +184,12 @@ class Processor(Service):
                 self._member.run()
         finally:
             stores.close()
+
+    def _find_table(self) -> tuple[str, Topic]:
+        """The cluster's id, and the topic of the table, made where it is missing."""
+        with TopicManager(self.cluster, self._settings.connect_timeout) as topics:
+            table = topics.ensure_copartitioned(self.graph.topics, self.graph.table)
+            return topics.cluster_id, table
 
     def _rebalanced(self, partitions: tuple[int, ...]) -> None:
         assert self._on_rebalance is not None

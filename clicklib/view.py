@@ -188,9 +188,13 @@ class View(Service):
         self._seen_running = False
         self._stores: StateDirectory | MemoryDirectory = MemoryDirectory()
         with ExitStack() as stack:
-            self._reader = TableReader(self.cluster, self.table, self._connect_timeout)
+            self._reader = self.keep_trying(
+                self._connect_timeout,
+                lambda: TableReader(self.cluster, self.table, self._connect_timeout),
+            )
             stack.callback(self._reader.close)
             stack.callback(self._close)
+            self.keep_trying(self._connect_timeout, self._open)
             self._loop()
 
     def _open(self) -> Follower:
@@ -246,8 +250,6 @@ class View(Service):
                 self.move(State.RECOVERING)
                 self._close()
             except UnavailableError:
-                if self.state is State.STARTING:
-                    raise
                 self.move(State.RECONNECTING)
                 self._stopping.wait(0.1)
 

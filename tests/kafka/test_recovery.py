@@ -224,3 +224,17 @@ def test_a_running_view_follows_a_table_that_is_made_anew(cluster, table, write,
                 return None
 
         wait_until("it shows the new table", lambda: keys() == {"new"}, timeout=30)
+
+
+def test_a_running_view_waits_for_a_table_that_is_gone_for_a_moment(cluster, table, write, state):
+    write((b"old", b"x"))
+    with View(cluster, table, String(), state_dir=state).start().wait_running() as view:
+        admin = KafkaAdminClient(bootstrap_servers=list(cluster.addresses))
+        admin.delete_topics([table])
+        admin.close()
+        wait_until("it notices", lambda: view.state == "recovering", timeout=30)
+        with TopicManager(cluster) as topics:
+            topics.ensure_table(table, 1)
+        write((b"new", b"x"))
+        view.wait_running(30)
+        wait_until("it shows the new table", lambda: [key for key, _ in view.items()] == ["new"])

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from clicklib._service import OwnedThread, Service
+from clicklib._service import OwnedThread, Service, keep_trying
 from clicklib._state import State
-from clicklib.errors import DataError, KafkaError, UnavailableError, UsageError
+from clicklib.errors import DataError, KafkaError, TopicError, UnavailableError, UsageError
 
 
 class Clock(Service):
@@ -311,3 +311,24 @@ clock = Clock("clock").start()
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == "closed\n"
+
+
+def test_what_is_unavailable_is_tried_again_until_it_is_late_or_unwanted():
+    outcomes = iter([UnavailableError("cut"), UnavailableError("cut"), "there"])
+
+    def step() -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    assert keep_trying(5, step) == "there"
+    outcomes = iter([UnavailableError("late"), "too late"])
+    with pytest.raises(UnavailableError, match="late"):
+        keep_trying(-1, step)
+    outcomes = iter([UnavailableError("unwanted"), "unwanted"])
+    with pytest.raises(UnavailableError, match="unwanted"):
+        keep_trying(5, step, stopping=lambda: True)
+    outcomes = iter([TopicError("missing"), "there"])
+    with pytest.raises(TopicError):
+        keep_trying(5, step)

@@ -1,0 +1,179 @@
+"""Connections that break, hang, or crawl: emitter, processor and view go on when they are back."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from clicklib import Emitter, Processor, View, clicks
+from clicklib.codec import Int64, String
+from clicklib.groups import Groups
+from tests.kafka.conftest import counts, wait_for_counts
+from tests.kafka.test_emit import read
+from tests.proxy import Proxy, proxies
+from tests.waiting import wait_until
+
+FAULTS = {
+    "cut": Proxy.cut,
+    "refuse": Proxy.refuse,
+    "half closed": Proxy.half_close,
+    "frozen": Proxy.freeze,
+    "delayed": lambda proxy: setattr(proxy, "delay", 1.0),
+    "slow": lambda proxy: setattr(proxy, "rate", 20_000.0),
+}
+NOTHING_PASSES = ("refuse", "frozen")
+
+
+@pytest.fixture
+def proxy(cluster):
+    [proxy] = proxies(cluster)
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_emitter_delivers_each_message_once_and_in_order(cluster, topic, proxy, fault):
+    with Emitter(proxy.address, topic, Int64(), linger=0.0) as emitter:
+        for number in range(500):
+            promise = emitter.emit("user-3", number)
+            if number in (100, 300):
+                FAULTS[fault](proxy)
+            if number == 400 and fault in NOTHING_PASSES:
+                assert not promise.done()
+                proxy.heal()
+        wait_until("the last one is acknowledged", promise.done, timeout=60)
+    assert [int(record.value) for record in read(cluster, topic)] == list(range(500))
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarantee, fault):
+    options = {"guarantee": guarantee, "session_timeout": 6.0, "state_dir": state}
+    processor = Processor(proxy.address, graph, **options)
+    with (
+        processor.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        view.start().wait_running()
+        wanted = click(200)
+        wait_for_counts(view, wanted)
+        FAULTS[fault](proxy)
+        wanted += click(200)
+        if fault in NOTHING_PASSES:
+            with Groups(cluster) as groups:
+                wait_until(
+                    "the group has given it up",
+                    lambda: groups.describe(graph.group).state == "Empty",
+                    timeout=40,
+                )
+            assert processor.state in ("running", "recovering")
+            proxy.heal()
+        wait_until("all are counted", lambda: holds(view, wanted), timeout=60)
+        proxy.heal()
+        wanted += click(200)
+        wait_until("it goes on", lambda: holds(view, wanted), timeout=60)
+        if guarantee == "exactly_once":
+            assert counts(view) == dict(wanted)
+    assert processor.error is None
+
+
+def holds(view: View, wanted: Counter[str]) -> bool:
+    """Whether no click is missing."""
+    found = counts(view)
+    return all(found.get(user, 0) >= number for user, number in wanted.items())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
+    processor = Processor(cluster, graph, state_dir=state)
+    view = View(proxy.address, graph.table, clicks.UserCodec(), state_dir=state)
+    with processor.start().wait_running(), view.start().wait_running():
+        wanted = click(200)
+        wait_for_counts(view, wanted)
+        if fault == "delayed":
+            proxy.delay = 5.0  # more than a view waits for an answer
+        else:
+            FAULTS[fault](proxy)
+        if fault in (*NOTHING_PASSES, "delayed"):
+            wait_until("it notices", lambda: view.state == "reconnecting", timeout=40)
+            assert holds(view, wanted)  # it answers meanwhile
+            wanted += click(200)
+            proxy.heal()
+        else:
+            wanted += click(200)
+        wait_for_counts(view, wanted, timeout=60)
+        wait_until("it is running", lambda: view.state == "running", timeout=40)
+    assert view.error is None
+
+
+def test_a_view_recovers_over_connections_that_are_cut(cluster, graph, click, state, proxy):
+    wanted = click(20_000, users=5_000)
+    with Processor(cluster, graph, state_dir=state).start() as processor:
+        wait_until("all came", lambda: processor.stats().records_in == 20_000, timeout=60)
+    proxy.rate = 100_000.0
+    view = View(proxy.address, graph.table, clicks.UserCodec(), storage="memory")
+    with view.start():
+        for part in (0.2, 0.6):
+            wait_until("it is under way", lambda part=part: under_way(view) > part, timeout=60)
+            proxy.cut()
+        proxy.rate = 0.0
+        view.wait_running(60)
+        wait_for_counts(view, wanted)
+    assert view.error is None
+
+
+def under_way(view: View) -> float:
+    done, total = view.progress
+    return done / total if total else 0.0
+
+
+def test_a_processor_starts_when_its_broker_can_be_reached_only_later(
+    cluster, graph, click, state, proxy
+):
+    from clicklib.errors import UnavailableError
+
+    proxy.refuse()
+    wanted = click(10)
+    processor = Processor(proxy.address, graph, state_dir=state, connect_timeout=0.5)
+    with pytest.raises(UnavailableError, match="no broker answers"):
+        processor.run()
+    proxy.heal()
+    with (
+        processor.start(),
+        Emitter(proxy.address, graph.topics[0], String()) as emitter,
+        View(proxy.address, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        emitter.emit_sync("user-0", "now")
+        wanted["user-0"] += 1
+        view.start().wait_running()
+        wait_for_counts(view, wanted)
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_a_start_goes_on_after_connections_that_are_cut(cluster, graph, state, proxy, guarantee):
+    [topic] = graph.topics
+    processor = Processor(proxy.address, graph, guarantee=guarantee, state_dir=state)
+    view = View(proxy.address, graph.table, clicks.UserCodec(), state_dir=state)
+    ending = threading.Event()
+
+    def cut():
+        """Sooner than a start takes, then ever more rarely."""
+        pause = 0.02
+        while not ending.wait(pause):
+            proxy.cut()
+            pause *= 1.2
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    try:
+        with processor.start(), view.start(), Emitter(proxy.address, topic, String()) as emitter:
+            emitter.emit_sync("user-3", "now", timeout=60)
+            for part in (processor, view):
+                part.wait_running(60)
+            wait_for_counts(view, Counter({"user-3": 1}), timeout=60)
+    finally:
+        ending.set()
+        cutting.join()
+    assert (processor.error, view.error) == (None, None)

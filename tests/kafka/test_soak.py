@@ -1,0 +1,42 @@
+"""The soak and the kills in short: no click lost under random faults, or each counted once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run(module, cluster, file, *args):
+    """Run a module that attacks a broker of its own; returns the figures that it wrote."""
+    environment = {n: v for n, v in os.environ.items() if n not in ("CLICKLIB_HOME",)}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *args, "--json", str(file)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return json.loads(file.read_text())
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_half_a_minute_of_random_faults(cluster, tmp_path, guarantee):
+    args = ["--minutes", "0.5", "--guarantee", guarantee, "--rate", "1000"]
+    figures = run("tests.soak", cluster, tmp_path / "figures.json", *args)
+    assert figures["faults"]
+    assert figures["acknowledged"] > 1_000
+    if guarantee == "exactly_once":
+        assert figures["acknowledged"] <= figures["counted"] <= figures["sent"]
+
+
+@pytest.mark.timeout(200)
+def test_kills_as_a_program(cluster, tmp_path):
+    args = ["--kills", "3", "--guarantee", "exactly_once"]
+    figures = run("tests.kills", cluster, tmp_path / "figures.json", *args)
+    assert figures["acknowledged"] == figures["counted"] > 100
