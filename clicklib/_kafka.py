@@ -1,4 +1,5 @@
-"""The clients of kafka-python; `_group` has the member of a group. Its defects end in these two.
+"""The clients of kafka-python. How they connect is in `_connection`, the member of a group in
+`_group`; its defects end in these three.
 
 Readers and writers speak in plain values: topics, partitions, offsets, bytes. The records that
 they return are kafka-python's own, uncopied.
@@ -8,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import kafka
 import kafka.errors
 from kafka.admin import NewTopic
-from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
+from clicklib._connection import OUT_OF_RANGE, connect, translated
 from clicklib._offsets import Place
 from clicklib.cluster import Cluster
 from clicklib.errors import KafkaError, TopicError, UnavailableError
@@ -32,16 +33,10 @@ __all__ = [
     "TopicPartition",
     "Writer",
     "committable",
-    "connect",
-    "translated",
 ]
 
 Records = dict[TopicPartition, list[Any]]
 Offsets = Mapping[Place, int]
-
-# The settings that all clients share. kafka-python waits up to 30 s between attempts to reach a
-# broker; with 1 s a restarted broker is found soon.
-_CLIENT = {"reconnect_backoff_max_ms": 1_000}
 
 # After this time the coordinator ends a transaction whose producer went away.
 _TRANSACTION_MS = 10_000
@@ -58,61 +53,6 @@ READER = {
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
 }
-
-
-_OUT_OF_RANGE = (
-    kafka.errors.OffsetOutOfRangeError,
-    kafka.errors.NoOffsetForPartitionError,
-    kafka.errors.UnknownTopicOrPartitionError,
-    kafka.errors.LogTruncationError,
-)
-
-
-def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
-    """Make a client of `kind`; raises UnavailableError when no broker answers in `timeout` s."""
-    begun: list[Any] = []
-
-    def network(*args: Any, **kwargs: Any) -> Any:
-        begun.append(KafkaNetClient(*args, **kwargs))
-        return begun[-1]
-
-    try:
-        return kind(
-            bootstrap_servers=list(cluster.addresses),
-            bootstrap_timeout_ms=int(timeout * 1000),
-            kafka_client=network,
-            **_CLIENT,
-            **settings,
-            **cluster.security,
-        )
-    except BaseException as exc:
-        # kafka-python begins its thread before it connects, and leaves it running.
-        for client in begun:
-            client.close()
-        if isinstance(exc, kafka.errors.KafkaTimeoutError):
-            hint = "; a wrong password, certificate or protocol looks the same"
-            raise UnavailableError(
-                f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
-                f"address right{hint if cluster.security else ''}?"
-            ) from exc
-        if isinstance(exc, kafka.errors.KafkaError):
-            raise KafkaError(f"cannot connect to {cluster}: {exc}") from exc
-        raise
-
-
-@contextlib.contextmanager
-def translated(what: str, **where: Any) -> Iterator[None]:
-    """Turn kafka-python's errors inside into KafkaError, with `what` was being done.
-
-    What may pass by itself, as kafka-python says of its errors, becomes UnavailableError.
-    """
-    try:
-        yield
-    except kafka.errors.KafkaError as exc:
-        cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
-        passes = getattr(cause, "retriable", False) and not isinstance(cause, _OUT_OF_RANGE)
-        kind = UnavailableError if passes else KafkaError
-        raise kind(f"{what}: {cause}", **where) from cause
 
 
 class TableReader:
@@ -165,7 +105,7 @@ class TableReader:
             with translated("cannot read the table", topic=self.topic):
                 records = self._consumer.poll(int(timeout * 1000))
         except KafkaError as exc:
-            if isinstance(exc.__cause__, _OUT_OF_RANGE):
+            if isinstance(exc.__cause__, OUT_OF_RANGE):
                 raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
             raise
         return {place.partition: batch for place, batch in records.items()}
