@@ -35,6 +35,7 @@ __all__ = ["Endpoint"]
 LIST_ROWS = 1000
 LIST_BYTES = 4 * 2**20
 _HEADER_BYTES = 256 * 2**10  # a key of 64 KiB is three times as long when percent-encoded
+_PATIENCE = 60.0  # seconds for a whole header, and for a whole body
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _READABLE = frozenset({"running", "reconnecting"})
 
@@ -124,7 +125,8 @@ class Endpoint:
             application,
             max_header_size=_HEADER_BYTES,
             max_body_size=64 * 2**10,  # room for a body that is answered with 405
-            idle_connection_timeout=60,
+            idle_connection_timeout=_PATIENCE,
+            body_timeout=_PATIENCE,
         )
         server.add_socket(listener)
         ready.set()
