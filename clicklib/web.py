@@ -18,6 +18,7 @@ import asyncio
 import base64
 import errno
 import hashlib
+import html
 import socket
 import threading
 from contextlib import suppress
@@ -112,7 +113,8 @@ class Endpoint:
 
     def _repr_html_(self) -> str:
         state = "stopped" if self._thread is None else "listening"
-        return f'Endpoint <a href="{self.url}" target="_blank">{self.url}</a> {state}'
+        url = html.escape(self.url)
+        return f'Endpoint <a href="{url}" target="_blank">{url}</a> {state}'
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
