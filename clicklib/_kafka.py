@@ -237,10 +237,10 @@ class Admin:
         return {topic["name"]: topic for topic in found if not topic["error_code"]}
 
     def configs(self, topic: str) -> dict[str, str]:
-        """The topic's configuration."""
+        """The topic's configuration, what it has by default too."""
         resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
         with translated("cannot read the topic's configuration", topic=topic):
-            found = self._admin.describe_configs([resource])
+            found = self._admin.describe_configs([resource], config_filter="all")
         return {name: entry["value"] for name, entry in next(iter(found["topic"].values())).items()}
 
     def create(
