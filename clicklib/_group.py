@@ -16,16 +16,9 @@ from kafka.protocol.consumer.metadata import (
     ConsumerProtocolSubscription,
 )
 
+from clicklib._connection import connect, translated
 from clicklib._hash import share
-from clicklib._kafka import (
-    READER,
-    Offsets,
-    Records,
-    TopicPartition,
-    committable,
-    connect,
-    translated,
-)
+from clicklib._kafka import READER, Offsets, Records, TopicPartition, committable
 from clicklib.cluster import Cluster
 from clicklib.errors import TopicError
 

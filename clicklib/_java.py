@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clicklib._place import named
 from clicklib.errors import LocalBrokerError
 
 __all__ = ["OLDEST", "Java", "find_java", "version_of"]
@@ -114,8 +115,7 @@ def _candidates(
     environ: Mapping[str, str], packaged: Callable[[], Path | None]
 ) -> list[tuple[str, Path]]:
     found = []
-    if chosen := environ.get("CLICKLIB_JAVA"):
-        path = Path(chosen).expanduser()
+    if path := named("CLICKLIB_JAVA", environ):
         found.append(("CLICKLIB_JAVA", path / "bin" / _EXECUTABLE if path.is_dir() else path))
     if home := environ.get("JAVA_HOME"):
         found.append(("JAVA_HOME", Path(home) / "bin" / _EXECUTABLE))

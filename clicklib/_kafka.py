@@ -1,4 +1,5 @@
-"""The clients of kafka-python; `_group` has the member of a group. Its defects end in these two.
+"""The clients of kafka-python. How they connect is in `_connection`, the member of a group in
+`_group`; its defects end in these three.
 
 Readers and writers speak in plain values: topics, partitions, offsets, bytes. The records that
 they return are kafka-python's own, uncopied.
@@ -14,9 +15,9 @@ from typing import Any, TypeVar
 import kafka
 import kafka.errors
 from kafka.admin import NewTopic
-from kafka.net.compat import KafkaNetClient
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
+from clicklib._connection import OUT_OF_RANGE, connect, translated
 from clicklib._offsets import Place
 from clicklib.cluster import Cluster
 from clicklib.errors import KafkaError, TopicError, UnavailableError
@@ -32,17 +33,11 @@ __all__ = [
     "TopicPartition",
     "Writer",
     "committable",
-    "connect",
-    "translated",
 ]
 
 T = TypeVar("T")
 Records = dict[TopicPartition, list[Any]]
 Offsets = Mapping[Place, int]
-
-# The settings that all clients share. kafka-python waits up to 30 s between attempts to reach a
-# broker; with 1 s a restarted broker is found soon.
-_CLIENT = {"reconnect_backoff_max_ms": 1_000}
 
 # After this time the coordinator ends a transaction whose producer went away.
 _TRANSACTION_MS = 10_000
@@ -59,69 +54,6 @@ READER = {
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
 }
-
-
-_OUT_OF_RANGE = (
-    kafka.errors.OffsetOutOfRangeError,
-    kafka.errors.NoOffsetForPartitionError,
-    kafka.errors.UnknownTopicOrPartitionError,
-    kafka.errors.LogTruncationError,
-)
-
-# Of the last two kafka-python says that they stay: the broker to ask is being restarted, or a topic
-# whose leader has just died has none for a moment.
-_PASSING = (
-    kafka.errors.RetriableError,
-    kafka.errors.UnknownBrokerIdError,
-    kafka.errors.BrokerNotAvailableError,
-)
-
-
-def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
-    """Make a client of `kind`; raises UnavailableError when no broker answers in `timeout` s."""
-    begun: list[Any] = []
-
-    def network(*args: Any, **kwargs: Any) -> Any:
-        begun.append(KafkaNetClient(*args, **kwargs))
-        return begun[-1]
-
-    try:
-        return kind(
-            bootstrap_servers=list(cluster.addresses),
-            bootstrap_timeout_ms=int(timeout * 1000),
-            kafka_client=network,
-            **_CLIENT,
-            **settings,
-            **cluster.security,
-        )
-    except BaseException as exc:
-        # kafka-python begins its thread before it connects, and leaves it running.
-        for client in begun:
-            client.close()
-        if isinstance(exc, kafka.errors.KafkaTimeoutError):
-            hint = "; a wrong password, certificate or protocol looks the same"
-            raise UnavailableError(
-                f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
-                f"address right{hint if cluster.security else ''}?"
-            ) from exc
-        if isinstance(exc, kafka.errors.KafkaError):
-            raise KafkaError(f"cannot connect to {cluster}: {exc}") from exc
-        raise
-
-
-@contextlib.contextmanager
-def translated(what: str, **where: Any) -> Iterator[None]:
-    """Turn kafka-python's errors inside into KafkaError, with `what` was being done.
-
-    What may pass by itself becomes UnavailableError.
-    """
-    try:
-        yield
-    except kafka.errors.KafkaError as exc:
-        cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
-        passes = isinstance(cause, _PASSING) and not isinstance(cause, _OUT_OF_RANGE)
-        kind = UnavailableError if passes else KafkaError
-        raise kind(f"{what}: {cause}", **where) from cause
 
 
 def _insist(ask: Callable[[], T], passing: type[Exception], seconds: float) -> T:
@@ -210,7 +142,7 @@ class TableReader:
             with translated(what, topic=self.topic):
                 yield
         except KafkaError as exc:
-            if isinstance(exc.__cause__, _OUT_OF_RANGE):
+            if isinstance(exc.__cause__, OUT_OF_RANGE):
                 raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
             raise
 
@@ -341,12 +273,12 @@ class Admin:
         return {topic["name"]: topic for topic in found if not topic["error_code"]}
 
     def configs(self, topic: str) -> dict[str, str]:
-        """The topic's configuration."""
+        """The topic's configuration, what it has by default too."""
         resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
         missing = kafka.errors.UnknownTopicOrPartitionError
 
         def ask() -> dict[str, Any]:
-            found = self._admin.describe_configs([resource])["topic"][topic]
+            found = self._admin.describe_configs([resource], config_filter="all")["topic"][topic]
             if not found:  # kafka-python returns nothing for a topic that the broker doesn't know
                 raise missing
             return found

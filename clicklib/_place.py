@@ -17,7 +17,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,21 +29,45 @@ from filelock import FileLock, Timeout
 from clicklib._guard import is_alive
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["Mark", "Place", "Record", "home", "jars_directory", "last_lines", "write_whole"]
+__all__ = [
+    "Mark",
+    "Place",
+    "Record",
+    "home",
+    "jars_directory",
+    "last_lines",
+    "named",
+    "write_whole",
+]
 
 
 def home() -> Path:
     """The directory of all state of the local Kafka: `CLICKLIB_HOME`, or the user's data."""
-    chosen = os.environ.get("CLICKLIB_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(platformdirs.user_data_dir("clicklib", appauthor=False))
+    chosen = named("CLICKLIB_HOME", os.environ)
+    return chosen or Path(platformdirs.user_data_dir("clicklib", appauthor=False))
 
 
 def jars_directory() -> Path:
     """Where Kafka's jars are: `CLICKLIB_JARS`, or `jars` in the home."""
-    chosen = os.environ.get("CLICKLIB_JARS")
-    return Path(chosen).expanduser().absolute() if chosen else home() / "jars"
+    return named("CLICKLIB_JARS", os.environ) or home() / "jars"
+
+
+def named(variable: str, environ: Mapping[str, str]) -> Path | None:
+    """The path that an environment variable names, or None where it is unset.
+
+    Raises LocalBrokerError for one that cannot be, there or not there.
+    """
+    text = environ.get(variable)
+    if not text:
+        return None
+    try:
+        path = Path(text).expanduser().absolute()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LocalBrokerError(f"{variable} names a path that cannot be used: {why}") from error
+    return path
 
 
 @dataclass(frozen=True)

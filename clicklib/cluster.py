@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ _VARIABLES = {
     "CLICKLIB_SSL_KEYFILE": "ssl_keyfile",
     "CLICKLIB_SSL_PASSWORD": "ssl_password",
 }
+# A name or an IPv4 address, or an IPv6 address in brackets; and a port.
+_ADDRESS = re.compile(r"(?:[^\s:@/\[\]]+|\[[0-9A-Fa-f:.]+(?:%\w+)?\])(?::([0-9]{1,5}))?")
+_SECRETS = ("sasl_plain_password", "ssl_password")
 _SETTINGS = frozenset(_VARIABLES.values()) | {"ssl_check_hostname", "ssl_context"}
 
 
@@ -31,7 +35,7 @@ class Cluster:
     `security` takes kafka-python's own names: `security_protocol`, `sasl_mechanism`,
     `sasl_plain_username`, `sasl_plain_password`, `ssl_cafile`, `ssl_certfile`, `ssl_keyfile`,
     `ssl_password`, `ssl_check_hostname`, `ssl_context`. Its values never appear in the repr.
-    Raises UsageError for no address or an unknown setting.
+    Raises UsageError for no address, for one that cannot be, and for an unknown setting.
     """
 
     addresses: tuple[str, ...]
@@ -41,6 +45,8 @@ class Cluster:
         if isinstance(self.addresses, str):
             object.__setattr__(self, "addresses", tuple(self.addresses.split(",")))
         addresses = tuple(address.strip() for address in self.addresses if address.strip())
+        for address in addresses:
+            _check(address)
         if not addresses:
             raise UsageError("no broker address given: name at least one as 'host:port'")
         unknown = set(self.security) - _SETTINGS
@@ -50,7 +56,8 @@ class Cluster:
                 f"known are {', '.join(sorted(_SETTINGS))}"
             )
         object.__setattr__(self, "addresses", addresses)
-        object.__setattr__(self, "security", dict(self.security))
+        secrets = {n: _Secret(v) for n, v in self.security.items() if n in _SECRETS and v}
+        object.__setattr__(self, "security", {**self.security, **secrets})
 
     def __hash__(self) -> int:
         return hash(self.addresses)
@@ -79,6 +86,26 @@ class Cluster:
             return None
         security = {name: environ[v] for v, name in _VARIABLES.items() if environ.get(v)}
         return cls(tuple(addresses.split(",")), security)
+
+
+class _Secret(str):
+    """Text whose repr tells nothing: kafka-python logs its settings, tracebacks may show them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
+def _check(address: str) -> None:
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not 0 < int(found[1] or 9092) < 65536:
+        # What stands before an '@' is perhaps a password.
+        shown = "one of them" if "@" in address else repr(address)
+        raise UsageError(
+            f"a broker address is 'host:port', and {shown} is not; user name and password are "
+            "settings of their own"
+        )
 
 
 Brokers = Cluster | str | Sequence[str]

@@ -20,7 +20,6 @@ from clicklib._jars import missing as missing_jars
 from clicklib._java import find_java
 from clicklib._node import is_free
 from clicklib._place import jars_directory
-from clicklib.cluster import Cluster
 from clicklib.errors import ClicklibError
 
 __all__ = [
@@ -113,8 +112,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     """Whether one of the addresses in CLICKLIB_BROKERS takes a connection."""
     shown = []
-    for address in Cluster(tuple(addresses.split(","))).addresses:
-        host, _, number = address.rpartition("@")[2].rpartition(":")
+    for address in addresses.split(","):
+        # What stands before an '@' is perhaps a password.
+        host, _, number = address.strip().rpartition("@")[2].rpartition(":")
         shown.append(f"{host}:{number}")
         try:
             socket.create_connection((host.strip("[]"), int(number)), timeout).close()

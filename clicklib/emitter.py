@@ -35,8 +35,8 @@ class Emitter:
     unacknowledged; `emit` then waits. `delivery_timeout` (seconds) is how long a message may stay
     unacknowledged before its future fails.
 
-    Raises UnavailableError when no broker answers within `connect_timeout` seconds, TopicError
-    when the topic is not there.
+    Raises UnavailableError when no broker answers within `connect_timeout` seconds, KafkaError when
+    it refuses the login, TopicError when the topic is not there.
     """
 
     def __init__(

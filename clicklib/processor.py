@@ -57,7 +57,7 @@ class Processor(Service):
 
     What may stop it: DataError for a message, DeliveryError for a row, StoreError for the local
     copy, TopicError for topics that are missing or don't fit together, UnavailableError when no
-    broker answers at the start.
+    broker answers at the start, KafkaError when it refuses the login.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class TopicManager:
     Safe to use from several processes at once: who comes second finds the topic there. A topic
     that differs from what is wanted is left as it is; `mismatch` says whether that is ignored,
     warned of, or refused with TopicError (`fail`). Raises UnavailableError when no broker answers
-    within `timeout` seconds.
+    within `timeout` seconds, KafkaError when it refuses the login.
     """
 
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:

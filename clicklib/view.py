@@ -55,7 +55,8 @@ class View(Service):
     for one that was deleted.
 
     What may stop it: TopicError when the table is not there, UnavailableError when no broker
-    answers at the start, StoreError for the local copy, an error of `on_update`.
+    answers at the start, KafkaError when it refuses the login, StoreError for the local copy, an
+    error of `on_update`.
     """
 
     def __init__(

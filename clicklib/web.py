@@ -18,6 +18,7 @@ import asyncio
 import base64
 import errno
 import hashlib
+import html
 import socket
 import threading
 from contextlib import suppress
@@ -35,6 +36,7 @@ __all__ = ["Endpoint"]
 LIST_ROWS = 1000
 LIST_BYTES = 4 * 2**20
 _HEADER_BYTES = 256 * 2**10  # a key of 64 KiB is three times as long when percent-encoded
+_PATIENCE = 60.0  # seconds for a whole header, and for a whole body
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _READABLE = frozenset({"running", "reconnecting"})
 
@@ -111,7 +113,8 @@ class Endpoint:
 
     def _repr_html_(self) -> str:
         state = "stopped" if self._thread is None else "listening"
-        return f'Endpoint <a href="{self.url}" target="_blank">{self.url}</a> {state}'
+        url = html.escape(self.url)
+        return f'Endpoint <a href="{url}" target="_blank">{url}</a> {state}'
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
@@ -124,7 +127,8 @@ class Endpoint:
             application,
             max_header_size=_HEADER_BYTES,
             max_body_size=64 * 2**10,  # room for a body that is answered with 405
-            idle_connection_timeout=60,
+            idle_connection_timeout=_PATIENCE,
+            body_timeout=_PATIENCE,
         )
         server.add_socket(listener)
         ready.set()

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
 from clicklib.errors import TopicError, UnavailableError, UsageError
 from clicklib.topics import TopicManager
+from tests.waiting import wait_until
 
 
 def config(cluster, topic, name):
@@ -54,6 +55,17 @@ def test_a_difference_is_refused_told_or_ignored(cluster, name, change, text, ca
             assert caplog.text == ""
             assert topics.ensure_stream(name, **change, mismatch="warn") == made
         assert "the topic differs" in caplog.text
+
+
+def test_what_another_left_at_its_default_is_compared_too(cluster, name):
+    admin = KafkaAdminClient(bootstrap_servers=list(cluster.addresses))
+    admin.create_topics([NewTopic(name, 3, 1)])
+    admin.close()
+    with TopicManager(cluster) as topics:
+        wait_until("it is there", lambda: topics.find(name))
+        topics.ensure_stream(name, 3, configs={"max.message.bytes": "1048588"})
+        with pytest.raises(TopicError, match=r"cleanup\.policy is delete, wanted compact"):
+            topics.ensure_table(name, 3)
 
 
 def test_a_stream_is_not_taken_for_a_table(cluster, name):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clicklib import Cluster
 from clicklib.errors import UsageError
@@ -63,11 +66,44 @@ def test_what_cannot_be_is_refused(words: str, make: Callable[[], Any]) -> None:
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["a:0", "a:65536", "a:x", "a:", ":1", "a:1:2", "::1", "[::1", "[]:1", "a b:1", "a/b:1", "a:-1"],
+)
+def test_what_is_no_address_is_refused_and_named(address: str) -> None:
+    with pytest.raises(UsageError, match="a broker address is 'host:port'") as raised:
+        Cluster(("good:1", address))
+    assert repr(address) in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["a", "a-b.c_d", "127.0.0.1:65535", "[::1]:1", "[f::%lo]:1"])
+def test_names_and_addresses_of_hosts_are_taken(address: str) -> None:
+    assert Cluster.of(address).addresses == (address,)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(UsageError, match="settings of their own") as raised:
+        Cluster.of("a:1,reader:hunter2@b:2")
+    assert "hunter2" not in str(raised.value)
+    assert "reader" not in str(raised.value)
+
+
+@given(st.one_of(st.text(), st.lists(st.text(max_size=8))))
+def test_any_text_is_a_cluster_or_a_usage_error(brokers: Any) -> None:
+    with contextlib.suppress(UsageError):
+        for address in Cluster.of(brokers).addresses:
+            assert address == address.strip() != ""
+
+
 def test_it_shows_no_secret() -> None:
-    cluster = Cluster(("a:1",), SECURITY)
-    for text in (repr(cluster), str(cluster), f"{cluster}", repr([cluster])):
-        assert "hunter2" not in text
+    cluster = Cluster(("a:1",), SECURITY | {"ssl_password": "hunter3"})
+    shown = [repr(cluster), str(cluster), f"{cluster}", repr([cluster])]
+    for text in shown:
         assert "reader" not in text
+    # Its settings are there to be looked at; their secrets are not.
+    for text in [*shown, repr(cluster.security), f"{cluster.security}", repr(vars(cluster))]:
+        assert "hunter" not in text
+    assert cluster.security["sasl_plain_password"] == "hunter2"
 
 
 def test_equal_settings_are_equal_clusters_and_can_be_keys() -> None:

@@ -276,6 +276,63 @@ def test_the_store_of_another_topic_is_dropped(
     expect_dropped(filled(tmp_path, identity), caplog, "another topic")
 
 
+def another_program_s(path: Path, **options: bool) -> None:
+    """A map of LMDB that is none of ours, with a name of ours in it."""
+    with lmdb.open(str(path), max_dbs=3) as env:
+        if options:
+            env.open_db(b"rows", **options)
+        with env.begin(write=True) as txn:
+            txn.put(b"meta", b"mine")
+
+
+def a_folder_for_its_data(path: Path) -> None:
+    (path / "data.mdb").mkdir(parents=True)
+    (path / "data.mdb" / "file").write_bytes(b"mine")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(another_program_s, id="another program's"),
+        pytest.param(lambda path: another_program_s(path, dupsort=True), id="other kind of rows"),
+        pytest.param(lambda path: another_program_s(path, integerkey=True), id="other kind of key"),
+        pytest.param(a_folder_for_its_data, id="folder"),
+        pytest.param(lambda path: (path / "data.mdb").symlink_to("data.mdb"), id="loop of links"),
+    ],
+)
+def test_what_another_left_there_is_dropped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path)
+    expect_dropped(tmp_path, caplog, "rebuilt")
+
+
+@pytest.mark.parametrize(
+    "lock", [b"", b"no lock", b"\xff" * 8192, None], ids=["empty", "short", "garbage", "gone"]
+)
+def test_the_lock_file_of_a_store_does_not_matter(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lock: bytes | None
+) -> None:
+    file = filled(tmp_path) / "lock.mdb"
+    file.unlink() if lock is None else file.write_bytes(lock)
+    store = LmdbStorage(tmp_path, "topic 0")
+    found = (len(store), store.position)
+    store.close()
+    assert found == ((0, None) if "dropped" in caplog.text else (2_000, 7))
+
+
+def test_bytes_behind_the_end_of_a_store_do_not_matter(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (filled(tmp_path) / "data.mdb").open("ab") as data:
+        data.write(os.urandom(5_000))
+    store = LmdbStorage(tmp_path, "topic 0")
+    store.write({b"new": b"x" * 9_000}, 8)
+    assert (len(store), store.get(b"new"), store.get(b"7")) == (2_001, b"x" * 9_000, b"x" * 100)
+    store.close()
+    assert not caplog.records
+
+
 def test_a_file_where_the_store_should_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(OSError, match="file"):

@@ -1,0 +1,173 @@
+"""A Kafka node that asks for passwords and certificates, and those that it knows."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.admin import UserScramCredentialUpsertion
+
+from clicklib import _guard, _jars, broker
+from clicklib._java import find_java
+from clicklib._node import Node, count_nodes
+from clicklib._ports import LOOPBACK, Ports
+from clicklib.cluster import Cluster
+from tests.waiting import wait_until
+
+USER, PASSWORD, KEY_PASSWORD = "reader", "hunter2-of-sasl", "hunter3-of-the-key"
+_ID = "clicklib-secure-test-1"
+_MARK = "-Dclicklib.test=secure"
+
+
+class Certificates:
+    """An authority, a server's certificate for the loopback address, and a client's, as PEM."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.authority, key = folder / "ca.pem", folder / "ca.key"
+        _openssl("req", "-x509", *_new_key(key), "-subj", "/CN=ca", "-out", self.authority)
+        self.server = self._sign("server", f"subjectAltName=IP:{LOOPBACK}")
+        self.client = self._sign("client", "extendedKeyUsage=clientAuth", KEY_PASSWORD)
+
+    @property
+    def client_key(self) -> Path:
+        """The client's private key, encrypted."""
+        return self.client.with_suffix(".key")
+
+    def _sign(self, name: str, extension: str, password: str | None = None) -> Path:
+        key, request = self._folder / f"{name}.key", self._folder / f"{name}.csr"
+        certificate, extensions = self._folder / f"{name}.pem", self._folder / f"{name}.ext"
+        extensions.write_text(extension)
+        _openssl("req", "-new", *_new_key(key, password), "-subj", f"/CN={name}", "-out", request)
+        authority = ("-CA", self.authority, "-CAkey", self.authority.with_suffix(".key"))
+        signed = ("-in", request, "-extfile", extensions, "-out", certificate)
+        _openssl("x509", "-req", *authority, "-CAcreateserial", *signed)
+        return certificate
+
+
+def _new_key(path: Path, password: str | None = None) -> tuple[object, ...]:
+    protection = ("-nodes",) if password is None else ("-passout", f"pass:{password}")
+    curve = ("-pkeyopt", "ec_paramgen_curve:prime256v1")
+    return ("-newkey", "ec", *curve, "-keyout", path, *protection)
+
+
+def _openssl(*arguments: object) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+class SecureKafka:
+    """The node: open to its own machine's administrator, and to others by password or by key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificates = Certificates(folder)
+        self._ports = Ports(5)
+        # Not near 9092: another test's endpoint may take 9095 while Kafka starts.
+        first = self._ports.choose(None, random.randrange(9_202, 11_002, 10))
+        self.node = Node(1, folder / "node", first, first + 1)
+        self._listeners = {
+            name: f"{LOOPBACK}:{first + offset}"
+            for offset, name in enumerate(("SASL_PLAINTEXT", "SSL", "SASL_SSL"), 2)
+        }
+        self.node.prepare([self.node], _ID)
+        with self.node.settings.open("a") as settings:  # of a name that comes twice the last counts
+            settings.writelines(f"{name}={value}\n" for name, value in self._settings().items())
+
+    def _settings(self) -> dict[str, object]:
+        files = self.certificates
+        pair = files.server.with_suffix(".both")
+        pair.write_text(files.server.with_suffix(".key").read_text() + files.server.read_text())
+        named = ",".join(f"{name}://{address}" for name, address in self._listeners.items())
+        plain = f"PLAINTEXT://{self.node.address}"
+        controller = f"CONTROLLER://{LOOPBACK}:{self.node.controller_port}"
+        protocols = [f"{name}:{name}" for name in ("PLAINTEXT", *self._listeners)]
+        login = "org.apache.kafka.common.security"
+        return {
+            "listeners": f"{plain},{named},{controller}",
+            "advertised.listeners": f"{plain},{named}",
+            "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+            **{
+                f"listener.name.{listener}.{mechanism}.sasl.jaas.config": f"{login}.{module};"
+                for listener in ("sasl_plaintext", "sasl_ssl")
+                for mechanism, module in (
+                    ("plain", f'plain.PlainLoginModule required user_{USER}="{PASSWORD}"'),
+                    ("scram-sha-256", "scram.ScramLoginModule required"),
+                    ("scram-sha-512", "scram.ScramLoginModule required"),
+                )
+            },
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": pair,
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": files.authority,
+            "listener.name.ssl.ssl.client.auth": "required",
+        }
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[SecureKafka]:
+        """Run it, with a guard that ends Java should the tests be killed."""
+        jars = [broker.fetch(progress=False) / jar.name for jar in _jars.pinned()]
+        mark = f"{_MARK}-{self.node.port}"
+        command = self.node.command(find_java(), jars, 1, mark)
+        with (
+            self.node.output.open("wb") as out,
+            _guarded(mark),
+            subprocess.Popen(command, cwd=self.node.directory, stdout=out, stderr=out) as java,
+        ):
+            try:
+                wait_until("Kafka answers", lambda: count_nodes(self.node.address, _ID), 60)
+                self._add_users()
+                yield self
+            finally:
+                _guard.end(_guard.find(mark), 10)
+                java.wait(10)
+                self._ports.release()
+
+    def _add_users(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self.node.address)
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            user = UserScramCredentialUpsertion(USER, mechanism, PASSWORD)
+            assert admin.alter_user_scram_credentials([user]) == {USER: None}
+        admin.close()
+
+    def address(self, protocol: str) -> str:
+        """Where it listens with this protocol."""
+        return self._listeners[protocol]
+
+    def cluster(self, protocol: str, **changes: str | None) -> Cluster:
+        """It, as one reaches it who has the right password and certificate but for `changes`.
+
+        None leaves a setting out.
+        """
+        files = self.certificates
+        security: dict[str, str | None] = {"security_protocol": protocol}
+        if "SASL" in protocol:
+            security |= {
+                "sasl_mechanism": "SCRAM-SHA-256",
+                "sasl_plain_username": USER,
+                "sasl_plain_password": PASSWORD,
+            }
+        if "SSL" in protocol:
+            security["ssl_cafile"] = str(files.authority)
+        if protocol == "SSL":
+            security |= {
+                "ssl_certfile": str(files.client),
+                "ssl_keyfile": str(files.client_key),
+                "ssl_password": KEY_PASSWORD,
+            }
+        chosen = {name: v for name, v in {**security, **changes}.items() if v is not None}
+        return Cluster((self.address(protocol),), chosen)
+
+
+@contextlib.contextmanager
+def _guarded(mark: str) -> Iterator[None]:
+    command = [sys.executable, _guard.__file__, mark, sys.executable, "-c", ""]
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        guard.communicate(_guard.FAREWELL)

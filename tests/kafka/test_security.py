@@ -1,0 +1,220 @@
+"""Kafka behind passwords and certificates: it works, it says no clearly, and nothing leaks."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from clicklib import Cluster, Emitter, Processor, View, broker, clicks
+from clicklib.codec import String
+from clicklib.errors import KafkaError, UnavailableError, UsageError
+from clicklib.topics import TopicManager
+from clicklib.web import Endpoint
+from tests.kafka.secure import KEY_PASSWORD, PASSWORD, SecureKafka
+from tests.waiting import wait_until
+
+# kafka-python leaves sockets open whose handshake failed.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+WRONG = "hunter4-which-is-wrong"
+SECRETS = (PASSWORD, KEY_PASSWORD, WRONG)
+TRIES = 2  # connections in which a client may learn that it is refused
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    if shutil.which("openssl") is None:
+        pytest.skip("certificates are made with the command openssl, which is not there")
+    with SecureKafka(tmp_path_factory.mktemp("secure")).running() as kafka:
+        yield kafka
+    gc.collect()
+
+
+def count_clicks(cluster: Cluster, name: str, guarantee: Any = "at_least_once") -> list[object]:
+    """A click from the emitter to the view; returns all that took part."""
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+        processor = Processor(cluster, graph, guarantee=guarantee, storage="memory")
+        view = View(cluster, graph.table, clicks.UserCodec(), storage="memory")
+        with (
+            processor.start().wait_running(),
+            view.start().wait_running(),
+            Emitter(cluster, f"{name}-clicks", String()) as emitter,
+        ):
+            emitter.emit_sync("user-3", "now")
+            wait_until("it is counted", lambda: view.get("user-3") == clicks.User(1))
+    return [topics, processor, view, emitter, processor.stats(), view.stats(), graph]
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@pytest.mark.parametrize(
+    ("protocol", "changes"),
+    [
+        ("SASL_PLAINTEXT", {}),
+        ("SASL_SSL", {"sasl_mechanism": "SCRAM-SHA-512"}),
+        ("SSL", {}),
+    ],
+)
+def test_a_click_is_counted_behind_passwords_and_certificates(
+    secure, name, protocol, changes, guarantee
+):
+    count_clicks(secure.cluster(protocol, **changes), name, guarantee)
+
+
+def shown(error: BaseException) -> str:
+    """Its traceback as the most talkative tools print it, with all variables but the test's."""
+    assert error.__traceback__ is not None
+    below = error.with_traceback(error.__traceback__.tb_next)
+    return "".join(traceback.TracebackException.from_exception(below, capture_locals=True).format())
+
+
+REFUSED = [
+    ("SASL_PLAINTEXT", {"sasl_plain_password": WRONG}),
+    ("SASL_PLAINTEXT", {"sasl_plain_username": "nobody"}),
+    ("SASL_PLAINTEXT", {"sasl_plain_password": WRONG, "sasl_mechanism": "PLAIN"}),
+    ("SASL_SSL", {"sasl_plain_password": WRONG}),
+    ("SASL_SSL", {"ssl_cafile": None}),
+    ("SSL", {"ssl_cafile": None}),
+    ("SSL", {"ssl_certfile": None, "ssl_keyfile": None}),
+]
+
+
+def run_emitter(cluster: Cluster) -> None:
+    Emitter(cluster, "clicks", String())
+
+
+def run_processor(cluster: Cluster) -> None:
+    Processor(cluster, clicks.graph(clicks.count), storage="memory").run()
+
+
+def run_view(cluster: Cluster) -> None:
+    View(cluster, "table", String(), storage="memory").run()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "changes", "run"),
+    [
+        *((*case, TopicManager) for case in REFUSED),
+        *((*case, run) for case in REFUSED[::3] for run in (run_emitter, run_processor, run_view)),
+    ],
+)
+def test_a_refused_login_is_one_error_that_names_its_causes_without_more_tries(
+    secure, protocol, changes, run: Callable[[Cluster], object], caplog
+):
+    before = set(threading.enumerate())
+    with caplog.at_level(logging.DEBUG), pytest.raises(KafkaError) as caught:
+        run(secure.cluster(protocol, **changes))
+    assert not isinstance(caught.value, UnavailableError), "it waited for a broker that is there"
+    message = str(caught.value)
+    assert f"cannot log in at {secure.address(protocol)}" in message
+    for cause in ("user name", "password", "certificate", "security_protocol"):
+        assert cause in message
+    tries = [r for r in caplog.records if r.getMessage().startswith("Initializing connection")]
+    assert 1 <= len(tries) <= TRIES
+    ours = [record for record in caplog.records if record.name == "clicklib"]
+    assert len([record for record in ours if record.levelno >= logging.WARNING]) <= 1
+    for secret in SECRETS:
+        assert secret not in caplog.text + shown(caught.value)
+    wait_until("no thread is left", lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "address"), [("SASL_SSL", "SASL_PLAINTEXT"), (None, "SSL"), (None, "SASL_SSL")]
+)
+def test_the_wrong_protocol_is_told_within_the_time_allowed(secure, protocol, address):
+    security = dict(secure.cluster(protocol).security) if protocol else {}
+    with pytest.raises(UnavailableError, match=r"within 0\.5 s.*security_protocol is wrong"):
+        TopicManager(Cluster((secure.address(address),), security), timeout=0.5)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ssl_password": WRONG}, {"ssl_password": None}, {"ssl_keyfile": None}]
+)
+def test_a_key_that_cannot_be_read_is_told_and_nobody_is_asked_for_its_password(secure, changes):
+    with pytest.raises(UsageError, match="ssl_certfile, ssl_keyfile and ssl_password cannot"):
+        TopicManager(secure.cluster("SSL", **changes))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "changes"), [("SASL_PLAINTEXT", {"sasl_mechanism": "PLAIN"}), ("SSL", {})]
+)
+def test_no_secret_is_logged_or_shown_by_what_works(secure, name, protocol, changes, caplog):
+    cluster = secure.cluster(protocol, **changes)
+    with caplog.at_level(logging.DEBUG):
+        things = [cluster, *count_clicks(cluster, name)]
+    texts = [str(thing) + repr(thing) for thing in things]
+    texts += [thing._repr_html_() for thing in things if hasattr(thing, "_repr_html_")]
+    assert "kafka" in caplog.text
+    for secret in SECRETS:
+        assert secret not in caplog.text + "".join(texts)
+
+
+def environment(cluster: Cluster) -> dict[str, str]:
+    names = {
+        "sasl_plain_username": "SASL_USERNAME",
+        "sasl_plain_password": "SASL_PASSWORD",
+    }
+    security = {names.get(n, n.upper()): str(value) for n, value in cluster.security.items()}
+    return {
+        "CLICKLIB_BROKERS": str(cluster),
+        **{f"CLICKLIB_{name}": value for name, value in security.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "code"),
+    [
+        (["-v", "emit", "--count", "2", "--topic", "cli-clicks"], {}, 0),
+        (["-v", "emit", "--count", "2"], {"sasl_plain_password": WRONG}, 1),
+        (["emit", "--count", "2"], {"sasl_plain_password": WRONG}, 1),
+        (["doctor"], {}, 0),
+    ],
+    ids=["works", "refused, all shown", "refused", "doctor"],
+)
+def test_the_command_line_takes_the_login_from_the_environment_and_shows_no_secret(
+    secure, arguments, changes, code
+):
+    cluster = secure.cluster("SASL_SSL", sasl_mechanism="PLAIN", **changes)
+    done = subprocess.run(
+        [sys.executable, "-m", "clicklib", *arguments],
+        env={**os.environ, **environment(cluster)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    for secret in SECRETS:
+        assert secret not in done.stdout + done.stderr
+    if arguments[0] == "emit":
+        assert len(done.stderr.splitlines()) == 1
+        assert "cannot log in" in done.stderr
+
+
+def listening(pid: int) -> set[str]:
+    connections = psutil.Process(pid).net_connections("inet")
+    return {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+
+
+def test_kafka_and_the_endpoint_listen_on_the_loopback_address_only(cluster):
+    kept = next(status for status in broker.status() if status.running)
+    loopback = {"127.0.0.1", "::ffff:127.0.0.1"}
+    for pid in kept.java:
+        assert set() < listening(pid) <= loopback
+    for process in [psutil.Process(kept.keeper), *psutil.Process(kept.keeper).children()]:
+        assert listening(process.pid) <= loopback
+    before = listening(os.getpid())
+    with Endpoint(View(cluster, "table", String()), port=0):
+        assert listening(os.getpid()) - before <= {"127.0.0.1"}
+        assert "127.0.0.1" in listening(os.getpid())
