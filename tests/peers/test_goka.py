@@ -166,58 +166,58 @@ def shares(groups: Groups, group: str) -> dict[str, list[int]]:
     }
 
 
+def wait_for_shares(groups: Groups, graph: Graph, view: View, wanted: dict[str, list[int]]) -> None:
+    """Wait until the partitions are shared so, and new clicks of each of 50 users are counted."""
+    wait_until(
+        f"the partitions are {wanted}", lambda: shares(groups, graph.group) == wanted, timeout=40
+    )
+    before = counts(view)
+    wait_until(
+        "all partitions go on",
+        lambda: len(now := counts(view)) == 50 and all(now[u] > before.get(u, 0) for u in now),
+        timeout=40,
+    )
+
+
+@pytest.fixture
+def view(cluster, graph):
+    """A running view of the table, which it makes."""
+    with TopicManager(cluster) as topics:
+        topics.ensure_table(graph.table)
+    with View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view:
+        yield view.wait_running()
+
+
 @pytest.mark.parametrize("way", ["stop", "kill"])
 def test_they_share_a_group_and_take_over_from_each_other(
-    goka, cluster, groups, graph, topic, run, state, tmp_path, way
+    goka, cluster, groups, graph, topic, view, run, state, tmp_path, way
 ):
     everything = list(range(10))
     both = {"goka": everything[:5], "clicklib": everything[5:]}  # sorted by the members' ids
     emitter = goka.start("emitter", "-topic", topic, "-users", 50, "-rate", 200)
-
-    def join_goka():
-        return goka.start("processor", *over(graph), "-storage", tmp_path / "goka")
-
-    def wait_for_shares(wanted):
-        """Wait until the partitions are shared so, and every user's new clicks are counted."""
-        wait_until(
-            f"the partitions are {wanted}",
-            lambda: shares(groups, graph.group) == wanted,
-            timeout=40,
-        )
-        before = counts(view)
-        wait_until(
-            "all partitions go on",
-            lambda: len(now := counts(view)) == 50 and all(now[u] > before.get(u, 0) for u in now),
-            timeout=40,
-        )
-
-    with TopicManager(cluster) as topics:
-        topics.ensure_table(graph.table)
-    with View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view:
-        view.wait_running()
-        peer = join_goka()
-        wait_for_shares({"goka": everything})
-        ours = run(
-            *("process", "--quiet", "--brokers", str(cluster), "--topic", topic),
-            *("--group", graph.group, "--state-dir", str(state)),
-        )
-        wait_for_shares(both)  # Goka was there first
-        assert peer.partitions == both["goka"]
-        getattr(peer, way)()
-        wait_for_shares({"clicklib": everything})
-        peer = join_goka()
-        wait_for_shares(both)  # clicklib was there first
-        assert peer.partitions == both["goka"]
-        getattr(ours, way)()
-        wait_for_shares({"goka": everything})
-        wanted = clicks_of(emitter.stop()["emitted"], users=50)
-        if way == "stop":
-            wait_for_counts(view, wanted)
-        else:
-            wait_until("none is lost", lambda: not wanted - Counter(counts(view)), timeout=30)
-            wait_until_counted(groups, graph)
-            # Repeated is what was not committed; a group that began anew would repeat everything.
-            assert sum(counts(view).values()) < 1.5 * sum(wanted.values())
+    theirs = goka.start("processor", *over(graph), "-storage", tmp_path / "goka")
+    wait_for_shares(groups, graph, view, {"goka": everything})
+    ours = run(
+        *("process", "--quiet", "--brokers", str(cluster), "--topic", topic),
+        *("--group", graph.group, "--state-dir", str(state)),
+    )
+    wait_for_shares(groups, graph, view, both)  # Goka was there first
+    assert theirs.partitions == both["goka"]
+    getattr(theirs, way)()
+    wait_for_shares(groups, graph, view, {"clicklib": everything})
+    theirs = goka.start("processor", *over(graph), "-storage", tmp_path / "goka")
+    wait_for_shares(groups, graph, view, both)  # clicklib was there first
+    assert theirs.partitions == both["goka"]
+    getattr(ours, way)()
+    wait_for_shares(groups, graph, view, {"goka": everything})
+    wanted = clicks_of(emitter.stop()["emitted"], users=50)
+    if way == "stop":
+        wait_for_counts(view, wanted)
+    else:
+        wait_until("none is lost", lambda: not wanted - Counter(counts(view)), timeout=30)
+        wait_until_counted(groups, graph)
+        # Repeated is what was not committed; a group that began anew would repeat everything.
+        assert sum(counts(view).values()) < 1.5 * sum(wanted.values())
 
 
 # Keys, and values that do not fit.
