@@ -109,7 +109,7 @@ class SecureKafka:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[SecureKafka]:
-        """Run it, with a guard that ends Java should the tests be killed."""
+        """Run it, with a guard that ends Java should the tests be killed. Its data stay."""
         jars = [broker.fetch(progress=False) / jar.name for jar in _jars.pinned()]
         mark = f"{_MARK}-{self.node.port}"
         command = self.node.command(find_java(), jars, 1, mark)
@@ -120,17 +120,16 @@ class SecureKafka:
         ):
             try:
                 wait_until("Kafka answers", lambda: count_nodes(self.node.address, _ID), 60)
-                self._add_users()
                 yield self
             finally:
                 _guard.end(_guard.find(mark), 10)
                 java.wait(10)
-                self._ports.release()
 
-    def _add_users(self) -> None:
+    def let_in(self, password: str) -> None:
+        """Give the user of SCRAM this password, at once and for ever."""
         admin = KafkaAdminClient(bootstrap_servers=self.node.address)
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-            user = UserScramCredentialUpsertion(USER, mechanism, PASSWORD)
+            user = UserScramCredentialUpsertion(USER, mechanism, password)
             assert admin.alter_user_scram_credentials([user]) == {USER: None}
         admin.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -37,6 +38,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     if shutil.which("openssl") is None:
         pytest.skip("certificates are made with the command openssl, which is not there")
     with SecureKafka(tmp_path_factory.mktemp("secure")).running() as kafka:
+        kafka.let_in(PASSWORD)
         yield kafka
     gc.collect()
 
@@ -159,6 +161,32 @@ def test_no_secret_is_logged_or_shown_by_what_works(secure, name, protocol, chan
     assert "kafka" in caplog.text
     for secret in SECRETS:
         assert secret not in caplog.text + "".join(texts)
+
+
+def test_a_restart_is_survived_and_a_login_that_was_taken_back_is_one_error(tmp_path, name):
+    kafka = SecureKafka(tmp_path)
+    cluster = kafka.cluster("SASL_SSL")
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    with contextlib.ExitStack() as stack:
+        with kafka.running():
+            kafka.let_in(PASSWORD)
+            with TopicManager(cluster) as topics:
+                topics.ensure_stream(f"{name}-clicks", 2)
+            processor = stack.enter_context(Processor(cluster, graph, storage="memory").start())
+            view = View(cluster, graph.table, clicks.UserCodec(), storage="memory").start()
+            stack.enter_context(view)
+            processor.wait_running()
+            view.wait_running()
+        with kafka.running():
+            with Emitter(cluster, f"{name}-clicks", String()) as emitter:
+                emitter.emit_sync("user-3", "now")
+            wait_until("it goes on", lambda: view.get("user-3") == clicks.User(1), timeout=40)
+            kafka.let_in("another")
+        with kafka.running():
+            for service in (processor, view):
+                with pytest.raises(KafkaError, match="SaslAuthenticationFailedError") as caught:
+                    service.wait(40)
+                assert PASSWORD not in shown(caught.value)
 
 
 def environment(cluster: Cluster) -> dict[str, str]:

@@ -95,12 +95,13 @@ def test_clients_that_never_end_a_request_hold_nobody_up_and_are_cut_off(
         check(endpoint)
 
 
-def test_a_client_that_only_listens_any_more_is_answered_or_let_go(endpoint: Endpoint) -> None:
-    """Tornado takes the end of what a client sends for its end, where it sees it in time."""
-    with connect(endpoint) as client:
-        client.sendall(GOOD)
-        client.shutdown(socket.SHUT_WR)
-        assert rest(client)[-3:] in (b"153", b"")
+def test_clients_that_only_listen_any_more_are_let_go(endpoint: Endpoint) -> None:
+    """Tornado takes half an end for the whole, be it before or after its answer."""
+    for _ in range(20):
+        with connect(endpoint) as client:
+            client.sendall(GOOD)
+            client.shutdown(socket.SHUT_WR)
+            assert rest(client)[:15] in (b"HTTP/1.1 200 OK", b"")
     check(endpoint)
 
 
@@ -161,7 +162,7 @@ pieces = [b"/", b"?", b"key=", b"prefix=", b"limit=", b"&", b"%", b"9", b"=", b"
 targets = st.one_of(st.binary(max_size=30), st.lists(st.sampled_from(pieces)).map(b"".join))
 headers = st.lists(
     st.tuples(
-        st.sampled_from([b"Host", b"Connection", b"Content-Length", b"Transfer-Encoding"]),
+        st.sampled_from([b"Host", b"X-Any", b"Content-Length", b"Transfer-Encoding"]),
         st.sampled_from([b"localhost", b"close", b"chunked", b"-1", b"\0"]),
     )
 )
@@ -176,8 +177,12 @@ def test_any_request_is_answered_or_refused_and_nothing_breaks(
     lines += [b"%s: %s" % header for header in headers]
     with connect(endpoint) as client:
         client.sendall(b"\r\n".join([*lines, b"Connection: close", b"", b""]))
-        client.shutdown(socket.SHUT_WR)
+        has_body = any(name in (b"Content-Length", b"Transfer-Encoding") for name, _ in headers)
+        if has_body:  # which is not sent
+            client.shutdown(socket.SHUT_WR)
         answer = rest(client)
+    if not answer:  # an answer, or an end where there is no request
+        assert has_body or not method.isalpha() or b"\n" in target
     assert not answer or answer[9:12] in (b"200", b"400", b"403", b"404", b"405", b"413")
     assert b"Traceback" not in answer
 
