@@ -2,10 +2,8 @@
 () => {
     const blank = [];
     const cells = jupyterapp.shell.currentWidget.content.widgets;
-    const seen = (node, each) => {
-        const found = [...node.querySelectorAll(each)];
-        return found.length && found.every(one => one.getBoundingClientRect().height > 10);
-    };
+    const seen = (node, each) =>
+        [...node.querySelectorAll(each)].some(one => one.getBoundingClientRect().height > 10);
     for (const cell of cells) {
         const say = what => blank.push(`${cell.model.id}: ${what}`);
         if (cell.model.type === "markdown") {

@@ -38,6 +38,13 @@ _OUTPUTS = """() => {
     }));
 }"""
 _BLANK = (Path(__file__).parent / "blank.js").read_text("utf-8")
+_RENDER = """() => {
+    for (const cell of jupyterapp.shell.currentWidget.content.widgets) {
+        if (cell.model.type !== "markdown") continue;
+        cell.rendered = false;
+        cell.rendered = true;
+    }
+}"""
 # Where the last cell ends when the first one is at the top.
 _LENGTH = """() => {
     const cells = document.querySelectorAll(".jp-Notebook:not(.lm-mod-hidden) .jp-Cell");
@@ -51,18 +58,18 @@ class Notebook:
 
     def __init__(self, page: Page, lab: Lab) -> None:
         self.page, self._lab = page, lab
-        self._errors: list[str] = []
+        self._complaints: list[str] = []
         self._strangers: list[str] = []
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self._errors.append(str(error)))
+        page.on("pageerror", lambda error: self._complaints.append(str(error)))
         page.on("request", self._request)
 
     def assert_clean(self) -> None:
         """Nothing was noted since the last time that this was asked."""
-        errors, self._errors = self._errors, []
+        complaints, self._complaints = self._complaints, []
         strangers, self._strangers = self._strangers, []
-        assert errors == []
-        assert strangers == []
+        assert not complaints, complaints
+        assert not strangers, strangers
 
     def open(self, name: str) -> None:
         self.page.set_viewport_size(_WINDOW)
@@ -95,13 +102,14 @@ class Notebook:
         cells: list[dict[str, Any]] = self.page.evaluate(_OUTPUTS)
         return cells
 
-    def failed(self) -> list[str]:
-        """The ids of the cells that ended with an error."""
-        return [
-            cell["id"]
+    def errors(self) -> dict[str, str]:
+        """The errors that cells ended with, by the cell's id."""
+        return {
+            cell["id"]: f"{output['ename']}: {output['evalue']}"
             for cell in self.code()
-            if any(output["output_type"] == "error" for output in cell["outputs"])
-        ]
+            for output in cell["outputs"]
+            if output["output_type"] == "error"
+        }
 
     def unfold(self) -> None:
         """Make the window as high as the notebook: what is out of sight is not drawn."""
@@ -126,8 +134,8 @@ class Notebook:
                     const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
                     const future = kernel.requestExecute({ code, store_history: false });
                     let text = "";
-                    future.onIOPub = (message) => {
-                        text += message.content.text || message.content.evalue || "";
+                    future.onIOPub = ({ content }) => {
+                        if (content.name !== "stderr") text += content.text || content.evalue || "";
                     };
                     await future.done;
                     return text.trim();
@@ -150,12 +158,14 @@ class Notebook:
         self.page.evaluate("() => jupyterapp.shell.currentWidget?.sessionContext?.shutdown()")
 
     def theme(self, name: str) -> None:
+        """Change JupyterLab's theme; diagrams are drawn anew, as they are in an opened notebook."""
         self.page.evaluate(
             "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", name
         )
         self.page.wait_for_function(
             "(name) => document.body.dataset.jpThemeName === name", arg=name
         )
+        self.page.evaluate(_RENDER)
 
     def photograph(self, folder: Path, name: str) -> None:
         """All of the unfolded notebook in both themes, in pages."""
@@ -173,7 +183,7 @@ class Notebook:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._errors.append(f"{message.text} ({message.location.get('url')})")
+            self._complaints.append(f"{message.text} ({message.location.get('url')})")
 
     def _request(self, request: Request) -> None:
         place = urlsplit(request.url)

@@ -35,6 +35,7 @@ def opened(reader: Notebook, lab: Lab) -> Iterator[Notebook]:
     """The notebook, run up to the cell that stops everything."""
     reader.open(lab.copy(NAME))
     reader.run_above(LAST)
+    assert reader.errors() == {}
     yield reader
     reader.end()
 
@@ -208,6 +209,8 @@ def test_a_small_window_holds_all_of_it_in_both_themes(dashboard: Notebook, pict
             page.screenshot(path=pictures / f"{name}.png")
             assert_inside(board)
     dashboard.theme(THEMES[0])
+    # plotly's widget complains in the console of what comes for a plot whose cell is run again.
+    dashboard.ask("dashboard.close()")
 
 
 def assert_inside(board: Locator) -> None:
@@ -226,8 +229,9 @@ def test_after_a_restart_of_the_kernel_all_runs_again(dashboard: Notebook) -> No
     for _ in range(2):
         dashboard.restart()
         dashboard.run_above(LAST)
+        assert dashboard.errors() == {}
         before += 1  # the notebook's own click
-        expect(picture(dashboard, "Owners of the partitions: A 0-9;")).to_be_visible(timeout=60_000)
+        wait_ready(dashboard)
         wait_total(dashboard, before, 10_000)
         dashboard.page.get_by_role("button", name="user-3").first.click()
         before += 1
@@ -243,4 +247,4 @@ def test_all_of_it_is_drawn_and_the_last_cell_stops_everything(
     dashboard.run(LAST)
     expect(dashboard.page.locator(".clicklib")).to_have_count(0)
     assert [cell["id"] for cell in dashboard.code() if not cell["ran"]] == []
-    assert dashboard.failed() == []
+    assert dashboard.errors() == {}

@@ -31,14 +31,17 @@ def test_a_notebook_runs_and_all_of_it_is_drawn(
     notebook: Notebook, lab: Lab, pictures: Path, name: str
 ) -> None:
     book = read(name)
+    fails = {cell.id for cell in tagged(book, RAISES)}
     last = code(book)[-1].id  # it closes the widgets, so they are looked at before it runs
     notebook.open(lab.copy(name))
     notebook.run_above(last, timeout=SLOW.get(name, LIMIT))
+    errors = notebook.errors()
+    assert {cell: error for cell, error in errors.items() if cell not in fails} == {}
+    assert set(errors) == fails
     notebook.unfold()
     notebook.assert_drawn()
     notebook.photograph(pictures, name)
     notebook.run(last)
-    fails = [cell.id for cell in tagged(book, RAISES)]
-    assert notebook.failed() == fails
+    assert set(notebook.errors()) == fails
     assert [cell["id"] for cell in notebook.code() if not cell["ran"]] == []
     assert {cell: text for cell, text in whispered(notebook).items() if cell not in fails} == {}
