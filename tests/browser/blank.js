@@ -19,7 +19,7 @@
             const plot = kinds.some(kind => kind.includes("plotly"));
             if (plot && !seen(cell.node, ".js-plotly-plot .main-svg")) say("no plot");
             const widget = kinds.some(kind => kind.includes("widget-view"));
-            if (widget && !seen(cell.node, ".jupyter-widgets")) say("no widget");
+            if (widget && !seen(cell.node, ".jupyter-widgets, .clicklib")) say("no widget");
         }
         for (const widget of cell.node.querySelectorAll(".clicklib")) {
             const drawn = widget.innerText.trim() || widget.querySelector("svg > *");

@@ -20,13 +20,17 @@ _IDLE = (
     "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
     " === 'idle'"
 )
-# A command answers when all the cells that it runs have ended.
+# A command answers when its cells have ended, or at the first that ends with an error, although
+# the kernel goes on where the cell was tagged so. What is asked afterwards is answered at the end.
 _BEGIN = """([command, cell]) => {
     const content = jupyterapp.shell.currentWidget.content;
     if (cell) content.activeCellIndex = content.widgets.findIndex(w => w.model.id === cell);
     if (content.activeCellIndex < 0) throw new Error(`no cell ${cell}`);
+    const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
     window.ended = false;
-    jupyterapp.commands.execute(command).finally(() => { window.ended = true; });
+    jupyterapp.commands.execute(command)
+        .finally(() => kernel.requestExecute({ code: "", silent: true }).done)
+        .finally(() => { window.ended = true; });
 }"""
 _OUTPUTS = """() => {
     const cells = jupyterapp.shell.currentWidget.content.widgets;
@@ -158,20 +162,20 @@ class Notebook:
         self.page.evaluate("() => jupyterapp.shell.currentWidget?.sessionContext?.shutdown()")
 
     def theme(self, name: str) -> None:
-        """Change JupyterLab's theme; diagrams are drawn anew, as they are in an opened notebook."""
         self.page.evaluate(
             "(theme) => jupyterapp.commands.execute('apputils:change-theme', { theme })", name
         )
         self.page.wait_for_function(
             "(name) => document.body.dataset.jpThemeName === name", arg=name
         )
-        self.page.evaluate(_RENDER)
 
     def photograph(self, folder: Path, name: str) -> None:
         """All of the unfolded notebook in both themes, in pages."""
         for theme in reversed(THEMES):
             self.theme(theme)
-            self.page.wait_for_timeout(500)  # plots follow the theme a moment later
+            self.page.wait_for_timeout(500)  # plots and diagrams follow the theme a moment later,
+            self.page.evaluate(_RENDER)  # diagrams only when they are drawn anew
+            self.page.wait_for_timeout(500)
             for number, top in enumerate(range(0, self._length(), _PAGE), start=1):
                 self.page.screenshot(
                     path=folder / f"{name}-{theme.split()[1].lower()}-{number}.png",
