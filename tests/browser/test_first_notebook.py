@@ -101,6 +101,44 @@ def test_automatic_clicks_begin_and_end(dashboard: Notebook) -> None:
     assert total(dashboard) == after
 
 
+def test_a_small_window_holds_all_of_it_in_both_themes(dashboard: Notebook, pictures: Path) -> None:
+    page = dashboard.page
+    before = total(dashboard)
+    page.get_by_role("button", name="Click everyone").click()
+    wait_total(dashboard, before + 10)
+    dashboard.ask("dashboard.pad.start(40)")
+    board = page.locator(".clicklib-dashboard")
+    board.evaluate("each => each.scrollIntoView()")
+    for theme in THEMES:
+        dashboard.theme(theme)
+        for tab in ("Table", "Log of clicks", "Log of table", "History"):
+            page.get_by_role("tab", name=tab, exact=True).click()
+            if tab == "History":
+                plot = page.locator(".js-plotly-plot .main-svg").first
+                expect(plot).to_be_visible(timeout=60_000)
+            elif tab == "Table":
+                page.get_by_role("row").get_by_role("button", name="user-7").click()
+                expect(page.get_by_text("last offset")).to_be_visible()
+            page.wait_for_timeout(2_000)  # a picture with something to see in it
+            name = f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-")
+            page.screenshot(path=pictures / f"{name}.png")
+            assert_inside(board)
+    dashboard.theme(THEMES[0])
+    # plotly's widget complains in the console of what comes for a plot whose cell is run again.
+    dashboard.ask("dashboard.close()")
+
+
+def assert_inside(board: Locator) -> None:
+    """The dashboard fits below JupyterLab's bars, and no picture is wider than it."""
+    box = board.bounding_box()
+    assert box is not None
+    assert box["height"] <= 600
+    for each in board.locator(".clicklib, .js-plotly-plot").all():
+        part = each.bounding_box()
+        if part is not None:
+            assert part["x"] + part["width"] <= box["x"] + box["width"] + 1
+
+
 def test_a_stopped_a_new_and_a_failed_processor_are_seen(
     dashboard: Notebook, pictures: Path
 ) -> None:
@@ -184,44 +222,6 @@ def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
     assert "watches" not in left
     dashboard.run("dashboard")
     wait_ready(dashboard)
-
-
-def test_a_small_window_holds_all_of_it_in_both_themes(dashboard: Notebook, pictures: Path) -> None:
-    page = dashboard.page
-    before = total(dashboard)
-    page.get_by_role("button", name="Click everyone").click()
-    wait_total(dashboard, before + 10)
-    dashboard.ask("dashboard.pad.start(40)")
-    board = page.locator(".clicklib-dashboard")
-    board.evaluate("each => each.scrollIntoView()")
-    for theme in THEMES:
-        dashboard.theme(theme)
-        for tab in ("Table", "Log of clicks", "Log of table", "History"):
-            page.get_by_role("tab", name=tab, exact=True).click()
-            if tab == "History":
-                plot = page.locator(".js-plotly-plot .main-svg").first
-                expect(plot).to_be_visible(timeout=60_000)
-            elif tab == "Table":
-                page.get_by_role("row").get_by_role("button", name="user-7").click()
-                expect(page.get_by_text("last offset")).to_be_visible()
-            page.wait_for_timeout(2_000)  # a picture with something to see in it
-            name = f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-")
-            page.screenshot(path=pictures / f"{name}.png")
-            assert_inside(board)
-    dashboard.theme(THEMES[0])
-    # plotly's widget complains in the console of what comes for a plot whose cell is run again.
-    dashboard.ask("dashboard.close()")
-
-
-def assert_inside(board: Locator) -> None:
-    """The dashboard fits below JupyterLab's bars, and no picture is wider than it."""
-    box = board.bounding_box()
-    assert box is not None
-    assert box["height"] <= 600
-    for each in board.locator(".clicklib, .js-plotly-plot").all():
-        part = each.bounding_box()
-        if part is not None:
-            assert part["x"] + part["width"] <= box["x"] + box["width"] + 1
 
 
 def test_after_a_restart_of_the_kernel_all_runs_again(dashboard: Notebook) -> None:
