@@ -70,10 +70,14 @@ class Notebook:
 
     def assert_clean(self) -> None:
         """Nothing was noted since the last time that this was asked."""
-        complaints, self._complaints = self._complaints, []
-        strangers, self._strangers = self._strangers, []
+        complaints, strangers = self._complaints, self._strangers
+        self.forget()
         assert not complaints, complaints
         assert not strangers, strangers
+
+    def forget(self) -> None:
+        """Drop what was noted."""
+        self._complaints, self._strangers = [], []
 
     def open(self, name: str) -> None:
         self.page.set_viewport_size(_WINDOW)
