@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint format bench soak clean kafka browser peers
+.PHONY: help lab demo test lint format bench soak pictures clean kafka browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -20,7 +20,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 lab: $(READY) ## open the first notebook in JupyterLab
 	@$(PY) -c 'import webbrowser; webbrowser.get()' 2>/dev/null || \
@@ -53,6 +53,11 @@ bench: $(READY) ## measure, one script after the other
 
 soak: $(READY) ## run it under random faults for SOAK_MINUTES (10), every click accounted for
 	@$(PY) -m tests.soak --minutes $(or $(SOAK_MINUTES),10) $(ARGS)
+
+pictures: $(READY) browser ## remake the README's picture, and take those of all notebooks
+	CLICKLIB_SCREENSHOTS=build/pictures $(PY) -m pytest tests/browser $(ARGS)
+	cp build/pictures/dashboard-light-table.png docs/dashboard.png
+	@echo "docs/dashboard.png is new. The other screenshots are in $(CURDIR)/build/pictures."
 
 clean: ## delete .venv and what was built; Kafka's data stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

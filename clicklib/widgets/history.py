@@ -181,7 +181,7 @@ def _figure(height: int) -> Any:
             insidetextanchor="middle",
             constraintext="none",
             textangle=0,
-            textfont={"size": 10},
+            textfont={"size": 10 if height > 320 else 8},  # no higher than the bars
             width=0.9,
             showlegend=False,
             hovertemplate="partition %{y}: %{text}<extra></extra>",

@@ -7,9 +7,10 @@ function open(el) {
 
   function entry(list, each) {
     if (each.hole) {
-      const what = `${each.hole} from offset ${each.offset} on`;
+      const what = `${each.hole} from offset ${each.offset} on${each.open ? ", maybe more before" : ""}`;
       const item = node(list, "li", { class: "hole", title: `no record any more: ${what}` });
-      node(item, "small", {}, each.hole === 1 ? "hole" : `${number(each.hole)} holes`);
+      const count = number(each.hole) + (each.open ? "+" : "");
+      node(item, "small", {}, count === "1" ? "hole" : `${count} holes`);
       return;
     }
     const dead = each.value === null;

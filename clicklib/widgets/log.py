@@ -44,8 +44,10 @@ class LogView(Picture):
         }
 
     def _partition(self, log: PartitionLog) -> dict[str, Any]:
+        # A hole where the reading began may begin before it.
         entries: list[tuple[int, dict[str, Any]]] = [
-            (first, {"hole": count, "offset": first}) for first, count in log.holes
+            (first, {"hole": count, "offset": first, "open": first == log.read_from > log.begin})
+            for first, count in log.holes
         ]
         for record in log.records[-self._limit :]:
             value = None if record.value is None else _text(record.value)

@@ -306,11 +306,11 @@ def test_the_log_has_records_tombstones_and_holes(monkeypatch: pytest.MonkeyPatc
             "begin": 1,
             "end": 9,
             "entries": [
-                {"hole": 1, "offset": 2},
+                {"hole": 1, "offset": 2, "open": True},
                 {"offset": 3, "key": "<b>", "value": "\N{REPLACEMENT CHARACTER}1"},
-                {"hole": 3, "offset": 4},
+                {"hole": 3, "offset": 4, "open": False},
                 {"offset": 7, "key": "user-1", "value": None},
-                {"hole": 1, "offset": 8},
+                {"hole": 1, "offset": 8, "open": False},
             ],
         }
     ]

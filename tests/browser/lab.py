@@ -1,0 +1,120 @@
+"""A JupyterLab server of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from clicklib import broker
+
+_NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+class Lab:
+    """A JupyterLab server over an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.root.mkdir()
+        self._token = secrets.token_hex(16)
+        self._log = folder / "lab.log"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        quiet = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        quiet.parent.mkdir(parents=True)
+        quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}', "utf-8")
+        names = {
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+            "JUPYTERLAB_SETTINGS_DIR": "settings",
+            "JUPYTER_RUNTIME_DIR": "runtime",
+            "IPYTHONDIR": "ipython",
+            "CLICKLIB_HOME": "clicklib",
+        }
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if key != "CLICKLIB_BROKERS"},
+            **{name: str(folder / name_of_folder) for name, name_of_folder in names.items()},
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "CLICKLIB_JARS": str(broker.fetch(progress=False)),
+        }
+
+    def start(self) -> None:
+        switches = (
+            "--no-browser --allow-root --expose-app-in-browser --ServerApp.port_retries=0 "
+            f"--ServerApp.ip=127.0.0.1 --ServerApp.port={self._port} "
+            f"--IdentityProvider.token={self._token}"
+        )
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "jupyterlab",
+                    *switches.split(),
+                    f"--ServerApp.root_dir={self.root}",
+                ],
+                env=self._environment,
+                cwd=self.root,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{self._address}/api?token={self._token}", timeout=1)
+                return
+            except OSError:
+                assert self._process.poll() is None, self._log.read_text("utf-8")
+                time.sleep(0.1)
+        raise AssertionError(f"JupyterLab does not answer: {self._log.read_text('utf-8')}")
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+
+    @property
+    def _address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def url(self, notebook: str) -> str:
+        return f"{self._address}/lab/tree/{notebook}?token={self._token}&reset"
+
+    def copy(self, name: str) -> str:
+        """Put one of the project's notebooks, named without its ending, into the folder."""
+        return Path(shutil.copy(_NOTEBOOKS / f"{name}.ipynb", self.root)).name
+
+    def write(self, name: str, cells: list[str]) -> str:
+        """Make a notebook of code cells; their ids are cell-0, cell-1, …"""
+        notebook = {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": f"cell-{index}",
+                    "execution_count": None,
+                    "metadata": {},
+                    "outputs": [],
+                    "source": source,
+                }
+                for index, source in enumerate(cells)
+            ],
+            "metadata": {
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (self.root / name).write_text(json.dumps(notebook), "utf-8")
+        return name

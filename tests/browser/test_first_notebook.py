@@ -1,0 +1,253 @@
+"""The first notebook as a reader meets it: pressed, watched, stopped, restarted, run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Lab
+from tests.browser.notebook import THEMES, Notebook, picture, total, wait_total
+
+NAME = "00_user_clicks"
+LAST = "end"  # the id of the cell that stops everything
+
+SIZES = (
+    "import gc, threading, comm; gc.collect(); "
+    "print(threading.active_count(), len(comm.get_comm_manager().comms))"
+)
+MEMORY = "import psutil; print(psutil.Process().memory_info().rss >> 20)"
+FLOW = "The way of a click: .*processor "
+
+
+def wait_ready(notebook: Notebook) -> None:
+    expect(notebook.page.locator(".clicklib-dashboard")).to_have_count(1, timeout=60_000)
+    button = notebook.page.get_by_role("button", name="user-3")
+    expect(button.first).to_be_visible(timeout=60_000)
+    owners = picture(notebook, "Owners of the partitions: [A-Z] 0-9; lag 0")
+    expect(owners).to_be_visible(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def opened(reader: Notebook, lab: Lab) -> Iterator[Notebook]:
+    """The notebook, run up to the cell that stops everything."""
+    reader.open(lab.copy(NAME))
+    reader.run_above(LAST)
+    assert reader.errors() == {}
+    yield reader
+    reader.end()
+
+
+@pytest.fixture
+def dashboard(opened: Notebook) -> Iterator[Notebook]:
+    """The notebook with a dashboard of the test's own: its cell has just been run."""
+    opened.run("dashboard")
+    wait_ready(opened)
+    yield opened
+    opened.assert_clean()
+
+
+def test_a_press_is_seen_within_two_seconds_by_mouse_and_keyboard(dashboard: Notebook) -> None:
+    button = dashboard.page.get_by_role("button", name="user-3").first
+    before = total(dashboard)
+    button.click()
+    wait_total(dashboard, before + 1)
+    expect(picture(dashboard, "Clicks: .*user-3 [1-9]")).to_be_visible()
+    for presses, key in enumerate(("Enter", "Space"), start=2):
+        button.focus()
+        dashboard.page.keyboard.press(key)
+        wait_total(dashboard, before + presses)
+    expect(dashboard.page.get_by_text("Sent 3 · acknowledged 3 · failed 0")).to_be_visible()
+
+
+def test_a_press_makes_the_users_bar_grow(dashboard: Notebook) -> None:
+    page = dashboard.page
+    page.get_by_role("button", name="Click everyone").click()
+    bar = page.locator(".bar").nth(3)
+    expect(bar).to_be_visible()
+    # The longest bar always has the same length: another user's shrinks beside it.
+    other = page.locator(".bar").nth(4)
+    before = ratio(bar, other)
+    page.get_by_role("button", name="user-3").first.click()
+    page.wait_for_function(
+        """([before]) => {
+            const [bar, other] = [3, 4].map(i => document.querySelectorAll(".bar")[i]);
+            return bar.getAttribute("width") / other.getAttribute("width") > before;
+        }""",
+        arg=[before],
+        timeout=2_000,
+    )
+
+
+def ratio(bar: Locator, other: Locator) -> float:
+    """How many times as long a bar is as another."""
+    return float(bar.get_attribute("width") or 0) / float(other.get_attribute("width") or 0)
+
+
+def test_automatic_clicks_begin_and_end(dashboard: Notebook) -> None:
+    page = dashboard.page
+    before = total(dashboard)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    page.wait_for_timeout(3_000)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    page.wait_for_timeout(1_500)
+    after = total(dashboard)
+    assert before + 20 <= after <= before + 50
+    page.wait_for_timeout(1_000)
+    assert total(dashboard) == after
+
+
+def test_a_small_window_holds_all_of_it_in_both_themes(dashboard: Notebook, pictures: Path) -> None:
+    page = dashboard.page
+    before = total(dashboard)
+    page.get_by_role("button", name="Click everyone").click()
+    wait_total(dashboard, before + 10)
+    dashboard.ask("dashboard.pad.start(40)")
+    board = page.locator(".clicklib-dashboard")
+    board.evaluate("each => each.scrollIntoView()")
+    for theme in THEMES:
+        dashboard.theme(theme)
+        for tab in ("Table", "Log of clicks", "Log of table", "History"):
+            page.get_by_role("tab", name=tab, exact=True).click()
+            if tab == "History":
+                plot = page.locator(".js-plotly-plot .main-svg").first
+                expect(plot).to_be_visible(timeout=60_000)
+            elif tab == "Table":
+                page.get_by_role("row").get_by_role("button", name="user-7").click()
+                expect(page.get_by_text("last offset")).to_be_visible()
+            page.wait_for_timeout(2_000)  # a picture with something to see in it
+            name = f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-")
+            page.screenshot(path=pictures / f"{name}.png")
+            assert_inside(board)
+    dashboard.theme(THEMES[0])
+    dashboard.assert_clean()
+    # plotly's own script complains when its widget is closed while it draws: not ours to judge.
+    dashboard.ask("dashboard.close()")
+    page.wait_for_timeout(2_000)
+    dashboard.forget()
+
+
+def assert_inside(board: Locator) -> None:
+    """The dashboard fits below JupyterLab's bars, and no picture is wider than it."""
+    box = board.bounding_box()
+    assert box is not None
+    assert box["height"] <= 600
+    for each in board.locator(".clicklib, .js-plotly-plot").all():
+        part = each.bounding_box()
+        if part is not None:
+            assert part["x"] + part["width"] <= box["x"] + box["width"] + 1
+
+
+def test_a_stopped_a_new_and_a_failed_processor_are_seen(
+    dashboard: Notebook, pictures: Path
+) -> None:
+    page = dashboard.page
+    before = total(dashboard)
+    dashboard.run("stop")  # and it clicks once
+    expect(picture(dashboard, f"{FLOW}stopped")).to_be_visible(timeout=5_000)
+    expect(picture(dashboard, "Owners of the partitions: nobody; lag 1")).to_be_visible()
+    page.get_by_role("button", name="user-3").first.click()
+    expect(picture(dashboard, "Owners of the partitions: nobody; lag 2")).to_be_visible()
+    assert total(dashboard) == before
+
+    dashboard.run("again")
+    wait_total(dashboard, before + 2, 5_000)
+    expect(picture(dashboard, f"{FLOW}running")).to_be_visible()
+    dashboard.ask("other = Processor(cluster, graph, storage='memory').start().wait_running()")
+    shared = picture(dashboard, "Owners of the partitions: [A-Z] 0-4; [A-Z] 5-9")
+    swapped = picture(dashboard, "Owners of the partitions: [A-Z] 5-9; [A-Z] 0-4")
+    expect(shared.or_(swapped)).to_be_visible(timeout=10_000)
+    page.wait_for_timeout(3_000)
+    dashboard.ask("other.stop()")
+
+    dashboard.ask("emitter._writer.send(clicks.TOPIC, b'\\xff', b'user-3', [], 8)")
+    expect(picture(dashboard, f"{FLOW}failed")).to_be_visible(timeout=10_000)
+    problem = page.get_by_role("alert").filter(has_text="partition 8")
+    expect(problem).to_be_visible()
+    page.locator(".clicklib-dashboard").evaluate("each => each.scrollIntoView()")
+    page.screenshot(path=pictures / "failed.png")
+    # Leave the group behind the message, for the tests that come.
+    dashboard.ask("""
+from clicklib._kafka import GroupAdmin, TopicPartition
+from kafka.structs import OffsetAndMetadata
+admin = GroupAdmin(cluster)
+place = TopicPartition(clicks.TOPIC, 8)
+end = admin.bounds({clicks.TOPIC: 10})[place][1]
+admin._admin.alter_group_offsets(clicks.GROUP, {place: OffsetAndMetadata(end, "", -1)})
+admin.close()
+""")
+    dashboard.run("again")
+    expect(picture(dashboard, f"{FLOW}running")).to_be_visible(timeout=10_000)
+    expect(problem).to_be_hidden()
+
+
+def test_running_the_cell_ten_times_leaves_nothing_behind(dashboard: Notebook) -> None:
+    page = dashboard.page
+    page.wait_for_timeout(2_000)
+    threads, comms = map(int, dashboard.ask(SIZES).split())
+    for _ in range(3):
+        dashboard.run("dashboard")
+    wait_ready(dashboard)
+    page.wait_for_timeout(2_000)
+    memory = int(dashboard.ask(MEMORY))
+    for _ in range(7):
+        dashboard.run("dashboard")
+    wait_ready(dashboard)
+    before = total(dashboard)
+    page.get_by_role("button", name="user-3").first.click()
+    wait_total(dashboard, before + 1)
+    page.wait_for_timeout(4_000)  # until the threads that watch Kafka have ended
+    threads_now, comms_now = map(int, dashboard.ask(SIZES).split())
+    assert threads_now <= threads
+    assert comms_now == comms
+    assert page.locator(".clicklib-dashboard").count() == 1
+    dashboard.ask("dashboard.close(); dashboard.close()")
+    expect(page.locator(".clicklib")).to_have_count(0)
+    widgets = "import ipywidgets.widgets.widget as w; print(len(w._instances))"
+    assert dashboard.ask(widgets) == "0"
+    assert int(dashboard.ask(MEMORY)) - memory < 10
+
+
+def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
+    names = "import threading; print(sorted(t.name for t in threading.enumerate()))"
+    assert "clicklib painter" in dashboard.ask(names)
+    dashboard.clear_outputs()
+    for _ in range(60):
+        left = dashboard.ask(names)
+        if "painter" not in left and "watches" not in left:
+            break
+        dashboard.page.wait_for_timeout(200)
+    assert "painter" not in left
+    assert "watches" not in left
+    dashboard.run("dashboard")
+    wait_ready(dashboard)
+
+
+def test_after_a_restart_of_the_kernel_all_runs_again(dashboard: Notebook) -> None:
+    before = total(dashboard)
+    for _ in range(2):
+        dashboard.restart()
+        dashboard.run_above(LAST)
+        assert dashboard.errors() == {}
+        before += 1  # the notebook's own click
+        wait_ready(dashboard)
+        wait_total(dashboard, before, 10_000)
+        dashboard.page.get_by_role("button", name="user-3").first.click()
+        before += 1
+        wait_total(dashboard, before)
+
+
+def test_all_of_it_is_drawn_and_the_last_cell_stops_everything(
+    dashboard: Notebook, pictures: Path
+) -> None:
+    dashboard.unfold()
+    dashboard.assert_drawn()
+    dashboard.photograph(pictures, NAME)
+    dashboard.run(LAST)
+    expect(dashboard.page.locator(".clicklib")).to_have_count(0)
+    assert [cell["id"] for cell in dashboard.code() if not cell["ran"]] == []
+    assert dashboard.errors() == {}

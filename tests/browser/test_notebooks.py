@@ -1,0 +1,47 @@
+"""Each notebook but the first is opened and run once, as a reader would; all of it is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import Lab
+from tests.browser.notebook import Notebook
+from tests.notebooks.books import NAMES, RAISES, code, read, tagged
+
+LIMIT = 100  # seconds for a whole notebook on a machine that is not quiet
+SLOW = {"09_scale_out_and_failover": 200}  # it starts three brokers and kills processes
+
+
+def whispered(notebook: Notebook) -> dict[str, str]:
+    """What each cell wrote to stderr: warnings, and errors of threads."""
+    streams = [
+        (cell["id"], output["text"])
+        for cell in notebook.code()
+        for output in cell["outputs"]
+        if output.get("name") == "stderr"
+    ]
+    return dict(streams)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_notebook_runs_and_all_of_it_is_drawn(
+    notebook: Notebook, lab: Lab, pictures: Path, name: str
+) -> None:
+    book = read(name)
+    fails = {cell.id for cell in tagged(book, RAISES)}
+    last = code(book)[-1].id  # it closes the widgets, so they are looked at before it runs
+    notebook.open(lab.copy(name))
+    notebook.run_above(last, timeout=SLOW.get(name, LIMIT))
+    errors = notebook.errors()
+    assert {cell: error for cell, error in errors.items() if cell not in fails} == {}
+    assert set(errors) == fails
+    notebook.unfold()
+    notebook.assert_drawn()
+    notebook.photograph(pictures, name)
+    notebook.run(last)
+    assert set(notebook.errors()) == fails
+    assert [cell["id"] for cell in notebook.code() if not cell["ran"]] == []
+    assert {cell: text for cell, text in whispered(notebook).items() if cell not in fails} == {}
