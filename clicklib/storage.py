@@ -12,7 +12,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ _FORMAT = "clicklib store 1"
 _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
 _CHUNK = 1_000  # rows read under one lock
 _DAMAGED = "damaged"  # the name of a mark beside the store's files
+_LOCK_BYTES = 8_192  # what LMDB's lock file takes for the default number of readers
 _LONGEST = 511  # bytes, LMDB's limit for a key
 
 
@@ -130,10 +131,21 @@ class LmdbStorage:
             reason = exc if isinstance(exc, _Unfit) else f"it is damaged ({exc})"
             logger.warning("local store %s: %s; dropped, to be rebuilt from Kafka", path, reason)
             shutil.rmtree(path, ignore_errors=True)
-            self._open()
+            try:
+                self._open()
+            except lmdb.Error as again:
+                raise self._not_made(again) from again
 
     def _open(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
+        lock = self.path / "lock.mdb"
+        if not lock.exists():
+            # LMDB makes it with a hole and maps it: to fill the hole on a full disk would end the
+            # process (SIGBUS), where to write it is an error.
+            try:
+                lock.write_bytes(bytes(_LOCK_BYTES))
+            except OSError as exc:
+                raise self._not_made(exc) from exc
         # sync=False: after a crash of the process the pages are still the system's, and a crash
         # of the machine is noticed by `_unfit`.
         self._env = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False)
@@ -150,6 +162,9 @@ class LmdbStorage:
         except BaseException:
             self._env.close()
             raise
+
+    def _not_made(self, exc: Exception) -> StoreError:
+        return StoreError(f"the local store {self.path} cannot be made: {exc}")
 
     def _check_length(self) -> None:
         """A read beyond the end of a truncated file would end the process (SIGBUS)."""
@@ -187,9 +202,11 @@ class LmdbStorage:
         """Damage that only a read or a write shows: the next opening drops the store."""
         if self._closed:
             return UsageError(f"the local store {self.path} is closed")
-        (self.path / _DAMAGED).touch()
+        with suppress(OSError):
+            (self.path / _DAMAGED).touch()
         return StoreError(
-            f"the local store {self.path} broke: {exc}; the next start rebuilds it from Kafka"
+            f"the local store {self.path} broke: {exc}; the next start rebuilds it from Kafka, if "
+            "there is room on its disk"
         )
 
     def get(self, key: bytes, /) -> bytes | None:

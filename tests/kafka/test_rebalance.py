@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import Counter
 
 import pytest
 
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.codec import String
-from tests.kafka.conftest import wait_for_counts
+from tests.kafka.conftest import counts, wait_for_counts
 from tests.waiting import wait_until
 
 
@@ -143,3 +145,40 @@ def test_a_slow_callback_is_finished_before_its_partition_moves(cluster, topic, 
     with View(cluster, graph.table, Int64(), storage="memory").start() as view:
         view.wait_running()
         assert view.get("user-3") == 2
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_a_member_comes_or_goes_each_second(cluster, graph, load, tmp_path, guarantee, caplog):
+    caplog.set_level(logging.WARNING, "clicklib")
+    options = {"guarantee": guarantee, "session_timeout": 6.0}
+    steady = Processor(cluster, graph, state_dir=tmp_path / "steady", **options)
+    others = [Processor(cluster, graph, state_dir=tmp_path / f"{n}", **options) for n in range(3)]
+    away, there = others.copy(), []
+    with (
+        steady.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        view.start().wait_running()
+        begun = time.monotonic()
+        for step in range(1, 31):
+            if away and (not there or step % 3):
+                there.append(away.pop(0).start())
+            else:
+                away.append(there.pop(0))
+                assert away[-1].stop()
+            wait_until("a second is over", lambda s=step: time.monotonic() > begun + s, timeout=20)
+        for member in there:
+            assert member.stop()
+        wanted = load()
+        wait_until(
+            "all are counted",
+            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
+            timeout=60,
+        )
+        wait_until("no lag", lambda: not any(steady.stats().lag.values()), timeout=30)
+        repeats = "messages repeat" in caplog.text
+        if guarantee == "exactly_once" or not repeats:
+            assert counts(view) == dict(wanted)
+        assert steady.stats().rebalances > 5
+    assert [member.error for member in (steady, *others)] == [None] * 4

@@ -392,3 +392,46 @@ def test_damage_that_only_a_read_shows_drops_the_store_at_the_next_opening(
     assert "found damaged" in caplog.text
     assert (store.position, list(store.items())) == (None, [])
     store.close()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from clicklib.errors import StoreError
+from clicklib.storage import LmdbStorage
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    store = LmdbStorage(Path(sys.argv[1]), "topic 0")
+    for n in range(1_000):
+        store.write({b"user-%d" % n: b"x" * 500}, n)
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [(0, "cannot be made"), (8_192, "cannot be made"), (100_000, "if there is room on its disk")],
+)
+def test_a_full_disk_is_a_store_error(tmp_path: Path, limit: int, told: str) -> None:
+    """A file that may not grow meets the program as a full disk does: the write fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "0"), str(limit)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert told in done.stdout
+    store = LmdbStorage(tmp_path / "0", "topic 0")  # there is room again
+    assert store.position is None
+    store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of holes in files")
+def test_the_lock_file_has_its_place_on_the_disk(tmp_path: Path) -> None:
+    """A hole in it would end the process on a full disk, at the first use."""
+    LmdbStorage(tmp_path, "topic 0").close()
+    lock = (tmp_path / "lock.mdb").stat()
+    assert lock.st_blocks * 512 >= lock.st_size > 0
