@@ -42,13 +42,6 @@ _OUTPUTS = """() => {
     }));
 }"""
 _BLANK = (Path(__file__).parent / "blank.js").read_text("utf-8")
-_RENDER = """() => {
-    for (const cell of jupyterapp.shell.currentWidget.content.widgets) {
-        if (cell.model.type !== "markdown") continue;
-        cell.rendered = false;
-        cell.rendered = true;
-    }
-}"""
 # Where the last cell ends when the first one is at the top.
 _LENGTH = """() => {
     const cells = document.querySelectorAll(".jp-Notebook:not(.lm-mod-hidden) .jp-Cell");
@@ -174,12 +167,13 @@ class Notebook:
         )
 
     def photograph(self, folder: Path, name: str) -> None:
-        """All of the unfolded notebook in both themes, in pages."""
+        """All of the unfolded notebook in both themes, in pages.
+
+        Diagrams keep the colours of the theme that the notebook was opened in.
+        """
         for theme in reversed(THEMES):
             self.theme(theme)
-            self.page.wait_for_timeout(500)  # plots and diagrams follow the theme a moment later,
-            self.page.evaluate(_RENDER)  # diagrams only when they are drawn anew
-            self.page.wait_for_timeout(500)
+            self.page.wait_for_timeout(500)  # plots follow the theme a moment later
             for number, top in enumerate(range(0, self._length(), _PAGE), start=1):
                 self.page.screenshot(
                     path=folder / f"{name}-{theme.split()[1].lower()}-{number}.png",
