@@ -22,23 +22,33 @@ from docs.site._widgets import Drawing, Sources
 
 ROOT = Path(__file__).parents[2]
 
+INDEX = """\
+# The notebooks of clicklib
+
+These pages were made by running each notebook from top to bottom. To press the buttons, and to do
+the exercises, run the notebooks in JupyterLab: `make lab`.
+
+"""
+
 # After these cells the pages press buttons, where a reader of the notebook would.
 PRESSES = {
     "dashboard": """\
 # For this page, in place of your presses.
+import time
+
 for i in range(10):
     for _ in range(i + 1):
         dashboard.pad.click(f"user-{i}")
 
 while sum(row.clicks for _, row in view.items()) < 55:
-    pass
+    time.sleep(0.05)
 """
 }
 
 
 @contextmanager
 def fresh_machine() -> Iterator[Path]:
-    """A folder for kernels, and a local Kafka of their own in which nothing happened yet."""
+    """A folder for kernels, and for a local Kafka of their own in which nothing happened yet."""
     with tempfile.TemporaryDirectory() as folder:
         before = dict(os.environ)
         os.environ["CLICKLIB_JARS"] = str(broker.fetch())
@@ -46,11 +56,9 @@ def fresh_machine() -> Iterator[Path]:
         os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
         os.environ.pop("CLICKLIB_BROKERS", None)
         try:
-            broker.use(progress=False)  # it stays from one kernel to the next
             yield Path(folder)
         finally:
             broker.stop()
-            broker.release()
             os.environ.clear()
             os.environ.update(before)
 
@@ -68,7 +76,7 @@ def build(notebooks: list[Path], target: Path) -> list[str]:
     with fresh_machine() as folder:
         for path in notebooks:
             begin, book = time.monotonic(), nbformat.read(path, as_version=4)
-            lines.append(f"- [{path.stem.replace('_', ' ')}]({path.name}): {title(book)}")
+            lines.append(f"- [{title(book)}]({path.name})")
             add_presses(book)
             runner = Runner(book, folder)
             try:
@@ -81,7 +89,7 @@ def build(notebooks: list[Path], target: Path) -> list[str]:
             except ValueError as error:
                 failed.append(f"{path.name}: {error}")
             click.echo(f"{path.stem:<34} {time.monotonic() - begin:4.0f} s")
-    index = new_notebook(cells=[new_markdown_cell("\n".join(["# The notebooks", "", *lines]))])
+    index = new_notebook(cells=[new_markdown_cell(INDEX + "\n".join(lines))])
     files = {"index.html": page(index, Drawing({}, sources)), **assets()}
     files |= {"widgets.js": sources.scripts, "widgets.css": sources.styles}
     for name, text in files.items():
@@ -98,7 +106,7 @@ def main(notebooks: tuple[Path, ...], target: Path) -> None:
     click.echo(f"Open {(target / 'index.html').resolve().as_uri()}")
     for text in failed:
         click.echo(f"\nFailed: {text}", err=True)
-    raise SystemExit(bool(failed))
+    raise SystemExit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -115,23 +115,30 @@ def _columns(chart: _Chart) -> tuple[list[list[str]], list[list[str]]]:
 
 def _untangle(columns: list[list[str]], steps: list[tuple[str, str]]) -> None:
     """Order each column by the mean place of its neighbours, from the left and from the right."""
-    for at in [*range(1, len(columns)), *range(len(columns) - 2, -1, -1)] * 2:
-        place = {
-            name: index - (len(column) - 1) / 2
-            for column in columns
-            for index, name in enumerate(column)
+    last = len(columns) - 1
+    rightwards = [(at, at - 1) for at in range(1, last + 1)]
+    leftwards = [(at, at + 1) for at in range(last - 1, -1, -1)]
+    both_ways = [*steps, *((b, a) for a, b in steps)]
+    for at, beside in (rightwards + leftwards) * 2:
+        place = _places(columns[at]) | _places(columns[beside])
+        middle = {
+            name: fmean(
+                [place[b] for a, b in both_ways if a == name and b in columns[beside]]
+                or [place[name]]
+            )
+            for name in columns[at]
         }
-        near = {name: [place[name]] for name in columns[at]}
-        for a, b in steps:
-            for one, other in ((a, b), (b, a)):
-                if one in near:
-                    near[one].append(place[other])
-        columns[at].sort(key=lambda name: fmean(near[name]))
+        columns[at].sort(key=middle.__getitem__)
+
+
+def _places(column: list[str]) -> dict[str, float]:
+    """How far below the middle of its column each node stands."""
+    return {name: index - (len(column) - 1) / 2 for index, name in enumerate(column)}
 
 
 def _svg(chart: _Chart, columns: list[list[str]], ways: list[list[str]]) -> str:
     wide = {
-        name: 7.2 * len(chart.texts[name]) + 28 if name in chart.texts else 0
+        name: max(60, 7.2 * len(chart.texts[name]) + 28) if name in chart.texts else 0
         for name in (name for column in columns for name in column)
     }
     x, y, left = {}, {}, 10.0
@@ -140,8 +147,8 @@ def _svg(chart: _Chart, columns: list[list[str]], ways: list[list[str]]) -> str:
         upper = [name for name in column if name in chart.members or not chart.members]
         lower = [name for name in column if name not in upper]
         for lane, names in ((0, upper), (_LANE, lower)):
-            for index, name in enumerate(names):
-                x[name], y[name] = left + room / 2, lane + _ROW * (index - (len(names) - 1) / 2)
+            for name, place in _places(names).items():
+                x[name], y[name] = left + room / 2, lane + _ROW * place
         begun = [
             text
             for (_, _, text, *_), way in zip(chart.links, ways, strict=True)

@@ -24,7 +24,6 @@ def exporter() -> HTMLExporter:
     return HTMLExporter(
         template_name=_HERE.name,
         extra_template_basedirs=[str(_HERE.parent)],
-        exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +12,37 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 _SECONDS = 120  # for a cell
-_LAST_LOOK = 2.5  # seconds, in which each picture is drawn again
+_LAST_LOOK = 2.5  # seconds, in which each picture is drawn once more
 
 
 class Runner(NotebookClient):
-    """Keeps the last state of each widget, also of those that are closed, in `states`.
+    """Keeps in `states` what each widget was before the last cell, which closes them.
 
     nbclient itself leaves out what a kernel's thread sends while another cell runs.
     """
 
     def __init__(self, book: NotebookNode, folder: Path) -> None:
         self.states: dict[str, dict[str, Any]] = {}
+        self._settled = False
         super().__init__(
             book,
             timeout=_SECONDS,
             store_widget_state=False,
-            on_cell_execute=self._pause,
+            on_cell_execute=self._before,
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
             resources={"metadata": {"path": str(folder)}},
         )
 
-    async def _pause(self, cell: NotebookNode, cell_index: int) -> None:
-        """The last cell stops everything: let the widgets draw what there is before."""
+    async def _before(self, cell: NotebookNode, cell_index: int) -> None:
+        """Hear the widgets out before the last cell stops what they show."""
         code = [each for each in self.nb.cells if each.cell_type == "code"]
-        if cell is code[-1] and self.states:
-            await asyncio.sleep(_LAST_LOOK)
+        if cell is not code[-1] or not self.states:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_LOOK):
+                while True:
+                    await self.kc.iopub_channel.get_msg()
+        self._settled = True
 
     async def async_start_new_kernel_client(self) -> KernelClient:
         client = await super().async_start_new_kernel_client()
@@ -44,11 +51,13 @@ class Runner(NotebookClient):
 
         async def heard(**options: Any) -> dict[str, Any]:
             message = await get(**options)
-            if message["msg_type"] in ("comm_open", "comm_msg"):
-                content = message["content"]
-                state = self.states.setdefault(content["comm_id"], {})
-                state.update(content["data"].get("state", {}))
+            self._hear(message["msg_type"], message["content"])
             return message
 
         channel.get_msg = heard
         return client
+
+    def _hear(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "comm_open" or (kind == "comm_msg" and not self._settled):
+            state = self.states.setdefault(content["comm_id"], {})
+            state.update(content["data"].get("state", {}))
