@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint format bench soak pictures clean kafka browser peers
+.PHONY: help lab demo html test lint format bench soak pictures clean kafka browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -30,6 +30,9 @@ lab: $(READY) ## open the first notebook in JupyterLab
 
 demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 	@$(PY) -m clicklib demo $(ARGS)
+
+html: $(READY) ## run the notebooks and make pages of them to read, below build/html
+	@$(PY) -m docs.site $(ARGS)
 
 test: $(READY) browser peers ## run every test; ARGS="tests/unit -k codec" runs some
 	$(PY) -m pytest -p tests.report $(ARGS)

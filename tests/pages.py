@@ -1,0 +1,56 @@
+"""Two small notebooks and one that fails, for tests of the pages that are made of notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+_PLOT = [
+    new_markdown_cell(
+        "# A plot\n\n[next](b_widget.ipynb#A-widget)\n\n"
+        "```mermaid\nflowchart LR\n  E[emitter] -->|a click| S[(user-clicks)]\n```"
+    ),
+    new_code_cell("import plotly.express as px\n\npx.line(y=[1, 2, 4])"),
+    new_code_cell("answer = ...", metadata={"tags": ["exercise"]}),
+    new_code_cell("answer = 42", metadata={"tags": ["solution"]}),
+    new_code_cell("assert answer == 42\nprint('the check ' + 'ran')", metadata={"tags": ["check"]}),
+    new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+]
+
+# The picture is drawn by the widgets' own thread, while other cells run and none does.
+_WIDGET = [
+    new_markdown_cell("# A widget\n\n[back](a_plot.ipynb)"),
+    new_code_cell(
+        "from types import SimpleNamespace\n\n"
+        "import ipywidgets\n\n"
+        "from clicklib._state import State\n"
+        "from clicklib.widgets import CountsPlot\n\n"
+        "table = {}\n"
+        "view = SimpleNamespace(state=State.RUNNING, error=None)\n"
+        "view.stats = lambda: SimpleNamespace(records_in=len(table))\n"
+        "view.items = lambda stale: table.items()"
+    ),
+    new_code_cell(
+        "plot = CountsPlot(view)\n"
+        "button = ipywidgets.Button(description='press <me>')\n"
+        "slider = ipywidgets.IntSlider(7, description='rate')\n"
+        "tabs = ipywidgets.Tab([plot, slider], titles=['Counts', 'More'])\n"
+        "ipywidgets.VBox([tabs, ipywidgets.HBox([button, slider])])"
+    ),
+    new_code_cell("table |= {'user-3': 5, '<b>user-4</b>': 12}"),
+    new_code_cell("plot.close()\ntable.clear()"),
+]
+
+_FAILS = [new_markdown_cell("# It fails"), new_code_cell("1 / 0"), new_code_cell("'after it'")]
+
+
+def notebooks(folder: Path, *, fails: bool = False) -> list[Path]:
+    """The two, and before them the one that fails, written into the folder."""
+    cells = {"a_plot": _PLOT, "b_widget": _WIDGET}
+    cells = {"a_fails": _FAILS, **cells} if fails else cells
+    paths = [folder / f"{name}.ipynb" for name in cells]
+    for path in paths:
+        nbformat.write(new_notebook(cells=cells[path.stem]), path)
+    return paths
