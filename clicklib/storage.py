@@ -32,6 +32,8 @@ _FORMAT = "clicklib store 1"
 _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
 _CHUNK = 1_000  # rows read under one lock
 _DAMAGED = "damaged"  # the name of a mark beside the store's files
+_UNCLOSED = "unclosed"  # of another: as many bytes as programs ended without closing the store
+_PATIENCE = 3  # so many may have been killed; then LMDB itself may have ended them over bad pages
 _LOCK_BYTES = 8_192  # what LMDB's lock file takes for the default number of readers
 _LONGEST = 511  # bytes, LMDB's limit for a key
 
@@ -138,14 +140,12 @@ class LmdbStorage:
 
     def _open(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = self.path / "lock.mdb"
-        if not lock.exists():
-            # LMDB makes it with a hole and maps it: to fill the hole on a full disk would end the
-            # process (SIGBUS), where to write it is an error.
-            try:
-                lock.write_bytes(bytes(_LOCK_BYTES))
-            except OSError as exc:
-                raise self._not_made(exc) from exc
+        if self._unclosed() >= _PATIENCE:
+            raise _Unfit(f"the last {_PATIENCE} programs ended with it open, perhaps because of it")
+        try:
+            self._prepare()
+        except OSError as exc:
+            raise self._not_made(exc) from exc
         # sync=False: after a crash of the process the pages are still the system's, and a crash
         # of the machine is noticed by `_unfit`.
         self._env = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False)
@@ -165,6 +165,19 @@ class LmdbStorage:
 
     def _not_made(self, exc: Exception) -> StoreError:
         return StoreError(f"the local store {self.path} cannot be made: {exc}")
+
+    def _unclosed(self) -> int:
+        mark = self.path / _UNCLOSED
+        return mark.stat().st_size if mark.exists() else 0
+
+    def _prepare(self) -> None:
+        with (self.path / _UNCLOSED).open("ab") as mark:
+            mark.write(b".")
+        lock = self.path / "lock.mdb"
+        if not lock.exists():
+            # LMDB makes it with a hole and maps it: to fill the hole on a full disk would end the
+            # process (SIGBUS), where to write it is an error.
+            lock.write_bytes(bytes(_LOCK_BYTES))
 
     def _check_length(self) -> None:
         """A read beyond the end of a truncated file would end the process (SIGBUS)."""
@@ -308,6 +321,7 @@ class LmdbStorage:
                 self._env.sync(True)
                 self._change(lambda txn: txn.delete(b"open since boot", db=self._meta))
                 self._env.sync(True)
+                (self.path / _UNCLOSED).unlink(missing_ok=True)
             finally:
                 self._env.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -356,6 +357,30 @@ def test_a_store_left_open_by_a_killed_process_is_found_again(
     check(store, {b"a": b"1"}, 7)
     store.close()
     assert not caplog.records
+
+
+def test_a_store_that_was_never_closed_in_three_programs_is_dropped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """LMDB ends the process over some damage, and would do so at each start."""
+    for _ in range(3):
+        assert not caplog.records
+        killed_while_open(tmp_path)
+    expect_dropped(tmp_path, caplog, "the last 3 programs ended with it open")
+
+
+def test_a_store_with_an_empty_page_ends_three_programs_at_most(tmp_path: Path) -> None:
+    data = filled(tmp_path) / "data.mdb"
+    with data.open("r+b") as file:
+        file.seek(data.stat().st_size // 2 // 4096 * 4096)
+        file.write(bytes(4096))
+    code = (
+        "import sys; from pathlib import Path; from clicklib.storage import LmdbStorage;"
+        "store = LmdbStorage(Path(sys.argv[1]), 'topic 0'); list(store.items()); store.close()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ends = [subprocess.run(command, capture_output=True, check=False).returncode for _ in range(4)]
+    assert ends == [-signal.SIGABRT] * 3 + [0]
 
 
 def test_a_store_left_open_when_the_machine_went_down_is_dropped(
