@@ -39,7 +39,8 @@ from tests.stage import GROUP, SESSION, TOPIC, Stage
 from tests.waiting import wait_until
 
 RIGHT_WITHIN = 90.0  # seconds
-GROWTH = {"memory_mb": 64, "threads": 4, "handles": 12}  # more is a leak
+# More is a leak. A first backlog takes up to 70 MB that Python keeps; further ones take no more.
+GROWTH = {"memory_mb": 128, "threads": 4, "handles": 12}
 
 
 @dataclass
