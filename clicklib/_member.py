@@ -49,7 +49,6 @@ class Settings:
     cluster: Cluster
     graph: Graph
     start: str
-    transactional_id: str | None
     commit_interval: float
     session_timeout: float
     max_poll_interval: float
@@ -62,7 +61,8 @@ class Member:
     """A membership in the group of a graph. `run` is for one thread; the rest may be read by any.
 
     `store(partition)` opens a local store. `lingering` are workers of earlier runs whose callback
-    has not returned yet: their partitions wait for them.
+    has not returned yet: their partitions wait for them. With a `transactional_id` rows and offsets
+    are one transaction, and one that an earlier member of that id has left open is ended first.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Member:
         settings: Settings,
         store: Callable[[int], Storage],
         lingering: list[Worker],
+        transactional_id: str | None,
     ) -> None:
         self.workers: dict[int, Worker] = {}
         self.owned: tuple[int, ...] = ()
@@ -79,6 +80,7 @@ class Member:
         self.lingering = lingering
         self.follower: Follower | None = None
         self._service, self._settings, self._store = service, settings, store
+        self._transactional_id = transactional_id
         self._name, self._graph = str(service.name), settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
         self._new: tuple[int, ...] | None = None  # an assignment that the loop has not seen yet
@@ -144,9 +146,9 @@ class Member:
             connect_timeout=timeout,
             linger=0.005,
             delivery_timeout=120.0,
-            transactional_id=settings.transactional_id,
+            transactional_id=self._transactional_id,
         )
-        kind = Flusher if settings.transactional_id is None else TransactionalFlusher
+        kind = Flusher if self._transactional_id is None else TransactionalFlusher
         flusher = kind(self._service, writer, self._graph.table, self)
         flusher.start()
         return flusher

@@ -10,14 +10,16 @@ slot 1.
 from __future__ import annotations
 
 import hashlib
+import platform
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-from clicklib.errors import UsageError
+from clicklib.errors import StoreError, UsageError
 from clicklib.storage import LmdbStorage, MemoryStorage, Storage
 
 __all__ = ["MemoryDirectory", "StateDirectory", "default_state_dir"]
@@ -41,6 +43,20 @@ class StateDirectory:
         self.path, self._lock = _take_slot(base / _name(cluster) / _name(owner) / _name(topic))
         self._stores: dict[int, Storage] = {}
 
+    @property
+    def holder(self) -> str:
+        """A name that no other holder of stores has, and that the next one of this slot inherits.
+
+        The machine is part of it, since folders get copied.
+        """
+        file = self.path / "holder"
+        try:
+            if not file.exists() or not file.read_text("ascii"):
+                file.write_text(uuid4().hex, "ascii")
+            return f"{platform.node()}-{file.read_text('ascii')}"
+        except OSError as exc:
+            raise StoreError(f"the folder for local stores cannot be written: {exc}") from exc
+
     def store(self, partition: int, identity: str) -> Storage:
         """The store of `partition`, opened at the first call."""
         if partition not in self._stores:
@@ -61,6 +77,7 @@ class MemoryDirectory:
     """The same over memory: nothing outlives `close`."""
 
     def __init__(self) -> None:
+        self.holder = uuid4().hex
         self._stores: dict[int, Storage] = {}
 
     def store(self, partition: int, identity: str) -> Storage:

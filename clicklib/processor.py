@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 from clicklib._hash import partition_of
 from clicklib._member import Member, Settings
@@ -85,14 +84,13 @@ class Processor(Service):
             if value not in known:
                 raise UsageError(f"{name} is {' or '.join(map(repr, known))}, not {value!r}")
         self.cluster, self.graph = Cluster.of(brokers), graph
+        self._exactly_once = guarantee == "exactly_once"
         self._storage, self._state_dir = storage, state_dir
         self._on_rebalance, self._on_update = on_rebalance, on_update
         self._settings = Settings(
             cluster=self.cluster,
             graph=graph,
             start=start,
-            # One id for its life: a new writer first ends the transaction of the last one.
-            transactional_id=f"{graph.group}-{uuid4()}" if guarantee == "exactly_once" else None,
             commit_interval=commit_interval,
             session_timeout=session_timeout,
             max_poll_interval=max_poll_interval,
@@ -179,6 +177,8 @@ class Processor(Service):
                 self._settings,
                 lambda p: stores.store(p, f"{cluster_id} {table.id} {p}"),
                 self._lingering,
+                # Inherited with the stores: who comes again ends the transaction it left open.
+                f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )
             if not self.stopping:
                 self._member.run()

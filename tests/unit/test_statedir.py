@@ -114,3 +114,17 @@ def test_in_memory_nothing_outlives_the_close() -> None:
     assert directory.store(0, "id") is store
     directory.close()
     assert directory.store(0, "id").position is None
+
+
+def test_a_slot_s_holder_is_inherited_and_nobody_else_s(tmp_path: Path) -> None:
+    first, second = open_directory(tmp_path), open_directory(tmp_path)
+    names = {first.holder, second.holder, MemoryDirectory().holder, MemoryDirectory().holder}
+    assert len(names) == 4
+    (second.path / "holder").write_text("")  # killed while it wrote
+    assert second.holder not in names
+    first.close()
+    again = open_directory(tmp_path)
+    assert again.path == first.path
+    assert again.holder == first.holder
+    again.close()
+    second.close()
