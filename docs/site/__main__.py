@@ -74,9 +74,9 @@ def build(notebooks: list[Path], target: Path) -> list[str]:
     target.mkdir(parents=True, exist_ok=True)
     sources, failed, lines = Sources(), [], []
     with fresh_machine() as folder:
-        for path in notebooks:
+        for number, path in enumerate(notebooks):
             begin, book = time.monotonic(), nbformat.read(path, as_version=4)
-            lines.append(f"- [{title(book)}]({path.name})")
+            lines.append(f"{number}. [{title(book)}]({path.name})")
             add_presses(book)
             runner = Runner(book, folder)
             try:

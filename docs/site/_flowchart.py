@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 from statistics import fmean
+from typing import NamedTuple
 
 _NODE = re.compile(r'(\w+)(?:(\[\(|\{\{|\[)"?(.*?)"?(?:\)\]|\}\}|\]))?(?::::(\w+))?')
 _LINK = re.compile(r"\s*(<?)--([->])(?:\|(.*?)\|)?\s*")
@@ -136,48 +137,54 @@ def _places(column: list[str]) -> dict[str, float]:
     return {name: index - (len(column) - 1) / 2 for index, name in enumerate(column)}
 
 
-def _svg(chart: _Chart, columns: list[list[str]], ways: list[list[str]]) -> str:
-    wide = {
-        name: max(60, 7.2 * len(chart.texts[name]) + 28) if name in chart.texts else 0
-        for name in (name for column in columns for name in column)
-    }
-    x, y, left = {}, {}, 10.0
+class _Box(NamedTuple):
+    """Where a node stands, by its middle; where a link crosses a column, it has no width."""
+
+    x: float
+    y: float
+    wide: float
+
+    @property
+    def left(self) -> float:
+        return self.x - self.wide / 2
+
+    @property
+    def right(self) -> float:
+        return self.x + self.wide / 2
+
+
+def _boxes(chart: _Chart, columns: list[list[str]], ways: list[list[str]]) -> dict[str, _Box]:
+    """Column by column, with room for texts between them; the subgraph has a lane of its own."""
+    boxes: dict[str, _Box] = {}
+    left = 16.0  # the frame of a subgraph is 12 wider than its nodes
     for column in columns:
-        room = max(wide[name] for name in column)
+        texts = {name: chart.texts[name] for name in column if name in chart.texts}
+        wide = {name: max(60, 7.2 * len(text) + 28) for name, text in texts.items()}
+        room = max(wide.values())
         upper = [name for name in column if name in chart.members or not chart.members]
         lower = [name for name in column if name not in upper]
         for lane, names in ((0, upper), (_LANE, lower)):
             for name, place in _places(names).items():
-                x[name], y[name] = left + room / 2, lane + _ROW * place
-        begun = [
-            text
-            for (_, _, text, *_), way in zip(chart.links, ways, strict=True)
-            if way[0] in column
-        ]
+                boxes[name] = _Box(left + room / 2, lane + _ROW * place, wide.get(name, 0))
+        begun = [link[2] for link, way in zip(chart.links, ways, strict=True) if way[0] in column]
         left += room + max([_GAP, *(6.4 * len(text) + 24 for text in begun if text)])
-    top, bottom = min(y.values()) - _HEIGHT, max(y.values()) + _HEIGHT
-    parts = []
-    if chart.members:
-        lefts = [x[name] - wide[name] / 2 - 12 for name in chart.members]
-        rights = [x[name] + wide[name] / 2 + 12 for name in chart.members]
-        top = min(y[name] for name in chart.members) - _HEIGHT / 2 - 28
-        height = max(y[name] for name in chart.members) + _HEIGHT / 2 + 12 - top
-        parts.append(
-            f'<rect class="group" x="{min(lefts):.0f}" y="{top:.0f}" rx="4" '
-            f'width="{max(rights) - min(lefts):.0f}" height="{height:.0f}"/>'
-        )
-        parts.append(_text(min(lefts) + 10, top + 17, chart.title, "", "start"))
-        top -= 4
+    return boxes
+
+
+def _svg(chart: _Chart, columns: list[list[str]], ways: list[list[str]]) -> str:
+    boxes = _boxes(chart, columns, ways)
+    parts = [_group(chart.title, [boxes[name] for name in chart.members])] if chart.members else []
     for link, way in zip(chart.links, ways, strict=True):
-        parts.append(_link(link, way, [(x[n], y[n], wide[n]) for n in way]))
-    parts += [_node(chart, name, x[name], y[name], wide[name]) for name in chart.texts]
-    width = max(x[name] + wide[name] / 2 for name in x) + 10
-    words = "; ".join(
-        f"{chart.texts[a]} to {chart.texts[b]} {text}".strip() for a, b, text, *_ in chart.links
-    )
+        parts.append(_link(link, link[1] == way[0], [boxes[name] for name in way]))
+    parts += [_node(chart, name, boxes[name]) for name in chart.texts]
+    texts = chart.texts
+    words = "; ".join(f"{texts[a]} to {texts[b]} {text}".strip() for a, b, text, *_ in chart.links)
+    top = min(box.y for box in boxes.values()) - (_HEIGHT + 14 if chart.members else _HEIGHT)
+    height = max(box.y for box in boxes.values()) + _HEIGHT - top
+    width = max(box.right for box in boxes.values()) + 10
     return (
         f'<svg class="flowchart" role="img" aria-label="{escape(words)}" '
-        f'viewBox="0 {top:.0f} {width:.0f} {bottom - top:.0f}" width="{width:.0f}">'
+        f'viewBox="0 {top:.0f} {width:.0f} {height:.0f}" width="{width:.0f}">'
         f"{''.join(parts)}</svg>"
     )
 
@@ -186,35 +193,44 @@ def _text(x: float, y: float, text: str, style: str = "", anchor: str = "middle"
     return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" {style}>{escape(text)}</text>'
 
 
-def _node(chart: _Chart, name: str, x: float, y: float, wide: float) -> str:
-    a, b, top, low = x - wide / 2, x + wide / 2, y - _HEIGHT / 2, y + _HEIGHT / 2
+def _group(title: str, boxes: list[_Box]) -> str:
+    left, right = min(box.left for box in boxes) - 12, max(box.right for box in boxes) + 12
+    top = min(box.y for box in boxes) - _HEIGHT / 2 - 28
+    height = max(box.y for box in boxes) + _HEIGHT / 2 + 12 - top
+    size = f'x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{height:.0f}"'
+    return f'<rect class="group" {size} rx="4"/>' + _text(left + 10, top + 17, title, "", "start")
+
+
+def _node(chart: _Chart, name: str, box: _Box) -> str:
+    a, b, top, low = box.left, box.right, box.y - _HEIGHT / 2, box.y + _HEIGHT / 2
+    arc = f"A{box.wide / 2},6 0 0 0"
     d = {
         "[": f"M{a},{top}H{b}V{low}H{a}Z",
-        "{{": f"M{a},{y}L{a + 12},{top}H{b - 12}L{b},{y}L{b - 12},{low}H{a + 12}Z",
-        "[(": f"M{a},{top + 4}V{low - 4}A{wide / 2},6 0 0 0 {b},{low - 4}V{top + 4}"
-        f"A{wide / 2},6 0 0 0 {a},{top + 4}A{wide / 2},6 0 0 0 {b},{top + 4}",
+        "{{": f"M{a},{box.y}L{a + 12},{top}H{b - 12}L{b},{box.y}L{b - 12},{low}H{a + 12}Z",
+        "[(": f"M{a},{top + 4}V{low - 4}{arc} {b},{low - 4}V{top + 4}{arc} {a},{top + 4}"
+        f"{arc} {b},{top + 4}",
     }[chart.shapes[name]]
     look = chart.colours.get(chart.looks.get(name, ""), {})
-    paint = "".join(f"{key}:{look[key]};" for key in ("fill", "stroke") if key in look)
-    ink = f'style="fill:{look["color"]}"' if "color" in look else ""
-    down = y + (8 if chart.shapes[name] == "[(" else 5)
-    return f'<path d="{d}" style="{paint}"/>' + _text(x, down, chart.texts[name], ink)
+    paint = ";".join(f"{key}:{look[key]}" for key in ("fill", "stroke") if key in look)
+    ink = f'style="fill:{escape(look["color"])}"' if "color" in look else ""
+    down = box.y + (8 if chart.shapes[name] == "[(" else 5)
+    return f'<path d="{d}" style="{escape(paint)}"/>' + _text(box.x, down, chart.texts[name], ink)
 
 
-def _link(link, way: list[str], places: list[tuple[float, float, float]]) -> str:
-    """A line through the places of a way, with heads where the link has them, and its text."""
-    _, last, text, back, forth = link
-    heads = (forth, back) if way[0] == last else (back, forth)
-    (x, y, wide), *others = places
-    x += wide / 2
-    begin, d, middle = (x, y), f"M{x},{y}", None
-    for to, height, wide in others:
-        half = (to - wide / 2 - x) / 2
-        middle = middle or (x + half, (y + height) / 2 - 5)
-        d += f"C{x + half},{y} {x + half},{height} {to - wide / 2},{height}"
-        x, y = to + wide / 2, height
-    x -= wide
+def _link(link: tuple[str, str, str, bool, bool], back: bool, way: list[_Box]) -> str:
+    """A line along its way, with heads where the link has them, and its text."""
+    text, heads = link[2], (link[4], link[3]) if back else (link[3], link[4])
+    x, y = way[0].right, way[0].y
+    d = f"M{x},{y}"
+    for box in way[1:]:
+        half = (x + box.left) / 2
+        d += f"C{half},{y} {half},{box.y} {box.left},{box.y}"
+        x, y = box.right, box.y
+    first, second, last = way[0], way[1], way[-1]
     parts = [f'<path class="link" d="{d}"/>']
-    parts += [f'<path class="head" d="M{begin[0]},{begin[1]}l8,-4v8z"/>'] if heads[0] else []
-    parts += [f'<path class="head" d="M{x},{y}l-8,-4v8z"/>'] if heads[1] else []
-    return "".join(parts) + (_text(*middle, text, 'class="label"') if text else "")
+    parts += [f'<path class="head" d="M{first.right},{first.y}l8,-4v8z"/>'] if heads[0] else []
+    parts += [f'<path class="head" d="M{last.left},{last.y}l-8,-4v8z"/>'] if heads[1] else []
+    if text:
+        middle = (first.right + second.left) / 2, (first.y + second.y) / 2 - 5
+        parts.append(_text(*middle, text, 'class="label"'))
+    return "".join(parts)
