@@ -172,7 +172,10 @@ class Soak:
                     f"{RIGHT_WITHIN:g} s; not seen by the views: {missing}"
                 )
         for name, part in list(self.stage.parts.items()):
-            if name not in self.busy and not part.alive and name not in self.busy:
+            process = part.process
+            ended = process.poll() is not None
+            # A fault that ended it has it in `busy` until another process is there.
+            if ended and name not in self.busy and part.process is process:
                 self.wrong.append(f"{name} ended by itself:\n{part.last_words()}")
 
     def _print_progress(self, left: float) -> None:
