@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint format bench clean kafka browser
+.PHONY: help lab demo test lint format bench clean kafka browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -31,7 +31,7 @@ lab: $(READY) ## open the first notebook in JupyterLab
 demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 	@$(PY) -m clicklib demo $(ARGS)
 
-test: $(READY) browser ## run every test; ARGS="tests/unit -k codec" runs some
+test: $(READY) browser peers ## run every test; ARGS="tests/unit -k codec" runs some
 	$(PY) -m pytest -p tests.report $(ARGS)
 
 lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
@@ -87,3 +87,14 @@ browser:
 		apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu >/dev/null; \
 	} || echo "Left out: the browser tests. No Chromium was found, and it cannot be installed here."
+
+# The Goka program of the tests beside it, which build it again from Go's cache. Without Go they are
+# skipped, which fails in CI; a program that Go cannot build fails them.
+peers:
+	@PATH="$$PATH:/usr/local/go/bin:$$(echo /usr/lib/go*/bin | tr ' ' ':')"; \
+	if command -v go >/dev/null; then \
+		cd tests/peers/goka && go build -mod=readonly -buildvcs=false -o /dev/null . || \
+			echo "Go could not build the program of the tests beside Goka: they will fail."; \
+	else \
+		echo "Left out: the tests beside Goka. No Go was found; 1.25 or newer will do."; \
+	fi

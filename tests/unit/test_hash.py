@@ -19,7 +19,10 @@ def test_the_hash_is_fnv1a_of_32_bits(data: bytes, value: int) -> None:
 
 @pytest.mark.parametrize(
     ("key", "partition"),
-    [("", 5), ("a", 6), ("key1", 3), ("key2", 2), ("0", 3), ("02", 3), ("some-key", 7)],
+    [
+        *[("", 5), ("a", 6), ("key1", 3), ("key2", 2), ("0", 3), ("02", 3), ("some-key", 7)],
+        ("user-gptqret", 8),  # its hash is the negative number without a positive counterpart
+    ],
 )
 def test_keys_go_to_the_partitions_that_goka_sends_them_to(key: str, partition: int) -> None:
     assert partition_of(key.encode(), 10) == partition
