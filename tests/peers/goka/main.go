@@ -195,6 +195,11 @@ func processor(ctx context.Context, args []string) error {
 	if err := waitForLeaders(brokers, string(goka.GroupTable(goka.Group(*group)))); err != nil {
 		return err
 	}
+	go func() {
+		if processor.WaitForReadyContext(ctx) == nil && ctx.Err() == nil {
+			report(map[string]any{"recovered": true})
+		}
+	}()
 	if err := processor.Run(ctx); err != nil {
 		return err
 	}
@@ -211,8 +216,11 @@ func view(ctx context.Context, args []string) error {
 	flags := newFlags("view")
 	table := flags.String("table", "mini-group-table", "the table")
 	folder := flags.String("storage", "", "where the local copy is kept; none: in memory")
-	size := flags.Bool("size", false, "print how many rows there are instead of the rows")
+	size := flags.Bool("size", false, "print the number of rows and of clicks instead of the rows")
 	brokers := flags.use(args)
+	if *size {
+		report(map[string]any{"ready": true})
+	}
 
 	view, err := goka.NewView(brokers, goka.Table(*table), userCodec{},
 		goka.WithViewStorageBuilder(builder(*folder)))
@@ -230,23 +238,27 @@ func view(ctx context.Context, args []string) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	if *size {
+		report(map[string]any{"done": true})
+	}
 	rows, err := view.Iterator()
 	if err != nil {
 		return err
 	}
 	defer rows.Release()
-	found := 0
+	found, sum := 0, 0
 	for ; rows.Next(); found++ {
 		value, err := rows.Value()
 		if err != nil {
 			return fmt.Errorf("key %q: %w", rows.Key(), err)
 		}
+		sum += value.(*User).Clicks
 		if !*size {
 			report(map[string]any{"Key": []byte(rows.Key()), "Value": value})
 		}
 	}
 	if *size {
-		report(map[string]any{"rows": found})
+		report(map[string]any{"rows": found, "clicks": sum})
 	}
 	return rows.Err()
 }
