@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,12 +60,17 @@ def selected(options: argparse.Namespace) -> list[Case]:
     return [case for case in found if case.programs]
 
 
-def measure(harness: Harness, case: Case, ready: dict[str, Program], bar: tqdm) -> Outcome:
-    """All rounds of a case: each program in turn, forwards and backwards."""
+def measure(
+    harness: Harness, case: Case, ready: dict[str, Program], advance: Callable[[str], object]
+) -> Outcome:
+    """All rounds of a case: each program in turn, forwards and backwards.
+
+    `advance` is told what runs next.
+    """
     outcome = Outcome(case.job, case.title, case.measure, case.unit)
     for number in range(case.rounds):
         for name in case.programs if number % 2 == 0 else reversed(case.programs):
-            bar.set_description(f"({case.job}) {case.title}: {name}")
+            advance(f"({case.job}) {case.title}: {name}")
             if name in ready and name not in outcome.reasons:
                 try:
                     figures = case.run(harness, ready[name])
@@ -73,7 +78,6 @@ def measure(harness: Harness, case: Case, ready: dict[str, Program], bar: tqdm) 
                 except Failed as reason:
                     outcome.reasons[name] = str(reason)
                     outcome.runs.pop(name, None)
-            bar.update()
     return outcome
 
 
@@ -82,8 +86,13 @@ def run(chosen: Sequence[Case], ready: dict[str, Program]) -> list[Outcome]:
     outcomes = []
     total = sum(case.rounds * len(case.programs) for case in chosen)
     with Harness() as harness, tqdm(total=total, unit="run", leave=False, disable=None) as bar:
+
+        def advance(what: str) -> None:
+            bar.set_description(what)
+            bar.update()
+
         for case in chosen:
-            outcome = measure(harness, case, ready, bar)
+            outcome = measure(harness, case, ready, advance)
             outcomes.append(outcome)
             with bar.external_write_mode(sys.stdout):
                 print(f"{report.title(outcome)}\n{report.plain(report.table(outcome))}\n")

@@ -9,26 +9,28 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psutil
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from benchmarks.programs import ROOT, Program, python
+from benchmarks.programs import ROOT, Program, flags, python
 from clicklib import broker
 from clicklib._kafka import READER
 from clicklib.topics import TopicManager
 
 __all__ = ["Failed", "Figures", "Filled", "Harness", "Process"]
 
+T = TypeVar("T")
+
 _LOOK = 0.05  # seconds between two looks at a process's memory
-_PATIENCE = 600.0  # seconds; a program that takes longer is given up
+_PATIENCE = 300.0  # seconds; a program that takes longer is given up
 
 
 class Failed(Exception):
@@ -145,7 +147,7 @@ class Harness:
 
     def __init__(self) -> None:
         self._numbers = count()
-        self._filled: dict[str, Filled] = {}
+        self._made: dict[Hashable, Any] = {}
         self.folder = Path()
         self.brokers = ""
 
@@ -175,22 +177,31 @@ class Harness:
             (topics.ensure_table if table else topics.ensure_stream)(topic, partitions)
         return topic
 
+    def once(self, key: Hashable, make: Callable[..., T], *args: Any) -> T:
+        """What `make` returned when it was first called for this key."""
+        if key not in self._made:
+            self._made[key] = make(*args)
+        return self._made[key]
+
     def fill(self, draw: str, messages: int, users: int, partitions: int = 10) -> Filled:
         """A topic with so many clicks (or rows, if `draw` is `table`), filled at the first call."""
+        what = (draw, messages, users, partitions)
+        return self.once(what, self._fill, *what)
+
+    def _fill(self, draw: str, messages: int, users: int, partitions: int) -> Filled:
         topic = f"{draw}-{messages}-{users}-{partitions}"
-        if topic not in self._filled:
-            self.create(topic, partitions, table=draw == "table")
-            options = {"brokers": self.brokers, "topic": topic, "draw": draw, "users": users}
-            options |= {"messages": messages, "parts": 2}
-            with self.running(
-                *([*python("bare"), "fill", *flat({**options, "part": part})] for part in range(2))
-            ) as processes:
-                for process in processes:
-                    process.wait()
-            if self.end(topic) != messages:
-                raise Failed(f"{topic} has {self.end(topic):,} messages, not {messages:,}")
-            self._filled[topic] = Filled(topic, messages, users)
-        return self._filled[topic]
+        self.create(topic, partitions, table=draw == "table")
+        options = {"brokers": self.brokers, "topic": topic, "draw": draw, "users": users}
+        options |= {"messages": messages, "parts": 2}
+        commands = [
+            [*python("bare"), *flags("fill", {**options, "part": part})] for part in range(2)
+        ]
+        with self.running(*commands) as processes:
+            for process in processes:
+                process.wait()
+        if self.end(topic) != messages:
+            raise Failed(f"{topic} has {self.end(topic):,} messages, not {messages:,}")
+        return Filled(topic, messages, users)
 
     @contextmanager
     def running(self, *commands: list[str]) -> Iterator[list[Process]]:
@@ -270,7 +281,3 @@ def clicks_of(value: bytes) -> int:
     """The count in a row of a table: `{"Clicks":7}`, or a bare number."""
     found = json.loads(value)
     return int(found["Clicks"] if isinstance(found, dict) else found)
-
-
-def flat(options: Mapping[str, object]) -> list[str]:
-    return [text for name, value in options.items() for text in (f"--{name}", str(value))]

@@ -25,12 +25,13 @@ def count(click: str, state: Any) -> int:
 
 
 def application(options: argparse.Namespace) -> Announcing:
+    often = options.latency or options.exactly_once
     return Announcing(
         options.brokers,
         consumer_group=options.group,
         state_dir=options.state,
         auto_offset_reset="earliest",
-        commit_interval=0.1 if options.latency or options.exactly_once else 5.0,
+        commit_interval=options.commit or (0.1 if often else 5.0),
         consumer_poll_timeout=0.1,
         processing_guarantee="exactly-once" if options.exactly_once else "at-least-once",
         producer_extra_config={

@@ -66,7 +66,9 @@ public class Clicks {
     p.put(StreamsConfig.STATE_DIR_CONFIG, options.get("state"));
     p.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 2);
     p.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, latency ? 0L : 64L << 20);
-    p.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, exactlyOnce || latency ? 100L : 5_000L);
+    double commit = exactlyOnce || latency ? 0.1 : 5;
+    commit = Double.parseDouble(options.getOrDefault("commit", "" + commit));
+    p.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, Math.round(commit * 1000));
     if (exactlyOnce) {
       p.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     }
@@ -112,14 +114,14 @@ public class Clicks {
                 .withKeySerde(Serdes.String())
                 .withValueSerde(userSerde()));
     KafkaStreams streams = start(builder, running);
-    CountDownLatch closed = new CountDownLatch(1);
+    Thread main = Thread.currentThread();
     Runtime.getRuntime()
         .addShutdownHook(
             new Thread(
                 () -> {
                   end.countDown();
                   try {
-                    closed.await();
+                    main.join();
                   } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
                   }
@@ -129,7 +131,7 @@ public class Clicks {
     end.await();
     streams.close(Duration.ofSeconds(60));
     say("\"counted\": " + counted);
-    closed.countDown();
+    Runtime.getRuntime().halt(0); // after SIGTERM Java would end with 143
   }
 
   static void view() throws Exception {
