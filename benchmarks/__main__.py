@@ -95,8 +95,8 @@ def run(chosen: Sequence[Case], ready: dict[str, Program]) -> list[Outcome]:
             outcome = measure(harness, case, ready, advance)
             outcomes.append(outcome)
             with bar.external_write_mode(sys.stdout):
-                print(f"{report.title(outcome)}\n{report.plain(report.table(outcome))}\n")
-                sys.stdout.flush()
+                lines = [report.title(outcome), report.plain(report.table(outcome))]
+                print(*lines, *report.notes(outcome), "", sep="\n", flush=True)
     return outcomes
 
 

@@ -139,7 +139,7 @@ class Process:
 
     def _last_words(self) -> str:
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
-        return " ".join(lines[-3:]) or "it printed nothing"
+        return " ".join(lines[-3:])[-300:] or "it printed nothing"
 
 
 class Harness:

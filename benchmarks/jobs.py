@@ -52,7 +52,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
         Case("e", f"restart, {users:,} users", ALL[1:-1], store, fewer, measure="wall"),
         *(_latency_case(rate, messages, fewer) for rate in (10, 1_000, 10_000)),
         Case("g", "emit", ALL[:-1], emit, fewer),
-        Case("h", "the endpoint", ALL[:2], load, fewer, "requests/s"),
+        Case("h", "the endpoint", ALL[:3], load, fewer, "requests/s"),
         Case("i", "exactly once, 10 users", EXACT, partial(eos, few), fewer),
         Case("i", f"exactly once, {users:,} users", EXACT, partial(eos, many), fewer),
         *(_several_case(number, few, fewer) for number in (1, 2, 4)),

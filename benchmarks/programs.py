@@ -70,8 +70,13 @@ def goka_flags(command: str, options: Mapping[str, object]) -> list[str]:
     """The same for the Goka program, which the tests use too."""
     names = {"brokers": "brokers", "topic": "topic", "table": "table", "state": "storage"}
     names |= {"group": "group", "messages": "count", "users": "users"}
-    line = [{"count": "processor", "view": "view", "emit": "emitter"}[command], "-acks", "all"]
-    line += {"count": ["-oldest"], "view": ["-size"], "emit": []}[command]
+    line = {
+        "count": ["processor", "-oldest"],
+        "view": ["view", "-size"],
+        "serve": ["view", "-serve"],
+        "emit": ["emitter"],
+    }[command]
+    line += ["-acks", "all"]
     for name, value in options.items():
         if name in names:
             line += [f"-{names[name]}", str(value)]

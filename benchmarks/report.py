@@ -15,7 +15,17 @@ import psutil
 from benchmarks.harness import Figures
 from benchmarks.programs import Program
 
-__all__ = ["Outcome", "best_ratio", "complaints", "machine", "plot", "results", "spread", "table"]
+__all__ = [
+    "Outcome",
+    "best_ratio",
+    "complaints",
+    "machine",
+    "notes",
+    "plot",
+    "results",
+    "spread",
+    "table",
+]
 
 OURS, LIMIT = "clicklib", "limit"
 COLORS = {
@@ -65,7 +75,7 @@ def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
 def row(outcome: Outcome, name: str) -> list[str]:
     """A program's line in the table of a case."""
     if name in outcome.reasons:
-        return [name, f"left out: {outcome.reasons[name]}", *[""] * 5]
+        return [name, "none", *[""] * 5]
     runs = list(outcome.runs[name].values())
     if outcome.measure == "latency":
         result = "{} / {}".format(
@@ -99,6 +109,11 @@ def table(outcome: Outcome) -> list[list[str]]:
     head = ["", what, "to clicklib", "to the limit", "wall, s", "CPU, s", "peak, MB"]
     names = [name for name in COLORS if name in outcome.runs or name in outcome.reasons]
     return [head, *(row(outcome, name) for name in names)]
+
+
+def notes(outcome: Outcome) -> list[str]:
+    """Why programs have no figures, a line each."""
+    return [f"- {name} has none: {why}" for name, why in outcome.reasons.items()]
 
 
 def markdown(rows: list[list[str]]) -> str:
@@ -200,6 +215,7 @@ def results(
     parts = [HEAD.format(when=when)]
     for outcome in outcomes:
         parts += [f"## {title(outcome)}\n", markdown(table(outcome)) + "\n"]
+        parts += [f"{note}\n" for note in notes(outcome)]
     parts += ["## Machine\n", markdown([["", ""], *map(list, facts.items())]) + "\n"]
     rows = [["", "version", "settings", "its own defaults, where they differ"]]
     rows += [[p.name, p.version, p.settings, p.defaults] for p in programs.values()]

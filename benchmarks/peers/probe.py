@@ -39,6 +39,7 @@ class Latencies:
 
     def updated(self, user: str, value: Any) -> None:
         now, clicks = time.monotonic(), value["Clicks"] if isinstance(value, dict) else value
+        user = user.partition("|")[0].strip('"')  # quixstreams' keys are `"user-3"|"clicks"`
         with self._lock:
             times = self._emitted[user]
             if clicks > len(times):

@@ -2,7 +2,7 @@
 //
 //	peer emitter   -topic T [-count N] [-users U] [-rate R]
 //	peer processor -topic T -group G [-storage DIR] [-count N]
-//	peer view      -table G-table [-storage DIR] [-size]
+//	peer view      -table G-table [-storage DIR] [-size | -serve]
 //
 // Each prints JSON, a value a line, on standard output, and Goka's log on standard error. SIGINT and
 // SIGTERM end it in order. -h after a command lists all of its flags.
@@ -16,9 +16,12 @@ import (
 	"iter"
 	"log"
 	"maps"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -217,6 +220,7 @@ func view(ctx context.Context, args []string) error {
 	table := flags.String("table", "mini-group-table", "the table")
 	folder := flags.String("storage", "", "where the local copy is kept; none: in memory")
 	size := flags.Bool("size", false, "print the number of rows and of clicks instead of the rows")
+	serve := flags.Bool("serve", false, "answer GET /KEY on a free port of this machine until a signal")
 	brokers := flags.use(args)
 	if *size {
 		report(map[string]any{"ready": true})
@@ -237,6 +241,9 @@ func view(ctx context.Context, args []string) error {
 			return err
 		case <-time.After(10 * time.Millisecond):
 		}
+	}
+	if *serve {
+		return answer(ctx, view)
 	}
 	if *size {
 		report(map[string]any{"done": true})
@@ -261,4 +268,28 @@ func view(ctx context.Context, args []string) error {
 		report(map[string]any{"rows": found, "clicks": sum})
 	}
 	return rows.Err()
+}
+
+// answer serves the rows as JSON until ctx is done.
+func answer(ctx context.Context, view *goka.View) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		value, err := view.Get(strings.TrimPrefix(r.URL.Path, "/"))
+		if err != nil || value == nil {
+			http.Error(w, "no such key", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		data, _ := json.Marshal(value)
+		_, _ = w.Write(data)
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	report(map[string]any{"port": listener.Addr().(*net.TCPAddr).Port})
+	if err := server.Serve(listener); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
 }
