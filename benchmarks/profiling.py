@@ -39,7 +39,8 @@ def profile(messages: int) -> int:
 def summary(stacks: str) -> str:
     """For each thread its share of the samples, and of its functions those it was most in.
 
-    A line of `stacks` is `thread;function (file:line);... samples`, the innermost last.
+    A line of `stacks` is `thread (7): its name;function (file:line);... samples`, the innermost
+    function last.
     """
     threads: Counter[str] = Counter()
     inside: dict[str, Counter[str]] = {}
@@ -65,6 +66,5 @@ def summary(stacks: str) -> str:
 
 
 def kind(thread: str) -> str:
-    """A thread's name without what differs between threads of one kind."""
-    name = thread.partition('"')[2].rpartition('"')[0] or thread
-    return name.rstrip("0123456789 -")
+    """A thread's name without what differs between threads of one kind; `thread (7): its name`."""
+    return thread.partition("): ")[2].rstrip("0123456789 -.") or "unnamed: imports, the main thread"
