@@ -215,9 +215,9 @@ def test_a_failed_run_takes_the_programs_other_runs_with_it() -> None:
 
 def test_a_profile_names_threads_and_functions() -> None:
     stacks = """\
-thread (0x1): "worker g-0";run (a.py:1);step (b.py:10) 3
-thread (0x2): "worker g-1";run (a.py:2);step (b.py:11) 5
-thread (0x3): "flusher";send (c.py:4) 2"""
+thread (7): worker g 0;run (a.py:1);step (b.py:10) 3
+thread (8): worker g 1;run (a.py:2);step (b.py:11) 5
+thread (9): flusher;send (c.py:4) 2"""
     text = profiling.summary(stacks)
     assert " 80.0  worker g\n     80.0  80.0  step (b.py)" in text
     assert " 20.0  flusher\n     20.0  20.0  send (c.py)" in text
