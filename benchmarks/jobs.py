@@ -229,6 +229,8 @@ def _several(number: int, what: tuple, harness: Harness, program: Program) -> Fi
     """Processors of one group, started at once; done when the group has committed all."""
     topic, group = _fill(harness, program, what), harness.name("group")
     where = {"topic": topic.name, "group": group, "messages": 0, "commit": 0.5}
+    if program.name == "Goka":  # its processors fail where two create the table at once
+        harness.create(program.table.format(group=group), table=True)
     commands = [
         harness.start(program, "count", state=harness.state(), **where) for _ in range(number)
     ]

@@ -191,14 +191,24 @@ def machine() -> dict[str, str]:
 HEAD = """\
 # Results
 
-Written by `make bench`{when}. Seconds and rates are this machine's own; the ratios are what
-to compare. Each figure is the median of the rounds, with the range in brackets. The programs ran
-in turn, forwards in one round and backwards in the next, over the same topics on one local Kafka,
-each run in a process of its own. A rate is counted from the moment that the program is ready
-(assigned, connected) until all is counted, committed and closed; wall time is from the start of
-its process, CPU time and peak memory are those of its processes. "To clicklib" and "to the limit"
-are ratios of speed, more is faster. After each run the table was read by a bare consumer: the sum
-of its last values was the number of clicks, and so was the sum of the committed offsets.
+Written by `make bench`{when}.
+
+Seconds and rates are this machine's own; the ratios are what to compare. Each figure is the median
+of the rounds, with the range in brackets. The programs ran in turn, forwards in one round and
+backwards in the next, over the same topics on one local Kafka, each run in a process of its own. A
+rate is counted from the moment that the program is ready (assigned, connected) until all is
+counted, committed and closed; wall time is from the start of its process; CPU time and peak memory
+(looked at each 0.05 s) are those of its processes. "To clicklib" and "to the limit" are ratios of
+speed, more is faster. After each count the table was read by a bare consumer: the sum of its last
+values was the number of clicks, and so was the sum of the committed offsets.
+
+- (d) asks until the view is running; its rows are then counted and summed.
+- (e) asks until a processor that has counted all, and ended, is ready once more.
+- (f) is the time from `emit` until a view of clicklib's shows a count that includes the click; the
+  program beside it only counts. Emitter and view are the same for all, and share a process. The
+  first fifth of the clicks is left out.
+- (h) is asked by 4 connections for rows drawn at random.
+- (j) ends when the group's committed offsets are at the end of the topic, asked each 0.1 s.
 
 ![The medians as bars](results.svg)
 """
