@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test lint format bench soak pictures clean kafka browser peers
+.PHONY: help lab demo html test lint format bench bench-quick soak pictures clean kafka browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -20,7 +20,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 lab: $(READY) ## open the first notebook in JupyterLab
 	@$(PY) -c 'import webbrowser; webbrowser.get()' 2>/dev/null || \
@@ -48,11 +48,11 @@ format: .venv/.ready ## repair what lint finds, as far as a program can
 	$(PY) -m ruff format .
 	$(if $(NOTEBOOKS),$(STRIP) $(NOTEBOOKS))
 
-bench: $(READY) ## measure, one script after the other
-	@for script in benchmarks/[a-z]*.py; do \
-		[ -e "$$script" ] || { echo "There are no benchmarks yet."; break; }; \
-		echo "$$script"; $(PY) "$$script" $(ARGS) || exit; \
-	done
+bench: $(READY) ## measure beside the peers, half an hour; ARGS="--jobs a,b --rounds 1" runs some
+	@$(PY) -m benchmarks $(if $(ARGS),$(ARGS),--into benchmarks)
+
+bench-quick: $(READY) ## measure against the bare client; fails when clicklib got slower
+	@$(PY) -m benchmarks --quick $(ARGS)
 
 soak: $(READY) ## run it under random faults for SOAK_MINUTES (10), every click accounted for
 	@$(PY) -m tests.soak --minutes $(or $(SOAK_MINUTES),10) $(ARGS)

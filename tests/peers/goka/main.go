@@ -2,7 +2,7 @@
 //
 //	peer emitter   -topic T [-count N] [-users U] [-rate R]
 //	peer processor -topic T -group G [-storage DIR] [-count N]
-//	peer view      -table G-table [-storage DIR] [-size]
+//	peer view      -table G-table [-storage DIR] [-size | -serve]
 //
 // Each prints JSON, a value a line, on standard output, and Goka's log on standard error. SIGINT and
 // SIGTERM end it in order. -h after a command lists all of its flags.
@@ -16,9 +16,12 @@ import (
 	"iter"
 	"log"
 	"maps"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -195,6 +198,11 @@ func processor(ctx context.Context, args []string) error {
 	if err := waitForLeaders(brokers, string(goka.GroupTable(goka.Group(*group)))); err != nil {
 		return err
 	}
+	go func() {
+		if processor.WaitForReadyContext(ctx) == nil && ctx.Err() == nil {
+			report(map[string]any{"recovered": true})
+		}
+	}()
 	if err := processor.Run(ctx); err != nil {
 		return err
 	}
@@ -211,8 +219,12 @@ func view(ctx context.Context, args []string) error {
 	flags := newFlags("view")
 	table := flags.String("table", "mini-group-table", "the table")
 	folder := flags.String("storage", "", "where the local copy is kept; none: in memory")
-	size := flags.Bool("size", false, "print how many rows there are instead of the rows")
+	size := flags.Bool("size", false, "print the number of rows and of clicks instead of the rows")
+	serve := flags.Bool("serve", false, "answer GET /KEY on a free port of this machine until a signal")
 	brokers := flags.use(args)
+	if *size {
+		report(map[string]any{"ready": true})
+	}
 
 	view, err := goka.NewView(brokers, goka.Table(*table), userCodec{},
 		goka.WithViewStorageBuilder(builder(*folder)))
@@ -230,23 +242,54 @@ func view(ctx context.Context, args []string) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	if *serve {
+		return answer(ctx, view)
+	}
+	if *size {
+		report(map[string]any{"done": true})
+	}
 	rows, err := view.Iterator()
 	if err != nil {
 		return err
 	}
 	defer rows.Release()
-	found := 0
+	found, sum := 0, 0
 	for ; rows.Next(); found++ {
 		value, err := rows.Value()
 		if err != nil {
 			return fmt.Errorf("key %q: %w", rows.Key(), err)
 		}
+		sum += value.(*User).Clicks
 		if !*size {
 			report(map[string]any{"Key": []byte(rows.Key()), "Value": value})
 		}
 	}
 	if *size {
-		report(map[string]any{"rows": found})
+		report(map[string]any{"rows": found, "clicks": sum})
 	}
 	return rows.Err()
+}
+
+// answer serves the rows as JSON until ctx is done.
+func answer(ctx context.Context, view *goka.View) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		value, err := view.Get(strings.TrimPrefix(r.URL.Path, "/"))
+		if err != nil || value == nil {
+			http.Error(w, "no such key", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		data, _ := json.Marshal(value)
+		_, _ = w.Write(data)
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	report(map[string]any{"port": listener.Addr().(*net.TCPAddr).Port})
+	if err := server.Serve(listener); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
 }

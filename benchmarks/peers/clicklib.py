@@ -1,0 +1,66 @@
+"""The three parts of clicklib, with its defaults but for the emitter's larger buffer."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.peers import CLICK, arguments, say, until_terminated
+from clicklib import Emitter, Processor, View, clicks
+from clicklib.codec import String
+from clicklib.web import Endpoint
+
+
+def count(options: argparse.Namespace) -> None:
+    stop = until_terminated()
+    processor = Processor(
+        options.brokers,
+        clicks.graph(clicks.count, options.group, options.topic),
+        guarantee="exactly_once" if options.exactly_once else "at_least_once",
+        state_dir=options.state,
+    )
+    with processor.start():
+        processor.wait_running(60)
+        say(ready=True)
+        while not stop.is_set() and (
+            not options.messages or processor.stats().records_in < options.messages
+        ):
+            processor.wait(0.01)
+        if not processor.stop(60):
+            raise TimeoutError("the processor does not stop")
+    say(counted=processor.stats().records_in)
+
+
+def view(options: argparse.Namespace) -> None:
+    say(ready=True)
+    with View(
+        options.brokers, options.table, clicks.UserCodec(), state_dir=options.state
+    ).start() as table:
+        table.wait_running(120)
+        say(done=True)
+        say(rows=len(table), clicks=sum(user.clicks for _, user in table.items()))
+
+
+def emit(options: argparse.Namespace) -> None:
+    with Emitter(options.brokers, options.topic, String(), buffer=100_000, linger=0.05) as emitter:
+        say(ready=True)
+        for i in range(options.messages):
+            emitter.emit(f"user-{i % options.users}", CLICK)
+    say(emitted=options.messages)
+
+
+def serve(options: argparse.Namespace) -> None:
+    stop = until_terminated()
+    with (
+        View(
+            options.brokers, options.table, clicks.UserCodec(), state_dir=options.state
+        ).start() as table,
+        Endpoint(table, 0) as endpoint,
+    ):
+        table.wait_running(120)
+        say(port=endpoint.port)
+        stop.wait()
+
+
+if __name__ == "__main__":
+    options = arguments("count", "view", "emit", "serve")
+    {"count": count, "view": view, "emit": emit, "serve": serve}[options.command](options)
