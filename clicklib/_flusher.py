@@ -159,6 +159,9 @@ class TransactionalFlusher(Flusher):
 
     def _flush(self, work: Work) -> None:
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Look at each answer. 5. Commit."""
+        # Read before the look at what was lost: what is still wanted then is this membership's.
+        membership = self._reports.membership
+        work = [(worker, batch) for worker, batch in work if self._may_send(worker)]
         if not work:
             return
         self._began = time.monotonic()
@@ -170,7 +173,7 @@ class TransactionalFlusher(Flusher):
         try:
             self._writer.begin()
             sent = [self._send(batch) for _, batch in work]
-            self._writer.add_offsets(offsets, self._reports.membership)
+            self._writer.add_offsets(offsets, membership)
             while not self._writer.flush(0.5):
                 if self._ended:
                     return

@@ -86,6 +86,12 @@ class GroupReader:
             partition_assignment_strategy=[CopartitionAssignor()],
             **READER,
         )
+        self.membership: Any = None
+        """What the coordinator knew this member by when it gave the present assignment.
+
+        That of this moment would not do for a transaction: a member that was dropped has none until
+        it joins again, and offsets that come without one are taken unchecked (KIP-447).
+        """
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._joined = self._answered = -math.inf
@@ -126,11 +132,6 @@ class GroupReader:
 
     def _assigned(self, partitions: Iterable[tuple[str, int]]) -> set[TopicPartition]:
         return self._consumer.assignment() & {TopicPartition(*place) for place in partitions}
-
-    @property
-    def membership(self) -> Any:
-        """What the coordinator knows this member by; a member that was replaced is refused."""
-        return self._consumer.group_metadata()
 
     def lease_age(self) -> float:
         """Seconds since the coordinator surely knew this member: since the last heartbeat that it
@@ -246,6 +247,7 @@ class _Listener(kafka.AsyncConsumerRebalanceListener):
         # Paused here, so that no record comes before the table is recovered.
         self._reader.pause(assigned)
         self._reader._joined = time.monotonic()
+        self._reader.membership = self._reader._consumer.group_metadata()
         self._assigned(set(assigned))
 
     async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:

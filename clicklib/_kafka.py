@@ -210,6 +210,8 @@ class Writer:
 
     def add_offsets(self, offsets: Offsets, membership: Any) -> None:
         """Make these input offsets part of the transaction, in the name of a member."""
+        if membership is None or membership.generation_id < 0:
+            raise UnavailableError("this program is no member of the group at present")
         manager = self._producer._transaction_manager
         self._finish(manager.send_offsets_to_transaction(committable(offsets), membership))
 

@@ -347,7 +347,7 @@ class Member:
 
     @property
     def membership(self) -> Any:
-        """What the coordinator knows this member by."""
+        """What the coordinator knew this member by at the present assignment."""
         return self._inputs.membership
 
     def lease_holds(self) -> bool:

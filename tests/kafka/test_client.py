@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import kafka.errors
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import MemberToRemove
 
 from clicklib import Emitter, Input, Persist, Processor, define_group
 from clicklib._group import GroupReader
-from clicklib._kafka import READER, Offsets, TableReader
+from clicklib._kafka import READER, Offsets, TableReader, Writer
 from clicklib._offsets import Place
 from clicklib.codec import Int64, String
+from clicklib.errors import UnavailableError
 from tests.waiting import wait_until
 
 
@@ -129,3 +132,26 @@ def test_the_fetch_sizes_do_not_keep_a_large_message_out(cluster, topic, name, s
     ):
         emitter.emit_sync("user-3", "x" * size)
         wait_until("it came", lambda: processor.get("user-3") == size)
+
+
+def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, topic, name, join):
+    """Kafka takes the offsets of a transaction unchecked when they come without a member's name."""
+    reader, seen = join()
+    wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+    place = TopicPartition(topic, 3)
+    admin = KafkaAdminClient(bootstrap_servers=list(cluster.addresses))
+    admin.remove_group_members(name, [MemberToRemove(reader.membership.member_id)])
+    wait_until(
+        "the client has noticed", lambda: reader._consumer.group_metadata().generation_id < 0
+    )
+    writer = Writer(
+        cluster, connect_timeout=10, linger=0, delivery_timeout=10, transactional_id=name
+    )
+    writer.begin()
+    with pytest.raises(kafka.errors.KafkaError):
+        writer.add_offsets({Place(topic, 3): 7}, reader.membership)
+    writer.close()
+    with pytest.raises(UnavailableError, match="no member"):
+        writer.add_offsets({Place(topic, 3): 7}, reader._consumer.group_metadata())
+    assert place not in admin.list_group_offsets({name: None})[name]
+    admin.close()

@@ -375,6 +375,22 @@ def test_a_transaction_needs_no_lease(transacting: FlusherBench) -> None:
     assert transacting.reported.get(timeout=5)[0] is worker
 
 
+def test_a_batch_of_the_membership_before_is_not_sent(
+    transacting: FlusherBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partition may be another's by now, and the new membership would vouch for it."""
+    lost, kept = transacting.submit({b"a": b"1"}, 4), transacting.submit({b"b": b"2"}, 5)
+
+    def rebalance(bench: FlusherBench) -> str:
+        lost.abandon()
+        return "member 8"
+
+    monkeypatch.setattr(FlusherBench, "membership", property(rebalance))
+    transacting.flusher.start()
+    assert transacting.reported.get(timeout=5)[0] is kept
+    assert [entry for entry in transacting.log if entry[0] == "send"] == [("send", 5, b"b")]
+
+
 def test_of_abandoned_workers_alone_there_is_no_transaction(transacting: FlusherBench) -> None:
     transacting.submit({b"a": b"1"}).abandoned = True
     transacting.flusher.start()
