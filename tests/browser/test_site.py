@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from docs.site.__main__ import build
 from tests import pages
@@ -20,8 +20,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["light", "dark"])
-def reader(page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+def reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A window that must show no error in its console and load files only."""
+    page = browser.new_page(color_scheme=request.param)
     wrong: list[str] = []
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -31,8 +32,8 @@ def reader(page: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
             None if asked.url.startswith(("file:", "blob:", "data:")) else wrong.append(asked.url)
         ),
     )
-    page.emulate_media(color_scheme=request.param)
     yield page
+    page.close()
     assert wrong == []
 
 
