@@ -55,10 +55,9 @@ class Flusher(OwnedThread):
 
     def submit(self, worker: Worker, batch: Batch) -> None:
         """Send the batch soon, and answer the worker; abandon it if nothing is sent any more."""
-        if self._ended:
+        self._queue.put((worker, batch))
+        if self._ended:  # perhaps nobody looks into the queue any more
             worker.abandon()
-        else:
-            self._queue.put((worker, batch))
 
     def close(self, timeout: float) -> None:
         """End within `timeout` seconds; what isn't acknowledged is given up. Repeatable."""
@@ -67,18 +66,18 @@ class Flusher(OwnedThread):
         self._writer.close(timeout)
 
     def _main(self) -> None:
+        work: Work = []
         while not self._ended:
             work = self._gather()
             try:
                 self._flush([(w, batch) for w, batch in work if self._may_send(w)])
             except Exception as exc:
                 self.owner.fail(exc)
-                for worker, _ in work:
-                    worker.abandon()
+                _abandon(work)
+        # Nothing is answered any more, and a rebalance waits for workers that wait for an answer.
         while not self._queue.empty():
-            left = self._queue.get()
-            if left is not None:
-                left[0].abandon()
+            work += filter(None, [self._queue.get()])
+        _abandon(work)
 
     def _gather(self) -> Work:
         """What there is to send; blocks until there is something."""
@@ -135,6 +134,11 @@ class Flusher(OwnedThread):
                 ) from error
             position = future.value.offset + 1
         return position
+
+
+def _abandon(work: Work) -> None:
+    for worker, _ in work:
+        worker.abandon()
 
 
 class TransactionalFlusher(Flusher):
