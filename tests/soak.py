@@ -103,12 +103,12 @@ class Soak:
             before = self._resources()
             self._attack()
             self._settle("after the faults")
-            after = self._resources()
+            after = self._rested(before)
             self.wrong += self.stage.leave("emitter")
             rows = self._settle("when no click comes any more")
             self.wrong += self.stage.leave("processor", "view")
             self.wrong += self.stage.ledger.wrong(rows, self.options.guarantee == "exactly_once")
-            self._compare(before, after)
+            self.wrong += _growth(before, after)
         return self._figures(rows, before, after)
 
     # The faults. Each runs on a thread of its own.
@@ -242,11 +242,12 @@ class Soak:
             }
         return found
 
-    def _compare(self, before: dict[str, Any], after: dict[str, Any]) -> None:
-        for name, held in after.items():
-            for what, value in held.items():
-                if value > before[name][what] + GROWTH[what]:
-                    self.wrong.append(f"{name}: {what} grew from {before[name][what]} to {value}")
+    def _rested(self, before: dict[str, Any]) -> dict[str, Any]:
+        """What they hold once the connections of the last faults are forgotten, if they are."""
+        deadline = time.monotonic() + 30
+        while _growth(before, after := self._resources()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return after
 
     def _figures(self, rows: dict[str, Row], before: Any, after: Any) -> dict[str, Any]:
         times: dict[str, list[float]] = {}
@@ -271,6 +272,16 @@ class Soak:
             "after": after,
             "wrong": self.wrong,
         }
+
+
+def _growth(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What is a leak."""
+    return [
+        f"{name}: {what} grew from {before[name][what]} to {value}"
+        for name, held in after.items()
+        for what, value in held.items()
+        if value > before[name][what] + GROWTH[what]
+    ]
 
 
 def show(figures: dict[str, Any]) -> None:
