@@ -39,6 +39,9 @@ from tests.stage import GROUP, SESSION, TOPIC, Stage
 from tests.waiting import wait_until
 
 RIGHT_WITHIN = 90.0  # seconds
+# At least once, rows that have left a processor may be written over its successor's when they are
+# held up, which only transactions exclude (docs/promises.md, 2).
+UNFIT = {"at_least_once": ("suspend a processor", "freeze connections"), "exactly_once": ()}
 # More is a leak. A first backlog takes up to 70 MB that Python keeps; further ones take no more.
 GROWTH = {"memory_mb": 128, "threads": 4, "handles": 12}
 
@@ -114,7 +117,7 @@ class Soak:
     # The faults. Each runs on a thread of its own.
 
     def _inject(self) -> None:
-        kinds = list(Stage.KINDS)
+        kinds = [kind for kind in Stage.KINDS if kind not in UNFIT[self.options.guarantee]]
         [kind] = self.random.choices(kinds, [Stage.KINDS[kind][2] for kind in kinds])
         act, victims, _ = Stage.KINDS[kind]
         victim, length = self.random.choice(victims), self.random.uniform(0.2, 2 * SESSION)
