@@ -70,7 +70,7 @@ class Flusher(OwnedThread):
         while not self._ended:
             work = self._gather()
             try:
-                self._flush([(w, batch) for w, batch in work if self._may_send(w)])
+                self._flush(work)
             except Exception as exc:
                 self.owner.fail(exc)
                 _abandon(work)
@@ -86,6 +86,10 @@ class Flusher(OwnedThread):
             items.append(self._queue.get())
         return [item for item in items if item is not None]
 
+    def _wanted(self, work: Work) -> Work:
+        """What is still to be sent, once it may be."""
+        return [(worker, batch) for worker, batch in work if self._may_send(worker)]
+
     def _may_send(self, worker: Worker) -> bool:
         """Wait until the member's lease is renewed; False if the partition was lost meanwhile."""
         while not (self._ended or worker.abandoned):
@@ -96,7 +100,7 @@ class Flusher(OwnedThread):
 
     def _flush(self, work: Work) -> None:
         """1. Send all rows. 2. Wait for the answers. 3. Look at each. 4. Report, in order."""
-        sent = [(worker, batch, self._send(batch)) for worker, batch in work]
+        sent = [(worker, batch, self._send(batch)) for worker, batch in self._wanted(work)]
         while not self._writer.flush(0.5):
             if self._ended:
                 return
@@ -165,7 +169,7 @@ class TransactionalFlusher(Flusher):
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Look at each answer. 5. Commit."""
         # Read before the look at what was lost: what is still wanted then is this membership's.
         membership = self._reports.membership
-        work = [(worker, batch) for worker, batch in work if self._may_send(worker)]
+        work = self._wanted(work)
         if not work:
             return
         self._began = time.monotonic()
