@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -104,6 +105,51 @@ def wait_for_counts(view: View, wanted: Counter[str], timeout: float = 30) -> No
         timeout,
     )
     assert counts(view) == dict(wanted)
+
+
+def holds(view: View, wanted: Counter[str]) -> bool:
+    """Whether the table has these counts, or more where clicks were counted again."""
+    found = counts(view)
+    return all(found.get(user, 0) >= n for user, n in wanted.items())
+
+
+def wait_until_counted(view: View, wanted: Counter[str], timeout: float) -> None:
+    """Wait until the table has all of these clicks."""
+    wait_until("all are counted", lambda: holds(view, wanted), timeout)
+
+
+class Load:
+    """Emits about 500 clicks a second of 50 users until `stop`.
+
+    `patience` is how many seconds each answer may take once it has been stopped.
+    """
+
+    def __init__(self, cluster: Cluster, topic: str, patience: float = 60) -> None:
+        self.acknowledged: Counter[str] = Counter()
+        self.emitted = 0
+        self._patience = patience
+        self._ending = threading.Event()
+        self._emitter = Emitter(cluster, topic, String())
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        promises = []
+        while not self._ending.wait(0.01):
+            for _ in range(5):
+                key = f"user-{self.emitted % 50}"
+                promises.append((key, self._emitter.emit(key, "now")))
+                self.emitted += 1
+        for key, promise in promises:
+            promise.result(self._patience)
+            self.acknowledged[key] += 1
+        self._emitter.close()
+
+    def stop(self) -> Counter[str]:
+        """What was acknowledged; repeatable."""
+        self._ending.set()
+        self._thread.join()
+        return self.acknowledged
 
 
 class Program:

@@ -10,7 +10,7 @@ import pytest
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.codec import Int64, String
 from clicklib.groups import Groups
-from tests.kafka.conftest import counts, wait_for_counts
+from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
 from tests.proxy import Proxy, proxies
 from tests.waiting import wait_until
@@ -77,12 +77,6 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
     assert processor.error is None
-
-
-def holds(view: View, wanted: Counter[str]) -> bool:
-    """Whether no click is missing."""
-    found = counts(view)
-    return all(found.get(user, 0) >= number for user, number in wanted.items())
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -6,9 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
@@ -16,7 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_group
 from clicklib.codec import Bytes, Int64, String
 from clicklib.errors import DeliveryError
-from tests.kafka.conftest import counts
+from tests.kafka.conftest import Load, counts, wait_until_counted
 from tests.waiting import wait_until
 
 MEMBER = """
@@ -77,27 +75,9 @@ def member(cluster, graph, tmp_path):
             each.kill()
 
 
-def emit_for_a_while(cluster, topic, stopping):
-    """500 clicks a second of 50 users; returns what was acknowledged."""
-    promises, i = [], 0
-    with Emitter(cluster, topic, String()) as emitter:
-        while not stopping.wait(0.01):
-            for _ in range(5):
-                key = f"user-{i % 50}"
-                promises.append((key, emitter.emit(key, "now")))
-                i += 1
-        for _, promise in promises:
-            promise.result(60)
-    return Counter(key for key, _ in promises)
-
-
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee):
-    stopping, acknowledged = threading.Event(), Counter()
-    load = threading.Thread(
-        target=lambda: acknowledged.update(emit_for_a_while(cluster, topic, stopping))
-    )
-    load.start()
+    load = Load(cluster, topic)
     try:
         choose = random.Random(7)
         for _ in range(6):
@@ -110,18 +90,13 @@ def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee
             victim.process.kill()
             victim.process.wait()
     finally:
-        stopping.set()
-        load.join()
+        acknowledged = load.stop()
     last = Processor(cluster, graph, guarantee=guarantee, state_dir=state)
     with last.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         last.wait_running(60)
         wait_until("no lag", lambda: last.stats().lag and not any(last.stats().lag.values()), 60)
         view.start().wait_running()
-        wait_until(
-            "all are counted",
-            lambda: all(counts(view).get(user, 0) >= n for user, n in acknowledged.items()),
-            timeout=30,
-        )
+        wait_until_counted(view, acknowledged, 30)
         if guarantee == "exactly_once":
             assert counts(view) == dict(acknowledged)
 
@@ -195,14 +170,10 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
     with TopicManager(cluster) as topics:
         topics.ensure_stream(topic)
     processor = Processor(cluster, graph, guarantee="exactly_once", state_dir=state)
-    stopping, acknowledged = threading.Event(), Counter()
-    load = threading.Thread(
-        target=lambda: acknowledged.update(emit_for_a_while(cluster, topic, stopping))
-    )
     with processor.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         processor.wait_running()
         view.start().wait_running()
-        load.start()
+        load = Load(cluster, topic)
         try:
             for _ in range(2):
                 before = sum(counts(view).values())
@@ -215,8 +186,7 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
                     timeout=30,
                 )
         finally:
-            stopping.set()
-            load.join()
+            acknowledged = load.stop()
         total = sum(acknowledged.values())
         wait_until("all are counted", lambda: sum(counts(view).values()) >= total, timeout=60)
         assert counts(view) == dict(acknowledged)

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-
 import psutil
 import pytest
 
 from clicklib import Emitter, Processor, View, broker, clicks
 from clicklib.codec import String
 from clicklib.topics import TopicManager
-from tests.kafka.conftest import counts, wait_for_counts
+from tests.kafka.conftest import Load, counts, wait_for_counts, wait_until_counted
 from tests.waiting import wait_until
-
-
-class Load:
-    """Emits about 500 clicks a second until `stop`."""
-
-    def __init__(self, cluster, topic):
-        self.acknowledged: Counter[str] = Counter()
-        self.emitted = 0
-        self._ending = threading.Event()
-        self._emitter = Emitter(cluster, topic, String())
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self):
-        promises = []
-        while not self._ending.wait(0.01):
-            for _ in range(5):
-                key = f"user-{self.emitted % 50}"
-                promises.append((key, self._emitter.emit(key, "now")))
-                self.emitted += 1
-        for key, promise in promises:
-            promise.result(60)
-            self.acknowledged[key] += 1
-        self._emitter.close()
-
-    def stop(self):
-        self._ending.set()
-        self._thread.join()
-        return self.acknowledged
 
 
 @pytest.fixture
@@ -74,11 +42,7 @@ def test_a_killed_processor_loses_no_click(cluster, graph, load, run, state):
         program = process(run, cluster, graph, state)
         program.wait_for("started")
         wanted = load.stop()
-        wait_until(
-            "all are counted",
-            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
-            timeout=40,
-        )
+        wait_until_counted(view, wanted, 40)
         program.stop()
 
 
@@ -92,11 +56,7 @@ def test_another_member_takes_over_from_a_killed_one(cluster, graph, load, run, 
         program.kill()
         wait_until("one has all", lambda: len(survivor.partitions) == 10, timeout=30)
         wanted = load.stop()
-        wait_until(
-            "all are counted",
-            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
-            timeout=30,
-        )
+        wait_until_counted(view, wanted, 30)
 
 
 def test_a_killed_view_goes_on_where_it_was(cluster, graph, click, run, state):
@@ -138,11 +98,7 @@ def test_a_killed_broker_loses_no_acknowledged_click(own_cluster, graph, state):
                 assert view.get("user-3") is not None
         finally:
             wanted = load.stop()
-        wait_until(
-            "all are counted",
-            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
-            timeout=60,
-        )
+        wait_until_counted(view, wanted, 60)
     assert (processor.error, view.error) == (None, None)
 
 

@@ -5,43 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 
 import pytest
 
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.codec import String
-from tests.kafka.conftest import counts, wait_for_counts
+from tests.kafka.conftest import Load, counts, wait_for_counts, wait_until_counted
 from tests.waiting import wait_until
 
 
 @pytest.fixture
 def load(cluster, topic):
-    """Emit 500 clicks a second until `stop()`, which returns the acknowledged ones."""
-    stopping, acknowledged = threading.Event(), Counter()
-
-    def emit():
-        with Emitter(cluster, topic, String()) as emitter:
-            promises, i = [], 0
-            while not stopping.wait(0.01):
-                for _ in range(5):
-                    key = f"user-{i % 50}"
-                    promises.append((key, emitter.emit(key, "now")))
-                    i += 1
-            for key, promise in promises:
-                promise.result(30)
-                acknowledged[key] += 1
-
-    thread = threading.Thread(target=emit)
-    thread.start()
-
-    def stop():
-        stopping.set()
-        thread.join()
-        return acknowledged
-
-    yield stop
-    stop()
+    load = Load(cluster, topic, patience=30)
+    yield load
+    load.stop()
 
 
 def test_a_second_member_comes_and_goes_under_load(cluster, graph, load, tmp_path):
@@ -64,7 +41,7 @@ def test_a_second_member_comes_and_goes_under_load(cluster, graph, load, tmp_pat
             wait_until("the second works", lambda: second.stats().records_in > handled + 100)
         wait_until("one has all again", lambda: share(first) == [everything])
         assert second.error is None
-        wait_for_counts(view, load())
+        wait_for_counts(view, load.stop())
     assert [len(partitions) for partitions in seen] == [10, 5, 10]
 
 
@@ -170,12 +147,8 @@ def test_a_member_comes_or_goes_each_second(cluster, graph, load, tmp_path, guar
             wait_until("a second is over", lambda s=step: time.monotonic() > begun + s, timeout=20)
         for member in there:
             assert member.stop()
-        wanted = load()
-        wait_until(
-            "all are counted",
-            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
-            timeout=60,
-        )
+        wanted = load.stop()
+        wait_until_counted(view, wanted, 60)
         wait_until("no lag", lambda: not any(steady.stats().lag.values()), timeout=30)
         repeats = "messages repeat" in caplog.text
         if guarantee == "exactly_once" or not repeats:

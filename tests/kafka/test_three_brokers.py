@@ -12,8 +12,7 @@ import pytest
 from clicklib import Cluster, Emitter, Processor, View, broker, clicks
 from clicklib.codec import String
 from clicklib.topics import TopicManager
-from tests.kafka.conftest import counts
-from tests.kafka.test_kill import Load
+from tests.kafka.conftest import Load, counts, wait_until_counted
 from tests.waiting import wait_until
 
 
@@ -70,11 +69,7 @@ def test_each_broker_is_killed_in_turn(three: Cluster, name: str, guarantee: str
                 )
         finally:
             wanted = load.stop()
-        wait_until(
-            "all are counted",
-            lambda: all(counts(view).get(user, 0) >= n for user, n in wanted.items()),
-            timeout=60,
-        )
+        wait_until_counted(view, wanted, 60)
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
     assert processor.error is None
