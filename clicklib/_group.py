@@ -16,9 +16,9 @@ from kafka.protocol.consumer.metadata import (
     ConsumerProtocolSubscription,
 )
 
-from clicklib._connection import connect, translated
+from clicklib._connection import translated
 from clicklib._hash import share
-from clicklib._kafka import READER, Offsets, Records, TopicPartition, committable
+from clicklib._kafka import Offsets, Records, TopicPartition, committable, reader
 from clicklib.cluster import Cluster
 from clicklib.errors import TopicError
 
@@ -74,8 +74,7 @@ class GroupReader:
         on_assigned: Callable[[set[TopicPartition]], None],
         on_lost: Callable[[], None],
     ) -> None:
-        self._consumer = connect(
-            kafka.KafkaConsumer,
+        self._consumer = reader(
             cluster,
             connect_timeout,
             group_id=group,
@@ -84,7 +83,6 @@ class GroupReader:
             heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
             max_poll_interval_ms=int(max_poll_interval * 1000),
             partition_assignment_strategy=[CopartitionAssignor()],
-            **READER,
         )
         self.membership: Any = None
         """What the coordinator knew this member by when it gave the present assignment.

@@ -1,5 +1,5 @@
-"""The clients of kafka-python. How they connect is in `_connection`, the member of a group in
-`_group`; its defects end in these three.
+"""The clients of kafka-python. How they connect is in `_connection`, how record batches are decoded
+in `_records`, the member of a group in `_group`; its defects end in these four.
 
 Readers and writers speak in plain values: topics, partitions, offsets, bytes. The records that
 they return are kafka-python's own, uncopied.
@@ -19,6 +19,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from clicklib._connection import OUT_OF_RANGE, connect, translated
 from clicklib._offsets import Place
+from clicklib._records import FetchedRecords
 from clicklib.cluster import Cluster
 from clicklib.errors import KafkaError, TopicError, UnavailableError
 
@@ -33,6 +34,7 @@ __all__ = [
     "TopicPartition",
     "Writer",
     "committable",
+    "reader",
 ]
 
 T = TypeVar("T")
@@ -54,6 +56,13 @@ READER = {
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
 }
+
+
+def reader(cluster: Cluster, connect_timeout: float, **settings: Any) -> kafka.KafkaConsumer:
+    """A consumer that polls what a fetch brought, whole and of committed records only."""
+    consumer = connect(kafka.KafkaConsumer, cluster, connect_timeout, **READER, **settings)
+    FetchedRecords.serve(consumer)
+    return consumer
 
 
 def _insist(ask: Callable[[], T], passing: type[Exception], seconds: float) -> T:
@@ -93,9 +102,7 @@ class TableReader:
 
     def __init__(self, cluster: Cluster, topic: str, connect_timeout: float) -> None:
         self.topic = topic
-        self._consumer = connect(
-            kafka.KafkaConsumer, cluster, connect_timeout, auto_offset_reset="none", **READER
-        )
+        self._consumer = reader(cluster, connect_timeout, auto_offset_reset="none")
         try:
             self._admin = connect(
                 kafka.KafkaAdminClient, cluster, connect_timeout, request_timeout_ms=5_000

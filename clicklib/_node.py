@@ -103,8 +103,13 @@ class Node:
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": _escape(self.directory / "log"),
             "metadata.log.dir": _escape(self.directory / "meta"),
-            # A killed broker comes back when its old registration has expired: 9 s by default.
-            "broker.session.timeout.ms": 1000,
+            # A killed broker leads its partitions until its old registration has expired (9 s by
+            # default), then loses them, and gets them again. Kafka's group coordinator must have
+            # read its log by then: a reading that overlaps the second one leaves a member that
+            # nothing ends before its max_poll_interval, and nobody gets a partition.
+            "broker.session.timeout.ms": 1500,
+            "offsets.topic.segment.bytes": 1 << 20,
+            "transaction.state.log.segment.bytes": 1 << 20,
             "broker.heartbeat.interval.ms": 200,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 500,

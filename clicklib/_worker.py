@@ -25,7 +25,7 @@ from clicklib.graph import Input
 __all__ = ["Worker"]
 
 _RECORD_OVERHEAD = 500
-"""Bytes that kafka-python's record object takes beside its value (measured)."""
+"""Bytes that kafka-python's record object takes beside its key and value (measured)."""
 
 
 class Worker(OwnedThread):
@@ -51,7 +51,8 @@ class Worker(OwnedThread):
 
     def give(self, edge: Input, records: list[Any]) -> None:
         """Queue records of one topic."""
-        size = sum(len(r.value or b"") + len(r.key or b"") + _RECORD_OVERHEAD for r in records)
+        size = len(records) * _RECORD_OVERHEAD
+        size += sum([r.serialized_key_size + r.serialized_value_size for r in records])
         self._given += size
         self._inbox.put((edge, records, size))
 
