@@ -234,7 +234,7 @@ class GroupWatch(Watch[Groups, Group]):
 
     def take(self, seen: Group) -> None:
         with self._lock:
-            self._note(seen, time.time())
+            self._note(seen, time.monotonic())
         super().take(seen)
 
     def _note(self, seen: Group, now: float) -> None:

@@ -108,7 +108,7 @@ class _Recorder(Picture):
 
     def __init__(self, plot: HistoryPlot, rows: Rows, watch: GroupWatch, count: Count) -> None:
         self._plot, self._rows, self._watch, self._count = plot, rows, watch, count
-        self._begin = time.time()
+        self._begin = time.monotonic()
         self._samples: deque[tuple[float, dict[str, float]]] = deque(maxlen=_SECONDS)
         self.problem = ""
         super().__init__()
@@ -116,7 +116,7 @@ class _Recorder(Picture):
     def look(self) -> dict[str, Any]:
         counts = {key: self._count(value) for key, value in self._rows.read().items()}
         top = sorted(sorted(counts, key=natural), key=lambda key: -counts[key])[: 2 * _LINES]
-        self._samples.append((time.time() - self._begin, {key: counts[key] for key in top}))
+        self._samples.append((time.monotonic() - self._begin, {key: counts[key] for key in top}))
         self._watch.latest()
         if self._plot.figure is not None:
             self._draw(self._plot.figure, sorted(top[:_LINES], key=natural))
@@ -144,7 +144,7 @@ class _Recorder(Picture):
                     last[name] = values
 
     def _owners(self, since: float) -> dict[str, list[Any]]:
-        colours, now = self._watch.colours(), time.time()
+        colours, now = self._watch.colours(), time.monotonic()
         parts = [
             (partition, owner, max(start, since), end or now)
             for partition, strip in self._watch.strips().items()

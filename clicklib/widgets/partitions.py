@@ -51,14 +51,14 @@ class PartitionMap(Picture):
         if plain == self._plain:
             return self.data
         self._plain = plain
-        return {**plain, "now": time.time()}
+        return {**plain, "now": time.monotonic()}
 
     def _describe(self, group: Group) -> dict[str, Any]:
         letters = self._watch.letters
         lags: dict[int, int] = {}
         for each in group.progress:
             lags[each.partition] = lags.get(each.partition, 0) + each.lag
-        oldest = time.time() - self._window - 5
+        oldest = time.monotonic() - self._window - 5
         strips = {
             str(partition): [part for part in strip if part[2] is None or part[2] > oldest]
             for partition, strip in self._watch.strips().items()

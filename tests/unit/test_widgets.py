@@ -88,7 +88,7 @@ class FakeWatch:
     def rest(self) -> None: ...
 
     def strips(self) -> dict[int, list[tuple[str, float, float | None]]]:
-        return {0: [("A", time.time() - 500, time.time() - 400), ("B", 5e9, None)]}
+        return {0: [("A", time.monotonic() - 500, time.monotonic() - 400), ("B", 5e9, None)]}
 
     def colours(self) -> dict[str, tuple[str, str]]:
         return {"A": ("#000", "#fff"), "B": ("#fff", "#000")}
