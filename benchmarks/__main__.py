@@ -25,7 +25,7 @@ from benchmarks.report import Outcome
 
 BASELINE = Path(__file__).with_name("baseline.json")
 QUICK = {"jobs": "a,b,d", "peers": "limit,clicklib", "messages": 200_000, "rounds": 4}
-FULL = {"jobs": "", "peers": ",".join(programs.MAKERS), "messages": 1_000_000, "rounds": 3}
+FULL = {"jobs": "", "peers": ",".join(programs.MAKERS), "messages": 1_000_000, "rounds": 2}
 
 
 def parse() -> argparse.Namespace:
@@ -35,7 +35,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--jobs", help="letters, with commas between them; default: all")
     parser.add_argument("--peers", help=f"of {', '.join(programs.MAKERS)}; default: all")
     parser.add_argument("--messages", type=int, help="clicks of a backlog; default: 1,000,000")
-    parser.add_argument("--rounds", type=int, help="how often each runs; default: 3")
+    parser.add_argument("--rounds", type=int, help="how often each runs; default: 2")
     parser.add_argument("--into", type=Path, default=BUILD, help="where results are written")
     parser.add_argument("--quick", action="store_true", help="compare with the baseline")
     parser.add_argument("--save", action="store_true", help="with --quick: write the baseline")

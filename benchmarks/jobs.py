@@ -55,7 +55,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
         Case("h", "the endpoint", ALL[:3], load, fewer, "requests/s"),
         Case("i", "exactly once, 10 users", EXACT, partial(eos, few), fewer),
         Case("i", f"exactly once, {users:,} users", EXACT, partial(eos, many), fewer),
-        *(_several_case(number, few, fewer) for number in (1, 2, 4)),
+        *(_several_case(number, few, 1) for number in (1, 2, 4)),
         *(_growth_case(messages * times // 10, 10, fewer) for times in (1, 10, 100)),
         *(_growth_case(messages, partitions, fewer) for partitions in (1, 100)),
     ]
