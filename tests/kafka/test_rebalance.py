@@ -138,7 +138,7 @@ def test_a_member_comes_or_goes_each_second(cluster, graph, load, tmp_path, guar
     ):
         view.start().wait_running()
         begun = time.monotonic()
-        for step in range(1, 31):
+        for step in range(1, 61):
             if away and (not there or step % 3):
                 there.append(away.pop(0).start())
             else:
