@@ -202,8 +202,8 @@ counted, committed and closed; wall time is from the start of its process; CPU t
 speed, more is faster. After each count the table was read by a bare consumer: the sum of its last
 values was the number of clicks, and so was the sum of the committed offsets.
 
-- The limit is a loop over `poll()` of kafka-python's consumer, or over `send()` of its producer, and
-  no more. clicklib decodes records by itself (`clicklib/_records.py`) and so can be above it.
+- The limit is a loop over `poll()` of kafka-python's consumer, or `send()` of its producer, and no
+  more. clicklib decodes records by itself (`clicklib/_records.py`) and so can be above it.
 - (d) asks until the view is running; its rows are then counted and summed.
 - (e) asks until a processor that has counted all, and ended, is ready once more.
 - (f) is the time from `emit` until a view of clicklib's shows a count that includes the click; the

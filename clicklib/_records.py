@@ -88,16 +88,16 @@ def decode(batch: Any, topic: str, partition: int) -> list[ConsumerRecord]:
             else:
                 at += 1
             if at != end:
-                raise CorruptRecordError(f"a record of {size} bytes ends {at - end:+} bytes off")
+                raise ValueError(f"a record of {size} bytes ends {at - end:+} bytes off")
             fields = (
                 topic, partition, epoch, base + delta, timestamp, kind, key, value, headers,
                 None, key_size, value_size, headers_size,
             )  # fmt: skip
             records.append(new(ConsumerRecord, fields))
+        if at != len(data):
+            raise ValueError(f"{len(data) - at} bytes follow its last record")
     except (IndexError, ValueError) as exc:
-        raise CorruptRecordError(f"a record does not end within its batch: {exc}") from exc
-    if at != len(data):
-        raise CorruptRecordError(f"{len(data) - at} bytes after the last record of a batch")
+        raise _corrupt(batch, topic, partition, str(exc)) from None
     return records
 
 
@@ -114,11 +114,11 @@ def _headers(data: bytes, at: int) -> tuple[Headers, int, int]:
     total = 0
     count, at = decode_varint(data, at)
     if count < 0:
-        raise CorruptRecordError(f"{count} headers")
+        raise ValueError(f"{count} headers")
     for _ in range(count):
         key, value = take(), take()
         if key is None:
-            raise CorruptRecordError("a header without a key")
+            raise ValueError("a header without a key")
         headers.append((key.decode(), value))
         total += len(key) + len(value or b"")
     return headers, total, at
@@ -134,29 +134,36 @@ class FetchedRecords(Fetcher.PartitionRecords):
 
     def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Iterator[Any]:
         """As kafka-python's, but for whole batches: aborted and control ones are left out."""
-        if records.has_next() and records._next_slice[16] < 2:  # the format before Kafka 0.11
-            yield from super()._unpack_records(tp, records, *deserializers)
-            return
-        for batch in records:
-            if self.check_crcs and not batch.validate_crc():
-                raise CorruptRecordError(
-                    f"{tp.topic}, partition {tp.partition}: the batch at offset "
-                    f"{batch.base_offset} fails its check sum"
-                )
-            self.leader_epoch = batch.leader_epoch
-            if not self._left_out(batch):
-                self.bytes_read += batch.size_in_bytes
-                self.records_read += batch.records_count
-                yield from decode(batch, tp.topic, tp.partition)
-            # Past what compaction took from the end of the batch, too.
-            self.next_fetch_offset = batch.next_offset
-        self.drain()
+        try:
+            while records.has_next():
+                if bytes(records._next_slice[16:17]) < b"\2":  # the format before Kafka 0.11
+                    yield from super()._unpack_records(tp, records, *deserializers)
+                    return
+                batch = records.next_batch()
+                if self.check_crcs and not batch.validate_crc():
+                    raise _corrupt(batch, tp.topic, tp.partition, "its check sum does not match")
+                self.leader_epoch = batch.leader_epoch
+                if not self._left_out(batch):
+                    self.bytes_read += batch.size_in_bytes
+                    self.records_read += batch.records_count
+                    yield from decode(batch, tp.topic, tp.partition)
+                # Past what compaction took from the end of the batch, too.
+                self.next_fetch_offset = batch.next_offset
+        finally:
+            self.drain()  # after an error too: the consumer would look here for ever
 
     def _left_out(self, batch: Any) -> bool:
         if batch.has_producer_id():
             self._consume_aborted_transactions_up_to(batch.last_offset)
-            if self._contains_abort_marker(batch):
+            # Compaction leaves a control batch without its record.
+            if batch.records_count and self._contains_abort_marker(batch):
                 self.aborted_producer_ids.discard(batch.producer_id)
             elif self._is_batch_aborted(batch):
                 return True
         return batch.is_control_batch
+
+
+def _corrupt(batch: Any, topic: str, partition: int, why: str) -> CorruptRecordError:
+    return CorruptRecordError(
+        f"{topic}, partition {partition}: the batch at offset {batch.base_offset} is corrupt: {why}"
+    )
