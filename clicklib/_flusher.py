@@ -59,6 +59,10 @@ class Flusher(OwnedThread):
         if self._ended:  # perhaps nobody looks into the queue any more
             worker.abandon()
 
+    def halt(self) -> None:
+        """Let no row leave any more. For any thread."""
+        self._writer.halt()
+
     def close(self, timeout: float) -> None:
         """End within `timeout` seconds; what isn't acknowledged is given up. Repeatable."""
         self._ended = True

@@ -188,7 +188,9 @@ class Writer:
         linger: float,
         delivery_timeout: float,
         transactional_id: str | None = None,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_send, self._halted = may_send, False
         self._producer = connect(
             kafka.KafkaProducer,
             cluster,
@@ -207,6 +209,7 @@ class Writer:
         )
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
+        self._watch_sending()
         if transactional_id is not None:
             try:
                 with translated("cannot begin with transactions"):
@@ -214,6 +217,20 @@ class Writer:
             except BaseException:
                 self.close(0)
                 raise
+
+    def _watch_sending(self) -> None:
+        """Ask before each sending; answers are taken meanwhile."""
+        sender = self._producer._sender
+        send = sender._send_producer_data
+
+        def send_if_allowed() -> float:
+            return send() if not self._halted and self._may_send() else 10  # ms until asked again
+
+        sender._send_producer_data = send_if_allowed
+
+    def halt(self) -> None:
+        """Send nothing more; what has not left fails when the writer is closed."""
+        self._halted = True
 
     def add_offsets(self, offsets: Offsets, membership: Any) -> None:
         """Make these input offsets part of the transaction, in the name of a member."""

@@ -147,6 +147,7 @@ class Member:
             linger=0.005,
             delivery_timeout=120.0,
             transactional_id=self._transactional_id,
+            may_send=self._may_send,
         )
         kind = Flusher if self._transactional_id is None else TransactionalFlusher
         flusher = kind(self._service, writer, self._graph.table, self)
@@ -229,6 +230,8 @@ class Member:
     def _lose(self) -> None:
         """Drop the partitions as they are; what isn't committed is handled again."""
         with self._ending:
+            if any(worker.task.under_way for worker in self.workers.values()):
+                self._halt()
             for worker in self.workers.values():
                 worker.abandon()
                 self.records += worker.task.handled
@@ -241,6 +244,15 @@ class Member:
             self.follower.clear()
         self._join_by = time.monotonic() + _JOIN_TIMEOUT
         self._service.move(State.RECOVERING)
+
+    def _halt(self) -> None:
+        """Keep rows that have not left from ever leaving: the next owner's may be newer.
+
+        Transactions see to it by themselves.
+        """
+        if self._transactional_id is None:
+            self._flusher.halt()
+            self.doubt(UnavailableError("partitions went before all of their rows were in Kafka"))
 
     # An assigned partition is first recovered, then processed.
 
@@ -349,6 +361,11 @@ class Member:
     def membership(self) -> Any:
         """What the coordinator knew this member by at the present assignment."""
         return self._inputs.membership
+
+    def _may_send(self) -> bool:
+        if self._transactional_id is not None:  # one of no member is refused
+            return True
+        return bool(self.workers) and self.lease_holds()
 
     def lease_holds(self) -> bool:
         """Whether the coordinator surely still counts on this member."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import kafka.errors
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import MemberToRemove
+from kafka.admin import MemberToRemove, OffsetSpec
 
 from clicklib import Emitter, Input, Persist, Processor, define_group
 from clicklib._group import GroupReader
@@ -155,3 +155,31 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, top
         writer.add_offsets({Place(topic, 3): 7}, reader._consumer.group_metadata())
     assert place not in admin.list_group_offsets({name: None})[name]
     admin.close()
+
+
+def test_a_writer_sends_only_while_it_may(cluster, topic):
+    allowed = False
+    writer = Writer(
+        cluster,
+        connect_timeout=10,
+        linger=0.0,
+        delivery_timeout=30,
+        may_send=lambda: allowed,
+    )
+    with KafkaAdminClient(bootstrap_servers=list(cluster.addresses)) as admin:
+        place = TopicPartition(topic, 0)
+
+        def end() -> int:
+            return admin.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
+
+        late = writer.send(topic, b"1", b"k", None, 0)
+        assert not writer.flush(0.5)
+        allowed = True
+        wait_until("it is sent", lambda: late.is_done)
+        assert end() == 1
+        writer.halt()
+        never = writer.send(topic, b"2", b"k", None, 0)
+        writer.close(0.5)
+        assert never.is_done
+        assert never.failed()
+        assert end() == 1
