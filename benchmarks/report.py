@@ -204,7 +204,8 @@ values was the number of clicks, and so was the sum of the committed offsets.
 
 - The limit is a loop over `poll()` of kafka-python's consumer, or `send()` of its producer, and no
   more. clicklib decodes records by itself (`clicklib/_records.py`) and so can be above it.
-- (d) asks until the view is running; its rows are then counted and summed.
+- (d) asks until the view is running; its rows are then counted and summed. quixstreams has no view
+  of a table that another program writes.
 - (e) asks until a processor that has counted all, and ended, is ready once more.
 - (f) is the time from `emit` until a view of clicklib's shows a count that includes the click; the
   program beside it only counts. Emitter and view are the same for all, and share a process. The
