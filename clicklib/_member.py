@@ -99,8 +99,10 @@ class Member:
             reader = begin(lambda: TableReader(self._settings.cluster, self._graph.table, timeout))
             stack.callback(reader.close)
             self.follower = Follower(reader, self._store, self._settings.updated)
+            # kafka-python waits in vain for an answer that a broken connection has lost: there is
+            # time for a second writer.
+            self._flusher = begin(lambda: self._open_flusher(0.7 * timeout))
             stack.callback(lambda: self._close_flusher())
-            self._flusher = begin(lambda: self._open_flusher(timeout))
             self._inputs = begin(lambda: self._open_inputs(timeout))
             stack.callback(lambda: self._inputs.close(min(1.0, self._service.time_left())))
             self._join_by = time.monotonic() + _JOIN_TIMEOUT
