@@ -23,7 +23,8 @@ def decode(batch: Any, topic: str, partition: int) -> list[ConsumerRecord]:
     """The records of a kafka-python `DefaultRecordBatch`.
 
     Numbers are varints: seven bits a byte, the lowest first and its lowest bit the sign; all but
-    the last byte have the eighth bit set. Nearly all take one or two bytes, those are decoded here.
+    the last byte have the eighth bit set. Nearly all take one or two bytes, those are decoded here,
+    written out for each number: a call for each made decoding half as slow again (1.3 for 0.9 us).
     Raises CorruptRecordError where the batch is not as its lengths say.
     """
     iter(batch)  # decompresses it
