@@ -1,6 +1,7 @@
 """The soak: processors, views and emitters under random faults, and every click accounted for.
 
     python -m tests.soak --minutes 10 --guarantee exactly_once --seed 7
+    python -m tests.soak --minutes 3 --only "kill the broker"
 
 Three processors, two views and two emitters, each a process of its own that reaches the broker
 through a proxy of its own. Every few seconds one of them, or the broker, is killed, suspended, cut
@@ -118,6 +119,7 @@ class Soak:
 
     def _inject(self) -> None:
         kinds = [kind for kind in Stage.KINDS if kind not in UNFIT[self.options.guarantee]]
+        kinds = [self.options.only] if self.options.only else kinds
         [kind] = self.random.choices(kinds, [Stage.KINDS[kind][2] for kind in kinds])
         act, victims, _ = Stage.KINDS[kind]
         victim, length = self.random.choice(victims), self.random.uniform(0.2, 2 * SESSION)
@@ -146,7 +148,8 @@ class Soak:
             self._look()
             if now > due and not (patient and (self._open_faults() or self.busy)):
                 self._inject()
-                due, patient = now + self.random.uniform(0.5, 3.0), self.random.random() < 0.7
+                due = now + self.random.uniform(0.5, 3.0)
+                patient = self.random.random() < 0.7 or bool(self.options.only)
             if now > next_line:
                 next_line = now + 5
                 self._print_progress(end - now)
@@ -312,6 +315,7 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--rate", type=float, default=2_000, help="clicks a second, together")
+    parser.add_argument("--only", choices=Stage.KINDS, help="this fault again and again")
     parser.add_argument("--json", type=Path, help="write the figures into this file as well")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
     options = parser.parse_args()

@@ -122,6 +122,22 @@ class Stage:
         time.sleep(length)
         self.proxies[name].heal()
 
+    def _slow(self, name: str, length: float) -> None:
+        self._worsen(name, length, rate=20_000.0)
+
+    def _delay(self, name: str, length: float) -> None:
+        self._worsen(name, length, delay=0.5)
+
+    def _worsen(self, name: str, length: float, *, rate: float = 0, delay: float = 0) -> None:
+        self.proxies[name].rate, self.proxies[name].delay = rate, delay
+        time.sleep(length)
+        self.proxies[name].heal()
+
+    def _half_close(self, name: str, length: float) -> None:
+        self.proxies[name].half_close()
+        time.sleep(length)
+        self.proxies[name].heal()
+
     def _come_again(self, name: str, length: float) -> None:
         self.parts[name].leave()
         time.sleep(length / 2)
@@ -154,6 +170,9 @@ class Stage:
         "suspend an emitter": (_suspend, ("emitter-0", "emitter-1"), 1),
         "cut connections": (_cut, _ALL, 3),
         "freeze connections": (_freeze, _ALL, 2),
+        "half-close connections": (_half_close, _ALL, 1),
+        "slow connections": (_slow, _ALL, 1),
+        "delay connections": (_delay, _ALL, 1),
         "kill the broker": (_kill_broker, ("broker",), 2),
         "suspend the broker": (_suspend_broker, ("broker",), 1),
     }
