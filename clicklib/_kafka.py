@@ -8,6 +8,7 @@ they return are kafka-python's own, uncopied.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -250,6 +251,10 @@ class Writer:
         self._producer._sender.wakeup()
         if not step.wait(timeout_ms=_TRANSACTION_MS):
             raise UnavailableError(f"the transaction got no answer for {_TRANSACTION_MS // 1000} s")
+
+    def answers_here(self) -> bool:
+        """Whether this thread is the one on which futures get their answers."""
+        return threading.current_thread() is self._producer._sender
 
     def partitions(self, topic: str) -> int:
         """How many partitions `topic` has; sending to it then waits for no metadata."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
@@ -56,7 +56,6 @@ class Emitter:
         self.topic, self.codec = topic, codec
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
-        self._answering = threading.local()
         self.closed = False
         self._error: DeliveryError | None = None
         self._cluster = Cluster.of(brokers)
@@ -151,7 +150,10 @@ class Emitter:
 
     def _take_room(self, key: str) -> None:
         """Wait for room in the buffer: every message is answered within its delivery timeout."""
-        if self._room.acquire(blocking=not getattr(self._answering, "now", False)):
+        if self._room.acquire(blocking=False):
+            return
+        if not self._writer.answers_here():
+            self._room.acquire()
             return
         raise UsageError(
             "the buffer is full, and a future's callback runs on the thread that empties it: emit "
@@ -162,7 +164,7 @@ class Emitter:
 
     def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
         self._room.release()
-        self._answer(promise.set_result, (metadata.partition, metadata.offset))
+        promise.set_result((metadata.partition, metadata.offset))
 
     def _failed(
         self, promise: Future[Acknowledged], key: str, partition: int, error: Exception
@@ -171,16 +173,7 @@ class Emitter:
         failure = self._undelivered(key, partition, error)
         failure.__cause__ = error
         self._error = self._error or failure
-        self._answer(promise.set_exception, failure)
-
-    def _answer(self, settle: Callable[[Any], None], outcome: Any) -> None:
-        """Settle a future, and let its callbacks know on which thread they are."""
-        before = getattr(self._answering, "now", False)
-        self._answering.now = True
-        try:
-            settle(outcome)
-        finally:
-            self._answering.now = before
+        promise.set_exception(failure)
 
     def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
         return DeliveryError(

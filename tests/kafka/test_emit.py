@@ -134,6 +134,27 @@ def test_a_full_buffer_holds_the_caller_back_until_kafka_answers(frozen, name):
         assert len(sent) == 150
 
 
+def test_a_callback_that_would_wait_for_itself_is_refused(frozen, name):
+    cluster, freeze, thaw = frozen
+    with Emitter(cluster, name, String(), buffer=2) as emitter:
+        freeze()
+        caught = []
+
+        def emit_two(promise):
+            try:
+                emitter.emit("a", "takes the room that this one gave back")
+                emitter.emit("b", "finds none")
+            except UsageError as exc:
+                caught.append(exc)
+
+        emitter.emit("a", "x").add_done_callback(emit_two)
+        emitter.emit("a", "y")
+        thaw()
+        wait_until("the second is refused", lambda: caught, timeout=30)
+        assert (caught[0].topic, caught[0].key) == (name, "b")
+        assert emitter.flush(30)
+
+
 def test_what_is_not_acknowledged_in_time_fails_with_its_place(frozen, name):
     cluster, freeze, _ = frozen
     emitter = Emitter(cluster, name, String(), delivery_timeout=1.0)

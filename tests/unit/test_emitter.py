@@ -34,6 +34,10 @@ class FakeWriter:
 
     def __init__(self, cluster: Any, **settings: Any) -> None:
         self.sent: list[Sent] = []
+        self.answering: threading.Thread | None = None
+
+    def answers_here(self) -> bool:
+        return threading.current_thread() is self.answering
 
     def partitions(self, topic: str) -> int:
         return 10
@@ -72,10 +76,20 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 
 def on_a_thread(act: Callable[[], Any]) -> threading.Thread:
-    """Where the client would answer; a daemon, so that one that blocks doesn't hold the tests."""
+    """A daemon, so that one that blocks doesn't hold the tests."""
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
     return thread
+
+
+def on_the_client_s(bench: Bench, act: Callable[[], Any]) -> threading.Thread:
+    """The same on the thread on which the client answers."""
+
+    def main() -> None:
+        bench.writer.answering = threading.current_thread()
+        act()
+
+    return on_a_thread(main)
 
 
 def ends(thread: threading.Thread) -> bool:
@@ -106,7 +120,7 @@ def test_a_callback_of_a_future_is_refused_where_it_would_wait_for_itself(
 
     bench.emit().add_done_callback(done)
     bench.emit()
-    thread = on_a_thread(lambda: getattr(bench, answer)(0))
+    thread = on_the_client_s(bench, lambda: getattr(bench, answer)(0))
     assert ends(thread), "it waits for the buffer that only its own thread empties"
     (error,) = caught
     assert isinstance(error, UsageError)
@@ -119,7 +133,7 @@ def test_a_callback_of_a_future_may_emit_while_there_is_room(bench: Bench) -> No
     more: list[Future] = []
     bench.emit().add_done_callback(lambda future: more.append(bench.emit()))
     bench.emit()
-    assert ends(on_a_thread(lambda: bench.acknowledge(0)))
+    assert ends(on_the_client_s(bench, lambda: bench.acknowledge(0)))
     bench.acknowledge(2)
     assert more[0].result(0) == (6, 2)
 
@@ -133,33 +147,6 @@ def test_another_thread_waits_for_room(bench: Bench) -> None:
     bench.acknowledge(0)
     assert ends(thread)
     assert len(bench.writer.sent) == 3
-
-
-@pytest.mark.parametrize("answer", ["acknowledge", "lose"])
-def test_after_the_callbacks_their_thread_may_wait_like_any_other(
-    bench: Bench, answer: str
-) -> None:
-    errors: list[BaseException] = []
-
-    def act() -> None:
-        getattr(bench, answer)(0)
-        for _ in range(2):
-            try:
-                bench.emit()
-            except DeliveryError:
-                continue  # the emitter remembers what was lost
-            except BaseException as exc:
-                errors.append(exc)
-
-    bench.emit()
-    bench.emit()
-    thread = on_a_thread(act)
-    if answer == "acknowledge":
-        thread.join(0.05)
-        assert thread.is_alive()
-        bench.acknowledge(1)
-    assert ends(thread)
-    assert errors == []
 
 
 def test_what_was_not_delivered_gives_its_room_back_and_is_remembered(bench: Bench) -> None:
