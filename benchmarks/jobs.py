@@ -43,6 +43,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
     few, many = ("uniform", messages, 10), ("uniform", messages, users)
     zipf, table = ("zipf", messages, users), ("table", messages, users)
     store, emit = partial(_restart, many), partial(_emit, messages)
+    large = partial(_restart, ("uniform", messages, messages))
     view, load, eos = partial(_view, table), partial(_load, table), partial(_count, "exactly-once")
     return [
         Case("a", "count, 10 users", ALL, partial(_count, "", few), rounds),
@@ -50,6 +51,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
         Case("c", f"count, {users:,} users, Zipf", ALL[:-1], partial(_count, "", zipf), fewer),
         Case("d", "an empty view of a table", ALL[:4], view, rounds, "rows/s"),
         Case("e", f"restart, {users:,} users", ALL[1:-1], store, fewer, measure="wall"),
+        Case("e", f"restart, {messages:,} users", ALL[1:4], large, fewer, measure="wall"),
         *(_latency_case(rate, messages, fewer) for rate in (10, 1_000, 10_000)),
         Case("g", "emit", ALL[:-1], emit, fewer),
         Case("h", "the endpoint", ALL[:3], load, fewer, "requests/s"),
@@ -148,7 +150,9 @@ def _view(what: tuple, harness: Harness, program: Program) -> Figures:
 def _restart(what: tuple, harness: Harness, program: Program) -> Figures:
     """A processor that has counted all has ended, and another starts on its store."""
     topic = _fill(harness, program, what)
-    group, state = harness.once(("counted", program.name), _counted, harness, program, topic)
+    group, state = harness.once(
+        ("counted", program.name, topic.name), _counted, harness, program, topic
+    )
     where = {"topic": topic.name, "group": group, "state": state}
     with harness.running(harness.start(program, "count", messages=0, **where)) as (process,):
         ready, _ = process.line(*READY)
