@@ -118,6 +118,7 @@ class Member:
         while not self._service.stopping:
             if self._in_doubt is not None:
                 self._start_over()
+                continue  # it may be to stop by now, and then there is nothing to read from
             self._adopt()
             recovering = self._recover()
             records = self._poll(0.0 if recovering else 0.1)

@@ -79,6 +79,23 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
     assert processor.error is None
 
 
+@pytest.mark.timeout(200)
+def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, state, caplog):
+    def count(ctx, msg):
+        clicks.count(ctx, msg)
+        proxy.freeze()  # what becomes of the transaction is never answered
+
+    [topic] = graph.topics
+    frozen = clicks.graph(count, group=graph.group, topic=topic)
+    options = {"guarantee": "exactly_once", "state_dir": state}
+    processor = Processor(proxy.address, frozen, **options).start().wait_running()
+    click(1)
+    wait_until("it starts over", lambda: "starts its partitions over" in caplog.text, timeout=60)
+    assert processor.stop()
+    assert processor.error is None
+    assert processor.state == "stopped"
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
     processor = Processor(cluster, graph, state_dir=state)
