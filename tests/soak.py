@@ -43,8 +43,9 @@ RIGHT_WITHIN = 90.0  # seconds
 # At least once, rows that have left a processor may be written over its successor's when they are
 # held up on their way, which only transactions exclude (docs/promises.md, 2).
 UNFIT = {"at_least_once": ("freeze connections",), "exactly_once": ()}
-# More is a leak. A first backlog takes up to 70 MB that Python keeps; further ones take no more.
-GROWTH = {"memory_mb": 128, "threads": 4, "handles": 12}
+# More is a leak. Python keeps what the largest backlog took: up to 8 MiB of records for each of ten
+# partitions, and their rows. kafka-python leaves refused connections to the garbage collector.
+GROWTH = {"memory_mb": 192, "threads": 4, "handles": 24}
 
 
 @dataclass
