@@ -22,6 +22,17 @@ SESSION = 3.0  # seconds until the group gives up a silent member
 MAX_POLL_INTERVAL = 45.0
 
 
+def _until_healed(fault: Callable[[Proxy], None]) -> Callable[[Stage, str, float], None]:
+    """A fault of a part's connections that ends after a while."""
+
+    def act(stage: Stage, name: str, length: float) -> None:
+        fault(stage.proxies[name])
+        time.sleep(length)
+        stage.proxies[name].heal()
+
+    return act
+
+
 class Stage:
     """Three processors, two views, two emitters, each with a proxy of its own."""
 
@@ -117,27 +128,6 @@ class Stage:
     def _cut(self, name: str, length: float) -> None:
         self.proxies[name].cut()
 
-    def _freeze(self, name: str, length: float) -> None:
-        self.proxies[name].freeze()
-        time.sleep(length)
-        self.proxies[name].heal()
-
-    def _slow(self, name: str, length: float) -> None:
-        self._worsen(name, length, rate=20_000.0)
-
-    def _delay(self, name: str, length: float) -> None:
-        self._worsen(name, length, delay=0.5)
-
-    def _worsen(self, name: str, length: float, *, rate: float = 0, delay: float = 0) -> None:
-        self.proxies[name].rate, self.proxies[name].delay = rate, delay
-        time.sleep(length)
-        self.proxies[name].heal()
-
-    def _half_close(self, name: str, length: float) -> None:
-        self.proxies[name].half_close()
-        time.sleep(length)
-        self.proxies[name].heal()
-
     def _come_again(self, name: str, length: float) -> None:
         self.parts[name].leave()
         time.sleep(length / 2)
@@ -169,10 +159,14 @@ class Stage:
         "kill an emitter": (_kill, ("emitter-1",), 2),
         "suspend an emitter": (_suspend, ("emitter-0", "emitter-1"), 1),
         "cut connections": (_cut, _ALL, 3),
-        "freeze connections": (_freeze, _ALL, 2),
-        "half-close connections": (_half_close, _ALL, 1),
-        "slow connections": (_slow, _ALL, 1),
-        "delay connections": (_delay, _ALL, 1),
+        "freeze connections": (_until_healed(Proxy.freeze), _ALL, 2),
+        "half-close connections": (_until_healed(Proxy.half_close), _ALL, 1),
+        "slow connections": (
+            _until_healed(lambda proxy: setattr(proxy, "rate", 20_000.0)),
+            _ALL,
+            1,
+        ),
+        "delay connections": (_until_healed(lambda proxy: setattr(proxy, "delay", 0.5)), _ALL, 1),
         "kill the broker": (_kill_broker, ("broker",), 2),
         "suspend the broker": (_suspend_broker, ("broker",), 1),
     }
