@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -53,8 +54,14 @@ _HINT = (
 _WIRE = ("kafka.net.connection", "kafka.protocol.parser")
 
 
-def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settings: Any) -> Any:
-    """Make a client of `kind`.
+def connect(
+    kind: Callable[..., Any],
+    cluster: Cluster,
+    timeout: float,
+    may_send: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> Any:
+    """Make a client of `kind`, which sends nothing while `may_send` says no, and takes answers.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
     the login or a certificate is refused, UnavailableError when no broker answers in `timeout` s.
@@ -64,6 +71,7 @@ def connect(kind: Callable[..., Any], cluster: Cluster, timeout: float, **settin
 
     def network(**configs: Any) -> KafkaNetClient:
         manager = _Manager(NetworkSelector(**configs), **configs)
+        manager.may_send = may_send
         begun.append(manager)
         return KafkaNetClient(manager._net, manager, **configs)
 
@@ -118,6 +126,7 @@ class _Manager(KafkaConnectionManager):
     gives_up = True
     failure: BaseException | None = None
     reached = False  # whether something took a connection
+    may_send: Callable[[], bool] | None = None
 
     def get_connection(self, node_id: Any, **options: Any) -> Any:
         if self.gives_up and self.failure is not None and _is_refusal(self.failure):
@@ -140,7 +149,22 @@ class _Manager(KafkaConnectionManager):
             return data, None if data else error
 
         transport._sock_recv = whole
+        if self.may_send is not None:
+            _hold(transport, self.may_send)
         return transport
+
+
+def _hold(transport: Any, may_send: Callable[[], bool]) -> None:
+    """Ask at the last moment: a process may be suspended between any two steps before it."""
+    send = transport._sock_send
+
+    def send_if_allowed() -> tuple[int, BaseException | None]:
+        if may_send():
+            return send()
+        time.sleep(0.01)  # kafka-python asks again at once
+        return 0, None
+
+    transport._sock_send = send_if_allowed
 
 
 def _is_refusal(error: BaseException) -> bool:

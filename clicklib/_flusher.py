@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from clicklib._kafka import Writer
 from clicklib._offsets import Place
 from clicklib._service import OwnedThread, Service
+from clicklib._table import reach
 from clicklib._task import Batch
 from clicklib._worker import Worker
 from clicklib.codec import decode_key
@@ -28,12 +29,10 @@ Work = list[tuple[Worker, Batch]]
 
 
 class Reports(Protocol):
-    """Whom a flusher reports to, and asks for its standing in the group."""
+    """Whom a flusher reports to, and asks for its membership in the group."""
 
     @property
     def membership(self) -> Any: ...
-
-    def lease_holds(self) -> bool: ...
 
     def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None: ...
 
@@ -41,11 +40,7 @@ class Reports(Protocol):
 
 
 class Flusher(OwnedThread):
-    """Sends batches to the table's topic, and reports those that Kafka has acknowledged.
-
-    It sends only while the coordinator surely counts on this member. One that was suspended, and
-    whose partitions went to another meanwhile, would overwrite the other's newer counts.
-    """
+    """Sends batches to the table's topic, and reports those that Kafka has acknowledged."""
 
     def __init__(self, owner: Service, writer: Writer, topic: str, reports: Reports) -> None:
         super().__init__(owner, f"{owner.name} flusher", self._main)
@@ -91,16 +86,8 @@ class Flusher(OwnedThread):
         return [item for item in items if item is not None]
 
     def _wanted(self, work: Work) -> Work:
-        """What is still to be sent, once it may be."""
-        return [(worker, batch) for worker, batch in work if self._may_send(worker)]
-
-    def _may_send(self, worker: Worker) -> bool:
-        """Wait until the member's lease is renewed; False if the partition was lost meanwhile."""
-        while not (self._ended or worker.abandoned):
-            if self._reports.lease_holds():
-                return True
-            time.sleep(0.02)
-        return False
+        """What is still to be sent."""
+        return [item for item in work if not (self._ended or item[0].abandoned)]
 
     def _flush(self, work: Work) -> None:
         """1. Send all rows. 2. Wait for the answers. 3. Look at each. 4. Report, in order."""
@@ -110,11 +97,12 @@ class Flusher(OwnedThread):
                 return
         for worker, batch, futures in sent:
             try:
-                position = self._check(batch, futures)
+                offsets = self._check(batch, futures)
             except DeliveryError as exc:
                 self.owner.fail(exc)
                 worker.abandon()
             else:
+                position = reach(worker.task.store.position, offsets) if offsets else None
                 self._reports.safe(worker, batch, position, committed=False)
 
     def _send(self, batch: Batch) -> list[tuple[bytes, Any]]:
@@ -128,9 +116,9 @@ class Flusher(OwnedThread):
                 break
         return futures
 
-    def _check(self, batch: Batch, futures: list[tuple[bytes, Any]]) -> int | None:
-        """The table's offset after these rows; raises DeliveryError for the first that failed."""
-        position = None
+    def _check(self, batch: Batch, futures: list[tuple[bytes, Any]]) -> list[int]:
+        """The offsets of these rows; raises DeliveryError for the first that failed."""
+        offsets = []
         for key, future in futures:
             error = future if isinstance(future, Exception) else future.exception
             if error is not None:
@@ -140,8 +128,8 @@ class Flusher(OwnedThread):
                     partition=batch.partition,
                     key=decode_key(key),
                 ) from error
-            position = future.value.offset + 1
-        return position
+            offsets.append(future.value.offset)
+        return offsets
 
 
 def _abandon(work: Work) -> None:
@@ -153,8 +141,8 @@ class TransactionalFlusher(Flusher):
     """Sends each round in a transaction, with the input offsets of its batches.
 
     What became of a transaction that met an error is not guessed: nothing more is sent, and the
-    processor starts its partitions over from what Kafka says. A member that was replaced needs no
-    lease: the coordinator refuses its offsets, and so its transaction.
+    processor starts its partitions over from what Kafka says. The coordinator refuses the offsets
+    of a member that was replaced, and so its transaction.
     """
 
     _began = 0.0
@@ -165,9 +153,6 @@ class TransactionalFlusher(Flusher):
         while not self._queue.empty():
             work += filter(None, [self._queue.get()])
         return work
-
-    def _may_send(self, worker: Worker) -> bool:
-        return not (self._ended or worker.abandoned)
 
     def _flush(self, work: Work) -> None:
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Look at each answer. 5. Commit."""
@@ -191,7 +176,7 @@ class TransactionalFlusher(Flusher):
                     return
                 if time.monotonic() > self._began + _PATIENCE:
                     raise UnavailableError(f"rows got no answer for {_PATIENCE:g} s")
-            positions = [
+            offsets_of_rows = [
                 self._check(batch, futures) for (_, batch), futures in zip(work, sent, strict=True)
             ]
             self._writer.commit()
@@ -201,5 +186,7 @@ class TransactionalFlusher(Flusher):
                 raise  # no retry would change it
             self._reports.doubt(exc)
             return
-        for (worker, batch), position in zip(work, positions, strict=True):
+        for (worker, batch), found in zip(work, offsets_of_rows, strict=True):
+            # Holes are ends of transactions: no other member's was committed meanwhile.
+            position = found[-1] + 1 if found else None
             self._reports.safe(worker, batch, position, committed=True)

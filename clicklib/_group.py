@@ -24,6 +24,9 @@ from clicklib.errors import TopicError
 
 __all__ = ["CopartitionAssignor", "GroupReader"]
 
+_TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
+"""The coordinator's answers to those it counts on."""
+
 
 class CopartitionAssignor(AbstractPartitionAssignor):
     """Goka's `copartition`: members sorted by id, each with the same share of every topic."""
@@ -92,8 +95,8 @@ class GroupReader:
         """
         self._on_its_way = False
         self.commit_error: BaseException | None = None
-        self._joined = self._answered = -math.inf
-        self._watch_heartbeats()
+        self._known = -math.inf
+        self._watch_answers()
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
             self._consumer.subscribe(topics=list(topics), listener=listener)
@@ -132,28 +135,28 @@ class GroupReader:
         return self._consumer.assignment() & {TopicPartition(*place) for place in partitions}
 
     def lease_age(self) -> float:
-        """Seconds since the coordinator surely knew this member: since the last heartbeat that it
-        answered was sent, or since the last assignment.
+        """Seconds since the coordinator surely knew this member: since the last heartbeat, or the
+        last request for its assignment, that it answered was sent.
 
-        What kafka-python calls the last answer may have lain in a buffer while the process was
-        suspended, so the time of sending is what counts.
+        An answer may have lain in a buffer while the process was suspended, so the time of sending
+        is what counts.
         """
-        return time.monotonic() - max(self._answered, self._joined)
+        return time.monotonic() - self._known
 
-    def _watch_heartbeats(self) -> None:
-        """Note when each answered heartbeat was sent, which kafka-python does not tell.
+    def _watch_answers(self) -> None:
+        """Note when the requests were sent that the coordinator answers to a member only."""
+        coordinator = self._consumer._coordinator
 
-        One is under way at a time, and on a slow link the next one leaves as soon as the last is
-        answered: then only this moment tells.
-        """
-        heartbeat = self._consumer._coordinator.heartbeat
-        received = heartbeat.received_heartbeat
+        def noting(handle: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
+            def handle_noted(response: Any, sent: float) -> Any:
+                if response.error_code in _TO_MEMBERS:
+                    self._known = max(self._known, sent)
+                return handle(response, sent)
 
-        def answered() -> None:
-            self._answered = heartbeat.last_send
-            received()
+            return handle_noted
 
-        heartbeat.received_heartbeat = answered
+        for name in ("_handle_heartbeat_response", "_process_sync_group_response"):
+            setattr(coordinator, name, noting(getattr(coordinator, name)))
 
     def go_on(self, places: list[TopicPartition], newest: bool) -> None:
         """Read on at the committed offsets, or where the group has none from one end of the log.
@@ -244,7 +247,6 @@ class _Listener(kafka.AsyncConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         # Paused here, so that no record comes before the table is recovered.
         self._reader.pause(assigned)
-        self._reader._joined = time.monotonic()
         self._reader.membership = self._reader._consumer.group_metadata()
         self._assigned(set(assigned))
 

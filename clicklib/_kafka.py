@@ -48,7 +48,7 @@ _TRANSACTION_MS = 10_000
 # A poll returns all that a fetch brought: kafka-python forgets the rest of a batch that a limit on
 # records cut, when its partition is paused and resumed. So the fetch is what is kept small; with
 # these sizes polling is as quick as with large ones (benchmarks/).
-READER = {
+READER: dict[str, Any] = {
     "max_poll_records": 1_000_000_000,
     "max_partition_fetch_bytes": 512 << 10,
     "fetch_max_bytes": 2 << 20,
@@ -173,6 +173,7 @@ class OutOfRange(KafkaError):
 class Writer:
     """An idempotent producer with acks=all. Any thread may send.
 
+    What is sent waits in the client while `may_send` says no; it is asked just before data leaves.
     With a `transactional_id` it first ends the transaction that an earlier writer of that id left
     behind. After any error a new writer is needed: kafka-python may carry offsets of a failed
     transaction into the next.
@@ -191,11 +192,12 @@ class Writer:
         transactional_id: str | None = None,
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._may_send, self._halted = may_send, False
+        self._halted = False
         self._producer = connect(
             kafka.KafkaProducer,
             cluster,
             connect_timeout,
+            may_send=lambda: not self._halted and may_send(),
             metrics_enabled=False,
             acks="all",
             enable_idempotence=True,
@@ -210,7 +212,6 @@ class Writer:
         )
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
-        self._watch_sending()
         if transactional_id is not None:
             try:
                 with translated("cannot begin with transactions"):
@@ -218,16 +219,6 @@ class Writer:
             except BaseException:
                 self.close(0)
                 raise
-
-    def _watch_sending(self) -> None:
-        """Ask before each sending; answers are taken meanwhile."""
-        sender = self._producer._sender
-        send = sender._send_producer_data
-
-        def send_if_allowed() -> float:
-            return send() if not self._halted and self._may_send() else 10  # ms until asked again
-
-        sender._send_producer_data = send_if_allowed
 
     def halt(self) -> None:
         """Send nothing more; what has not left fails when the writer is closed."""

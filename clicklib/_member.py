@@ -233,10 +233,12 @@ class Member:
     def _lose(self) -> None:
         """Drop the partitions as they are; what isn't committed is handled again."""
         with self._ending:
+            for worker in self.workers.values():
+                worker.abandon()
+            # Only now: a batch that is taken from here on is not sent.
             if any(worker.task.under_way for worker in self.workers.values()):
                 self._halt()
             for worker in self.workers.values():
-                worker.abandon()
                 self.records += worker.task.handled
                 if worker.is_alive():
                     self.lingering.append(worker)
@@ -366,12 +368,13 @@ class Member:
         return self._inputs.membership
 
     def _may_send(self) -> bool:
-        if self._transactional_id is not None:  # one of no member is refused
-            return True
-        return bool(self.workers) and self.lease_holds()
+        """Whether there are no rows yet, or the coordinator surely still counts on this member.
 
-    def lease_holds(self) -> bool:
-        """Whether the coordinator surely still counts on this member."""
+        One that was suspended, and whose partitions went to another meanwhile, would overwrite the
+        other's newer rows. The transaction of such a one is refused.
+        """
+        if not self.workers or self._transactional_id is not None:
+            return True
         return self._inputs.lease_age() < 0.75 * self._settings.session_timeout
 
     def _commit(self) -> None:

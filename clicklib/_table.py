@@ -7,7 +7,7 @@ from typing import Any
 
 from clicklib.storage import Storage
 
-__all__ = ["Table", "progress", "starting_point"]
+__all__ = ["Table", "progress", "reach", "starting_point"]
 
 
 def starting_point(position: int | None, begin: int, end: int) -> tuple[int, bool]:
@@ -21,6 +21,15 @@ def starting_point(position: int | None, begin: int, end: int) -> tuple[int, boo
     if begin <= position <= end:
         return position, True
     return begin, False
+
+
+def reach(position: int | None, offsets: Sequence[int]) -> int:
+    """How far a store that ends at `position` reaches, with its own rows that stand at `offsets`.
+
+    Not beyond a hole, which may hold rows of another program: they are read at the next recovery.
+    """
+    begin, end = position or 0, offsets[-1] + 1
+    return end if offsets[0] == begin and end - begin == len(offsets) else begin
 
 
 class Table:

@@ -6,13 +6,16 @@ import kafka.errors
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove, OffsetSpec
+from kafka.net.connection import KafkaConnection
+from kafka.protocol.producer import ProduceRequest
 
-from clicklib import Emitter, Input, Persist, Processor, define_group
+from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
 from clicklib._group import GroupReader
 from clicklib._kafka import READER, Offsets, TableReader, Writer
 from clicklib._offsets import Place
 from clicklib.codec import Int64, String
 from clicklib.errors import UnavailableError
+from tests.proxy import proxies
 from tests.waiting import wait_until
 
 
@@ -157,8 +160,16 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, top
     admin.close()
 
 
-def test_a_writer_sends_only_while_it_may(cluster, topic):
-    allowed = False
+@pytest.fixture
+def end(cluster, topic):
+    """Ask for the end offset of the topic's first partition."""
+    place = TopicPartition(topic, 0)
+    with KafkaAdminClient(bootstrap_servers=list(cluster.addresses)) as admin:
+        yield lambda: admin.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
+
+
+def test_a_writer_sends_only_while_it_may(cluster, topic, end):
+    allowed = True
     writer = Writer(
         cluster,
         connect_timeout=10,
@@ -166,20 +177,69 @@ def test_a_writer_sends_only_while_it_may(cluster, topic):
         delivery_timeout=30,
         may_send=lambda: allowed,
     )
-    with KafkaAdminClient(bootstrap_servers=list(cluster.addresses)) as admin:
-        place = TopicPartition(topic, 0)
+    writer.partitions(topic)
+    allowed = False
+    late = writer.send(topic, b"1", b"k", None, 0)
+    assert not writer.flush(0.5)
+    assert end() == 0
+    allowed = True
+    wait_until("it is sent", lambda: late.is_done)
+    assert end() == 1
+    writer.halt()
+    never = writer.send(topic, b"2", b"k", None, 0)
+    writer.close(0.5)
+    assert never.is_done
+    assert never.failed()
+    assert end() == 1
 
-        def end() -> int:
-            return admin.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
 
-        late = writer.send(topic, b"1", b"k", None, 0)
-        assert not writer.flush(0.5)
-        allowed = True
-        wait_until("it is sent", lambda: late.is_done)
-        assert end() == 1
-        writer.halt()
-        never = writer.send(topic, b"2", b"k", None, 0)
-        writer.close(0.5)
-        assert never.is_done
-        assert never.failed()
-        assert end() == 1
+def test_a_row_is_held_back_at_the_last_moment(cluster, topic, end, monkeypatch):
+    """As when the process is suspended after kafka-python made up a request, before it left."""
+    allowed = True
+    writer = Writer(
+        cluster, connect_timeout=10, linger=0.0, delivery_timeout=30, may_send=lambda: allowed
+    )
+    writer.partitions(topic)
+    make = KafkaConnection._send_request
+
+    def make_then_forbid(connection, request, **options):
+        nonlocal allowed
+        sent = make(connection, request, **options)
+        if isinstance(request, ProduceRequest):
+            allowed = False
+        return sent
+
+    monkeypatch.setattr(KafkaConnection, "_send_request", make_then_forbid)
+    held = writer.send(topic, b"1", b"k", None, 0)
+    wait_until("the request is made", lambda: not allowed)
+    assert not writer.flush(0.5)
+    assert end() == 0
+    monkeypatch.undo()
+    allowed = True
+    wait_until("it is sent", lambda: held.is_done)
+    assert end() == 1
+    writer.close()
+
+
+def test_the_lease_of_an_assignment_begins_when_it_was_asked_for(cluster, topic, name):
+    """A process may be suspended before it reads the answer."""
+    [proxy] = proxies(cluster)
+    proxy.delay = 0.3
+    ages = []
+    reader = GroupReader(
+        Cluster(proxy.address),
+        name,
+        (topic,),
+        session_timeout=10,
+        max_poll_interval=300,
+        connect_timeout=30,
+        on_revoked=nothing,
+        on_assigned=lambda places: ages.append(reader.lease_age()),
+        on_lost=lambda: None,
+    )
+    wait_until("it is assigned", lambda: reader.poll(0.1) or ages, timeout=30)
+    assert 0.6 <= ages[0] < 10
+    wait_until("a heartbeat renews it", lambda: reader.poll(0.1) or reader.lease_age() < ages[0])
+    proxy.delay = 0
+    reader.close()
+    proxy.close()

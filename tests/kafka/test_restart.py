@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
+from contextlib import closing
 
 import pytest
+from kafka import KafkaProducer
 
 from clicklib import Emitter, Processor, View, clicks
+from clicklib._hash import partition_of
 from clicklib.codec import String
 from clicklib.topics import TopicManager
 from tests.kafka.conftest import wait_for_counts
@@ -55,6 +59,31 @@ def test_one_processor_can_be_started_again_and_again(cluster, graph, click, sta
         assert processor.stop()
         assert processor.state == "stopped"
     check(cluster, graph, wanted, state)
+
+
+def test_a_store_takes_what_another_program_wrote_between_its_own_rows(
+    cluster, graph, topic, state
+):
+    """As the successor does of a member that was suspended and taken for dead."""
+    one, two = [f"user-{n}" for n in range(100) if partition_of(b"user-%d" % n, 10) == 7][:2]
+    processor = Processor(cluster, graph, state_dir=state)
+    with (
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view,
+        Emitter(cluster, topic, String()) as emitter,
+    ):
+        with processor.start().wait_running():
+            for user in (one, two):
+                emitter.emit_sync(user, "now")
+            wait_for_counts(view.wait_running(), Counter([one, two]))
+            with closing(KafkaProducer(bootstrap_servers=list(cluster.addresses))) as other:
+                row = clicks.UserCodec().encode(clicks.User(40))
+                other.send(graph.table, key=two.encode(), value=row, partition=7).get(10)
+            emitter.emit_sync(one, "now")
+            wait_for_counts(view, Counter({one: 2, two: 40}))
+        with processor.start().wait_running():
+            assert (processor.get(one), processor.get(two)) == (clicks.User(2), clicks.User(40))
+            emitter.emit_sync(two, "now")
+            wait_for_counts(view, Counter({one: 2, two: 41}))
 
 
 def test_a_warm_store_is_not_read_again_from_kafka(cluster, graph, click, state, process):

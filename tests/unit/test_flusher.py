@@ -79,7 +79,8 @@ class FakeWriter:
 
 
 class FakeWorker:
-    def __init__(self) -> None:
+    def __init__(self, position: int) -> None:
+        self.task = SimpleNamespace(store=SimpleNamespace(position=position))
         self.abandoned = False
         self.told = threading.Event()
 
@@ -98,14 +99,8 @@ class FlusherBench:
         self.writer = FakeWriter(self.log)
         self.reported: queue.Queue[tuple[Any, Batch, int | None, bool]] = queue.Queue()
         self.doubts: queue.Queue[BaseException] = queue.Queue()
-        self.lease = True
-        self.asked = 0
         self.owner = Owner()
         self.flusher = kind(self.owner, self.writer, "g-table", self)  # type: ignore[arg-type]
-
-    def lease_holds(self) -> bool:
-        self.asked += 1
-        return self.lease
 
     def safe(self, worker: Any, batch: Batch, position: int | None, committed: bool) -> None:
         self.log.append(("safe", batch.partition))
@@ -114,8 +109,14 @@ class FlusherBench:
     def doubt(self, error: BaseException) -> None:
         self.doubts.put(error)
 
-    def submit(self, rows: dict[bytes, bytes | None], partition: int = 3, offset: int = 1) -> Any:
-        worker = FakeWorker()
+    def submit(
+        self,
+        rows: dict[bytes, bytes | None],
+        partition: int = 3,
+        offset: int = 1,
+        position: int = 10,
+    ) -> Any:
+        worker = FakeWorker(position)
         batch = Batch(partition, rows, {"clicks": offset})
         self.flusher.submit(worker, batch)  # type: ignore[arg-type]
         return worker
@@ -124,11 +125,6 @@ class FlusherBench:
         wait_until("the owner failed", lambda: self.owner.errors, every=0.001)
         (error,) = self.owner.errors
         return error
-
-    def is_kept_waiting(self) -> None:
-        """Wait until the flusher has asked for the lease some more times."""
-        before = self.asked
-        wait_until("it asks again", lambda: self.asked > before + 2, every=0.001)
 
     def ended(self) -> bool:
         self.flusher.join(5)
@@ -173,6 +169,19 @@ def test_rows_are_sent_to_the_partition_of_their_batch_and_reported_with_the_nex
     assert flushing.writer.sent == [("g-table", 3, b"a", b"1"), ("g-table", 3, b"b", None)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "position"), [(Flusher, 7), (TransactionalFlusher, 12)], ids=["at least", "exactly"]
+)
+def test_only_exactly_once_a_store_reaches_beyond_offsets_that_it_did_not_see(
+    kind: type[Flusher], position: int
+) -> None:
+    bench = FlusherBench(kind)
+    bench.flusher.start()
+    bench.submit({b"a": b"1", b"b": b"2"}, position=7)  # they get 10 and 11
+    assert bench.reported.get(timeout=5)[2] == position
+    bench.close()
+
+
 def test_a_batch_without_rows_is_safe_with_no_position(flushing: FlusherBench) -> None:
     flushing.submit({})
     assert flushing.reported.get(timeout=5)[2] is None
@@ -208,16 +217,12 @@ def test_a_row_that_kafka_did_not_take_fails_its_batch_and_no_other(
     assert flushing.reported.empty()
 
 
-@pytest.mark.parametrize("broken", ["flush", "lease"])
 def test_any_other_error_fails_the_owner_and_leaves_no_worker_waiting(
-    flushing: FlusherBench, broken: str, monkeypatch: pytest.MonkeyPatch
+    flushing: FlusherBench,
 ) -> None:
-    if broken == "flush":
-        flushing.writer.broken = "flush"
-    else:
-        monkeypatch.setattr(flushing, "lease_holds", lambda: 1 / 0)
+    flushing.writer.broken = "flush"
     worker = flushing.submit({b"a": b"1"})
-    assert isinstance(flushing.error(), OSError if broken == "flush" else ZeroDivisionError)
+    assert isinstance(flushing.error(), OSError)
     assert worker.told.wait(5)
     assert flushing.reported.empty()
 
@@ -247,39 +252,8 @@ def test_it_can_be_closed_again_and_sends_nothing_more(kind: type[Flusher]) -> N
     assert (bench.writer.closed, bench.writer.sent, bench.owner.errors) == ([0.25, 0.25], [], [])
 
 
-# The lease: at least once, only a member that the coordinator surely counts on sends.
-
-
-def test_without_the_lease_it_waits_and_with_it_sends(flushing: FlusherBench) -> None:
-    flushing.lease = False
-    worker = flushing.submit({b"a": b"1"})
-    flushing.is_kept_waiting()
-    assert (flushing.writer.sent, flushing.reported.empty()) == ([], True)
-    flushing.lease = True
-    assert flushing.reported.get(timeout=5)[0] is worker
-    assert flushing.writer.sent == [("g-table", 3, b"a", b"1")]
-
-
-def test_what_was_lost_while_it_waited_for_the_lease_is_never_sent(
-    flushing: FlusherBench,
-) -> None:
-    flushing.lease = False
-    lost = flushing.submit({b"a": b"old"}, partition=4)
-    flushing.is_kept_waiting()
-    lost.abandoned = True
-    mine = flushing.submit({b"a": b"new"}, partition=5)
-    flushing.is_kept_waiting()
-    assert flushing.writer.sent == []
-    flushing.lease = True
-    assert flushing.reported.get(timeout=5)[0] is mine
-    assert flushing.writer.sent == [("g-table", 5, b"a", b"new")]
-    assert (flushing.reported.empty(), flushing.owner.errors) == (True, [])
-
-
 @pytest.mark.parametrize("kind", [Flusher, TransactionalFlusher])
-def test_the_rows_of_an_abandoned_worker_are_not_sent_though_the_lease_holds(
-    kind: type[Flusher],
-) -> None:
+def test_the_rows_of_an_abandoned_worker_are_not_sent(kind: type[Flusher]) -> None:
     bench = FlusherBench(kind)
     bench.submit({b"a": b"old"}, partition=4).abandoned = True
     mine = bench.submit({b"a": b"new"}, partition=5)
@@ -290,16 +264,6 @@ def test_the_rows_of_an_abandoned_worker_are_not_sent_though_the_lease_holds(
     offsets = [details[0] for step, *details in bench.log if step == "offsets"]
     assert offsets == ([] if kind is Flusher else [{Place("clicks", 5): 1}])
     bench.close()
-
-
-def test_it_ends_also_while_it_waits_for_the_lease() -> None:
-    bench = FlusherBench()
-    bench.lease = False
-    bench.flusher.start()
-    bench.submit({b"a": b"1"})
-    bench.is_kept_waiting()
-    bench.close()
-    assert (bench.writer.sent, bench.reported.empty(), bench.owner.errors) == ([], True, [])
 
 
 # Exactly once: rows and offsets in one transaction.

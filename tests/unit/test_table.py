@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib._table import Table, progress, starting_point
+from clicklib._table import Table, progress, reach, starting_point
 from clicklib.storage import MemoryStorage
 from tests.records import record
 
@@ -53,6 +53,22 @@ def test_recovery_reads_only_what_the_topic_has(
     start, keeps = starting_point(position, begin, begin + length)
     assert begin <= start <= begin + length
     assert keeps or start == begin
+
+
+@pytest.mark.parametrize(
+    ("position", "offsets", "reaches"),
+    [
+        pytest.param(None, [0], 1, id="the first row"),
+        pytest.param(4, [4, 5, 6], 7, id="they follow"),
+        pytest.param(4, [5], 4, id="another wrote before"),
+        pytest.param(4, [4, 6], 4, id="another wrote between"),
+        pytest.param(4, [-1], 4, id="not known where"),
+    ],
+)
+def test_a_store_reaches_as_far_as_its_own_rows_follow_it(
+    position: int | None, offsets: list[int], reaches: int
+) -> None:
+    assert reach(position, offsets) == reaches
 
 
 @pytest.mark.parametrize("offset", [0, 7])
