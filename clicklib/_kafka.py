@@ -171,7 +171,7 @@ class OutOfRange(KafkaError):
 
 
 class Writer:
-    """An idempotent producer with acks=all. Any thread may send.
+    """An idempotent producer with acks=all, for one topic. Any thread may send.
 
     What is sent waits in the client while `may_send` says no; it is asked just before data leaves.
     With a `transactional_id` it first ends the transaction that an earlier writer of that id left
@@ -185,6 +185,7 @@ class Writer:
     def __init__(
         self,
         cluster: Cluster,
+        topic: str,
         *,
         connect_timeout: float,
         linger: float,
@@ -212,13 +213,16 @@ class Writer:
         )
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
-        if transactional_id is not None:
-            try:
+        try:
+            with translated("cannot find the topic", topic=topic):
+                # The client knows them from now on, and sending waits for no answer.
+                self.partitions = len(self._producer.partitions_for(topic))
+            if transactional_id is not None:
                 with translated("cannot begin with transactions"):
                     self._producer.init_transactions()
-            except BaseException:
-                self.close(0)
-                raise
+        except BaseException:
+            self.close(0)
+            raise
 
     def halt(self) -> None:
         """Send nothing more; what has not left fails when the writer is closed."""
@@ -246,11 +250,6 @@ class Writer:
     def answers_here(self) -> bool:
         """Whether this thread is the one on which futures get their answers."""
         return threading.current_thread() is self._producer._sender
-
-    def partitions(self, topic: str) -> int:
-        """How many partitions `topic` has; sending to it then waits for no metadata."""
-        with translated("cannot find the topic", topic=topic):
-            return len(self._producer.partitions_for(topic))
 
     def flush(self, timeout: float) -> bool:
         """Send all now and wait for the answers; False when some are missing after `timeout` s.

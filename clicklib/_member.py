@@ -146,6 +146,7 @@ class Member:
         settings = self._settings
         writer = Writer(
             settings.cluster,
+            self._graph.table,
             connect_timeout=timeout,
             linger=0.005,
             delivery_timeout=120.0,

@@ -60,8 +60,15 @@ class Emitter:
         self._error: DeliveryError | None = None
         self._cluster = Cluster.of(brokers)
         keep_trying(connect_timeout, lambda: self._find(connect_timeout))
-        self._writer, self._partitions = keep_trying(
-            connect_timeout, lambda: self._connect(connect_timeout, linger, delivery_timeout)
+        self._writer = keep_trying(
+            connect_timeout,
+            lambda: Writer(
+                self._cluster,
+                topic,
+                connect_timeout=connect_timeout,
+                linger=linger,
+                delivery_timeout=delivery_timeout,
+            ),
         )
         closed_at_exit(self, self.close)
 
@@ -72,16 +79,6 @@ class Emitter:
                     "the stream is not there: create it with TopicManager.ensure_stream",
                     topic=self.topic,
                 )
-
-    def _connect(self, timeout: float, linger: float, delivery: float) -> tuple[Writer, int]:
-        writer = Writer(
-            self._cluster, connect_timeout=timeout, linger=linger, delivery_timeout=delivery
-        )
-        try:
-            return writer, writer.partitions(self.topic)
-        except BaseException:
-            writer.close()
-            raise
 
     def emit(
         self, key: str, msg: Any, headers: Mapping[str, bytes] | None = None
@@ -94,7 +91,7 @@ class Emitter:
         so does every later `emit`, and leaving the `with` block: nothing is lost unnoticed.
         """
         raw, data = self._encode(key, msg)
-        partition = partition_of(raw, self._partitions)
+        partition = partition_of(raw, self._writer.partitions)
         extra = self._headers if headers is None else {**self._headers, **headers}
         self._take_room(key)
         promise: Future[Acknowledged] = Future()

@@ -148,7 +148,7 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, top
         "the client has noticed", lambda: reader._consumer.group_metadata().generation_id < 0
     )
     writer = Writer(
-        cluster, connect_timeout=10, linger=0, delivery_timeout=10, transactional_id=name
+        cluster, topic, connect_timeout=10, linger=0, delivery_timeout=10, transactional_id=name
     )
     writer.begin()
     with pytest.raises(kafka.errors.KafkaError):
@@ -172,12 +172,12 @@ def test_a_writer_sends_only_while_it_may(cluster, topic, end):
     allowed = True
     writer = Writer(
         cluster,
+        topic,
         connect_timeout=10,
         linger=0.0,
         delivery_timeout=30,
         may_send=lambda: allowed,
     )
-    writer.partitions(topic)
     allowed = False
     late = writer.send(topic, b"1", b"k", None, 0)
     assert not writer.flush(0.5)
@@ -197,9 +197,13 @@ def test_a_row_is_held_back_at_the_last_moment(cluster, topic, end, monkeypatch)
     """As when the process is suspended after kafka-python made up a request, before it left."""
     allowed = True
     writer = Writer(
-        cluster, connect_timeout=10, linger=0.0, delivery_timeout=30, may_send=lambda: allowed
+        cluster,
+        topic,
+        connect_timeout=10,
+        linger=0.0,
+        delivery_timeout=30,
+        may_send=lambda: allowed,
     )
-    writer.partitions(topic)
     make = KafkaConnection._send_request
 
     def make_then_forbid(connection, request, **options):

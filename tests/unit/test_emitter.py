@@ -32,15 +32,14 @@ class FakeTopics:
 class FakeWriter:
     """Answers a message when the test does so, on the thread that it chooses."""
 
-    def __init__(self, cluster: Any, **settings: Any) -> None:
+    partitions = 10
+
+    def __init__(self, cluster: Any, topic: str, **settings: Any) -> None:
         self.sent: list[Sent] = []
         self.answering: threading.Thread | None = None
 
     def answers_here(self) -> bool:
         return threading.current_thread() is self.answering
-
-    def partitions(self, topic: str) -> int:
-        return 10
 
     def send(self, topic: str, value: Any, key: bytes, headers: list, partition: int) -> Sent:
         self.sent.append(Sent())
