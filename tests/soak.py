@@ -41,17 +41,8 @@ from tests.waiting import wait_until
 
 RIGHT_WITHIN = 90.0  # seconds
 # At least once, rows that have left a processor may be written over its successor's when they are
-# held up on their way, which only transactions exclude (docs/promises.md, 2). The other three are
-# left out until a loss with them among the faults is explained (docs/reliability.md).
-UNFIT: dict[str, tuple[str, ...]] = {
-    "at_least_once": (
-        "freeze connections",
-        "half-close connections",
-        "slow connections",
-        "delay connections",
-    ),
-    "exactly_once": (),
-}
+# held up on their way, which only transactions exclude (docs/promises.md, 2).
+UNFIT = {"at_least_once": ("freeze connections",), "exactly_once": ()}
 # More is a leak. A first backlog takes up to 70 MB that Python keeps; further ones take no more.
 GROWTH = {"memory_mb": 128, "threads": 4, "handles": 12}
 

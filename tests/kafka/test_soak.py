@@ -24,7 +24,7 @@ def run(module, cluster, file, *args):
     return json.loads(file.read_text())
 
 
-SEEDS = [("at_least_once", 58), ("exactly_once", 26)]
+SEEDS = [("at_least_once", 26), ("exactly_once", 26)]
 
 
 # With these seeds no broker is killed in the first half minute: other tests do that.
