@@ -61,7 +61,7 @@ def connect(
     may_send: Callable[[], bool] | None = None,
     **settings: Any,
 ) -> Any:
-    """Make a client of `kind`, which sends nothing while `may_send` says no, and takes answers.
+    """Make a client of `kind`, which sends nothing while `may_send` says no.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
     the login or a certificate is refused, UnavailableError when no broker answers in `timeout` s.
@@ -149,13 +149,26 @@ class _Manager(KafkaConnectionManager):
             return data, None if data else error
 
         transport._sock_recv = whole
+        close = transport.close
+
+        def close_now() -> None:
+            # kafka-python lets what waits leave first, and leaves the socket open where it cannot.
+            if transport._write_buffer:
+                transport.abort()
+            else:
+                close()
+
+        transport.close = close_now
         if self.may_send is not None:
             _hold(transport, self.may_send)
         return transport
 
 
 def _hold(transport: Any, may_send: Callable[[], bool]) -> None:
-    """Ask at the last moment: a process may be suspended between any two steps before it."""
+    """Let `transport` send only while `may_send` says yes.
+
+    It is asked at the last moment: a process may be suspended between any two steps before it.
+    """
     send = transport._sock_send
 
     def send_if_allowed() -> tuple[int, BaseException | None]:

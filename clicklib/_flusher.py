@@ -40,7 +40,11 @@ class Reports(Protocol):
 
 
 class Flusher(OwnedThread):
-    """Sends batches to the table's topic, and reports those that Kafka has acknowledged."""
+    """Sends batches to the table's topic, and reports those that Kafka has acknowledged.
+
+    Of rows that got no answer in time it is not known what became of them: nothing more is sent,
+    and the processor starts its partitions over from what Kafka has.
+    """
 
     def __init__(self, owner: Service, writer: Writer, topic: str, reports: Reports) -> None:
         super().__init__(owner, f"{owner.name} flusher", self._main)
@@ -99,6 +103,12 @@ class Flusher(OwnedThread):
             try:
                 offsets = self._check(batch, futures)
             except DeliveryError as exc:
+                if self._ended:
+                    return  # closed before they had left
+                if isinstance(exc.__cause__, self._writer.LATE):
+                    self._ended = True
+                    self._reports.doubt(exc)
+                    return
                 self.owner.fail(exc)
                 worker.abandon()
             else:
@@ -140,9 +150,8 @@ def _abandon(work: Work) -> None:
 class TransactionalFlusher(Flusher):
     """Sends each round in a transaction, with the input offsets of its batches.
 
-    What became of a transaction that met an error is not guessed: nothing more is sent, and the
-    processor starts its partitions over from what Kafka says. The coordinator refuses the offsets
-    of a member that was replaced, and so its transaction.
+    What became of a transaction that met an error is not known either. The coordinator refuses the
+    offsets of a member that was replaced, and so its transaction.
     """
 
     _began = 0.0

@@ -149,8 +149,7 @@ class GroupReader:
 
         def noting(handle: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
             def handle_noted(response: Any, sent: float) -> Any:
-                if response.error_code in _TO_MEMBERS:
-                    self._known = max(self._known, sent)
+                self._known = sent if response.error_code in _TO_MEMBERS else -math.inf
                 return handle(response, sent)
 
             return handle_noted

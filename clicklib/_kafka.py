@@ -173,7 +173,8 @@ class OutOfRange(KafkaError):
 class Writer:
     """An idempotent producer with acks=all, for one topic. Any thread may send.
 
-    What is sent waits in the client while `may_send` says no; it is asked just before data leaves.
+    What is sent waits in the client while `may_send` says no, which is asked just before data
+    leaves; `delivery_timeout` goes on meanwhile.
     With a `transactional_id` it first ends the transaction that an earlier writer of that id left
     behind. After any error a new writer is needed: kafka-python may carry offsets of a failed
     transaction into the next.
@@ -181,6 +182,9 @@ class Writer:
 
     REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
     """What no retry would change."""
+
+    LATE = kafka.errors.KafkaTimeoutError
+    """What a row fails with that waited too long: for a broker, or while it was held."""
 
     def __init__(
         self,
@@ -198,7 +202,8 @@ class Writer:
             kafka.KafkaProducer,
             cluster,
             connect_timeout,
-            may_send=lambda: not self._halted and may_send(),
+            # In this order: rows are halted before a member has none, and may send again.
+            may_send=lambda: may_send() and not self._halted,
             metrics_enabled=False,
             acks="all",
             enable_idempotence=True,

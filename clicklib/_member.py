@@ -369,10 +369,11 @@ class Member:
         return self._inputs.membership
 
     def _may_send(self) -> bool:
-        """Whether there are no rows yet, or the coordinator surely still counts on this member.
+        """Whether the coordinator surely still counts on this member.
 
         One that was suspended, and whose partitions went to another meanwhile, would overwrite the
-        other's newer rows. The transaction of such a one is refused.
+        other's newer rows. The transaction of such a one is refused. Without workers there are no
+        rows, but for those of a writer that was halted.
         """
         if not self.workers or self._transactional_id is not None:
             return True

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import math
+from contextlib import closing
+
 import kafka.errors
+import psutil
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove, OffsetSpec
@@ -187,10 +192,33 @@ def test_a_writer_sends_only_while_it_may(cluster, topic, end):
     assert end() == 1
     writer.halt()
     never = writer.send(topic, b"2", b"k", None, 0)
+    sockets = psutil.Process().net_connections()
+    gc.disable()
     writer.close(0.5)
+    assert len(psutil.Process().net_connections()) < len(sockets)
+    gc.enable()
     assert never.is_done
     assert never.failed()
     assert end() == 1
+
+
+def test_a_writer_that_is_halted_while_it_asks_sends_nothing(cluster, topic, end):
+    """As when the partitions of a suspended member are found lost at that moment."""
+    made: list[Writer] = []
+
+    def halt_and_allow():
+        for writer in made:
+            writer.halt()
+        return True
+
+    writer = Writer(
+        cluster, topic, connect_timeout=10, linger=0.0, delivery_timeout=30, may_send=halt_and_allow
+    )
+    made.append(writer)
+    writer.send(topic, b"1", b"k", None, 0)
+    assert not writer.flush(0.5)
+    assert end() == 0
+    writer.close(0.5)
 
 
 def test_a_row_is_held_back_at_the_last_moment(cluster, topic, end, monkeypatch):
@@ -228,28 +256,38 @@ def test_a_row_is_held_back_at_the_last_moment(cluster, topic, end, monkeypatch)
 def test_the_lease_of_an_assignment_begins_when_it_was_asked_for(cluster, topic, name):
     """A process may be suspended before it reads the answer."""
     [proxy] = proxies(cluster)
-    proxy.delay = 0.3
-    ages = []
-    reader = GroupReader(
-        Cluster(proxy.address),
-        name,
-        (topic,),
-        session_timeout=10,
-        max_poll_interval=300,
-        connect_timeout=30,
-        on_revoked=nothing,
-        on_assigned=lambda places: ages.append(reader.lease_age()),
-        on_lost=lambda: None,
-    )
-    wait_until("it is assigned", lambda: reader.poll(0.1) or ages, timeout=30)
-    assert 0.6 <= ages[0] < 10
+    with closing(proxy):
+        proxy.delay = 0.3
+        ages = []
+        reader = GroupReader(
+            Cluster(proxy.address),
+            name,
+            (topic,),
+            session_timeout=10,
+            max_poll_interval=300,
+            connect_timeout=30,
+            on_revoked=nothing,
+            on_assigned=lambda places: ages.append(reader.lease_age()),
+            on_lost=lambda: None,
+        )
+        with closing(reader):
+            wait_until("it is assigned", lambda: reader.poll(0.1) or ages, timeout=30)
+            assert 0.6 <= ages[0] < 10
 
-    def renewed():
-        reader.poll(0.1)
-        ages.append(reader.lease_age())
-        return ages[-1] < ages[-2]
+            def renewed():
+                reader.poll(0.1)
+                ages.append(reader.lease_age())
+                return ages[-1] < ages[-2]
 
-    wait_until("a heartbeat renews it", renewed)
-    proxy.delay = 0
-    reader.close()
-    proxy.close()
+            wait_until("a heartbeat renews it", renewed)
+            proxy.delay = 0
+
+
+def test_the_lease_of_a_member_that_was_removed_ends(cluster, topic, name, join):
+    reader, seen = join()
+    wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+    assert reader.lease_age() < 10
+    removed = reader.membership.member_id
+    with KafkaAdminClient(bootstrap_servers=list(cluster.addresses)) as admin:
+        admin.remove_group_members(name, [MemberToRemove(removed)])
+    wait_until("a heartbeat is refused", lambda: reader.lease_age() == math.inf)

@@ -24,16 +24,22 @@ class TooLarge(Exception):
     """What the writer refuses for good."""
 
 
+class Late(Exception):
+    """What a row that waited too long fails with."""
+
+
 class FakeWriter:
     """Takes rows as the producer does; what `refused`, `lost` and `broken` name goes wrong."""
 
     REFUSED = (TooLarge,)
+    LATE = Late
 
     def __init__(self, log: list[tuple]) -> None:
         self.log = log  # the steps of transactions, in order
         self.sent: list[tuple] = []
         self.refused: dict[bytes, Exception] = {}
         self.lost: set[bytes] = set()
+        self.late: set[bytes] = set()
         self.broken: str | None = None
         self.answers, self.commits = threading.Event(), threading.Event()
         self.answers.set()
@@ -47,7 +53,7 @@ class FakeWriter:
             raise self.refused[key]
         self.log.append(("send", place, key))
         self.sent.append((topic, place, key, value))
-        error = OSError("gone") if key in self.lost else None
+        error = OSError("gone") if key in self.lost else Late() if key in self.late else None
         return SimpleNamespace(exception=error, value=SimpleNamespace(offset=len(self.sent) + 9))
 
     def flush(self, timeout: float) -> bool:
@@ -215,6 +221,30 @@ def test_a_row_that_kafka_did_not_take_fails_its_batch_and_no_other(
     assert failed.told.wait(5)
     assert not good.told.is_set()
     assert flushing.reported.empty()
+
+
+def test_rows_that_are_late_are_in_doubt_and_it_sends_nothing_more(flushing: FlusherBench) -> None:
+    flushing.writer.late.add(b"b")
+    worker = flushing.submit({b"a": b"1", b"b": b"2"})
+    doubt = flushing.doubts.get(timeout=5)
+    assert isinstance(doubt, DeliveryError)
+    assert (doubt.partition, doubt.key) == (3, "b")
+    assert flushing.ended()
+    assert worker.told.is_set()
+    assert (flushing.reported.empty(), flushing.owner.errors) == (True, [])
+
+
+def test_what_fails_because_it_was_closed_fails_nobody() -> None:
+    bench = FlusherBench()
+    bench.writer.answers.clear()
+    bench.flusher.start()
+    bench.writer.lost.add(b"a")
+    bench.submit({b"a": b"1"})
+    assert bench.writer.flushing.wait(5)
+    bench.flusher._ended = True
+    bench.writer.answers.set()
+    bench.close()
+    assert (bench.reported.empty(), bench.owner.errors) == (True, [])
 
 
 def test_any_other_error_fails_the_owner_and_leaves_no_worker_waiting(
