@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
@@ -253,6 +253,33 @@ def test_a_table_is_read_only_when_it_changed() -> None:
     assert read() == {"a": 2}
     source.state, stats.records_in = _sources.State.STOPPED, 3
     assert read() == {"a": 2}
+
+
+def burn(seconds: float) -> None:
+    """Take so much of the processor's time."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("cost", "seen"), [(time.sleep, 2), (burn, 1)], ids=["it waited", "it worked"]
+)
+def test_a_table_that_is_much_work_to_read_is_read_less_often(
+    cost: Callable[[float], None], seen: int
+) -> None:
+    stats = SimpleNamespace(records_in=1)
+
+    def items(stale: bool) -> list[tuple[str, int]]:
+        cost(0.2)
+        return [("a", stats.records_in)]
+
+    source: Any = SimpleNamespace(state=_sources.State.RUNNING, stats=lambda: stats, items=items)
+    table = _sources.Rows(source)
+    table.read()
+    stats.records_in = 2
+    table._next -= 0.5  # this much later
+    assert table.read() == {"a": seen}
 
 
 # The pictures.
