@@ -268,9 +268,12 @@ class Writer:
         return True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Deliver what was sent, at most `timeout` seconds long, drop the rest; repeatable."""
+        """Deliver what was sent, at most `timeout` seconds long, drop the rest; repeatable.
+
+        What is halted is dropped at once.
+        """
         try:
-            self._producer.close(timeout)
+            self._producer.close(0 if self._halted else timeout)
         except kafka.errors.KafkaTimeoutError:
             # kafka-python raises before it ends its thread, which would go on sending.
             self._producer._sender.force_close()
