@@ -1,13 +1,15 @@
-"""One partition of a table: where to start reading its topic, and when it is recovered."""
+"""One partition of a table: where to start reading its topic, when it is recovered, its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from clicklib.codec import Codec, decode_key
+from clicklib.errors import CallbackError, CodecError
 from clicklib.storage import Storage
 
-__all__ = ["Table", "progress", "reach", "starting_point"]
+__all__ = ["Table", "decode_row", "progress", "reach", "starting_point", "telling"]
 
 
 def starting_point(position: int | None, begin: int, end: int) -> tuple[int, bool]:
@@ -79,3 +81,38 @@ def progress(tables: Iterable[Table]) -> tuple[int, int]:
         sum(max(0, min(position, end) - start) for start, position, end in spans),
         sum(max(0, end - start) for start, _, end in spans),
     )
+
+
+def decode_row(codec: Codec, topic: str, partition: int, key: bytes, data: bytes) -> Any:
+    """The value of a row; raises CodecError that says where it stands."""
+    try:
+        return codec.decode(data)
+    except Exception as exc:
+        raise CodecError(
+            f"the table's codec cannot decode {data!r:.60}: {exc}",
+            topic=topic,
+            partition=partition,
+            key=decode_key(key),
+        ) from exc
+
+
+def telling(
+    on_update: Callable[[str, Any], None], codec: Codec, topic: str
+) -> Callable[[int, Mapping[bytes, bytes | None]], None]:
+    """What calls `on_update` with key and value of each row of a partition.
+
+    It raises CodecError, and CallbackError for what `on_update` raises.
+    """
+
+    def tell(partition: int, rows: Mapping[bytes, bytes | None]) -> None:
+        for raw, data in rows.items():
+            key = decode_key(raw)
+            value = None if data is None else decode_row(codec, topic, partition, raw, data)
+            try:
+                on_update(key, value)
+            except BaseException as exc:
+                raise CallbackError(
+                    f"on_update raised {exc!r}", topic=topic, partition=partition, key=key
+                ) from exc
+
+    return tell

@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.codec import decode_key, encode_key
+from clicklib._table import decode_row
+from clicklib.codec import encode_key
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError
 from clicklib.graph import Graph, Input
@@ -149,15 +150,9 @@ class Task:
             data = under_way.rows[raw]
         else:
             data = self.store.get(raw)
-        try:
-            return None if data is None else self.graph.persist.codec.decode(data)
-        except Exception as exc:
-            raise CodecError(
-                f"the table's codec cannot decode {data!r:.60}: {exc}",
-                topic=self.graph.table,
-                partition=self.partition,
-                key=decode_key(raw),
-            ) from exc
+        if data is None:
+            return None
+        return decode_row(self.graph.persist.codec, self.graph.table, self.partition, raw, data)
 
     def _read(self, key: bytes) -> bytes | None:
         if self._under_way is not None and key in self._under_way.rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +12,10 @@ from clicklib._member import Member, Settings
 from clicklib._service import Service
 from clicklib._state import State
 from clicklib._statedir import MemoryDirectory, StateDirectory
-from clicklib._table import progress
+from clicklib._table import progress, telling
 from clicklib._worker import Worker
 from clicklib.cluster import Brokers, Cluster
-from clicklib.codec import decode_key, encode_key
+from clicklib.codec import encode_key
 from clicklib.errors import CallbackError, UsageError
 from clicklib.graph import Graph
 from clicklib.topics import Topic, TopicManager
@@ -86,7 +86,7 @@ class Processor(Service):
         self.cluster, self.graph = Cluster.of(brokers), graph
         self._exactly_once = guarantee == "exactly_once"
         self._storage, self._state_dir = storage, state_dir
-        self._on_rebalance, self._on_update = on_rebalance, on_update
+        self._on_rebalance = on_rebalance
         self._settings = Settings(
             cluster=self.cluster,
             graph=graph,
@@ -96,7 +96,7 @@ class Processor(Service):
             max_poll_interval=max_poll_interval,
             connect_timeout=connect_timeout,
             on_rebalance=None if on_rebalance is None else self._rebalanced,
-            updated=None if on_update is None else self._updated,
+            updated=on_update and telling(on_update, graph.persist.codec, graph.table),
         )
         self._lingering: list[Worker] = []
         self._member: Member | None = None
@@ -197,20 +197,6 @@ class Processor(Service):
             self._on_rebalance(partitions)
         except BaseException as exc:
             raise CallbackError(f"on_rebalance raised {exc!r} for {partitions}") from exc
-
-    def _updated(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
-        assert self._on_update is not None
-        decode = self.graph.persist.codec.decode
-        for key, data in rows.items():
-            try:
-                self._on_update(decode_key(key), None if data is None else decode(data))
-            except BaseException as exc:
-                raise CallbackError(
-                    f"on_update raised {exc!r}",
-                    topic=self.graph.table,
-                    partition=partition,
-                    key=decode_key(key),
-                ) from exc
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()

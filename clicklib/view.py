@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ from clicklib._kafka import OutOfRange, TableReader
 from clicklib._service import Service
 from clicklib._state import State
 from clicklib._statedir import MemoryDirectory, StateDirectory
-from clicklib._table import Table, progress
+from clicklib._table import Table, decode_row, progress, telling
 from clicklib.cluster import Brokers, Cluster
 from clicklib.codec import Codec, decode_key, encode_key
-from clicklib.errors import CallbackError, CodecError, TopicError, UnavailableError, UsageError
+from clicklib.errors import TopicError, UnavailableError, UsageError
 from clicklib.topics import TopicManager
 
 if TYPE_CHECKING:
@@ -175,15 +175,7 @@ class View(Service):
         return tables
 
     def _decode(self, partition: int, key: bytes, data: bytes) -> Any:
-        try:
-            return self.codec.decode(data)
-        except Exception as exc:
-            raise CodecError(
-                f"the view's codec cannot decode {data!r:.60}: {exc}",
-                topic=self.table,
-                partition=partition,
-                key=decode_key(key),
-            ) from exc
+        return decode_row(self.codec, self.table, partition, key, data)
 
     def _main(self) -> None:
         self._seen_running = False
@@ -219,7 +211,7 @@ class View(Service):
         follower = Follower(
             self._reader,
             lambda p: self._stores.store(p, f"{cluster_id} {self._topic_id} {p}"),
-            None if self._on_update is None else self._updated,
+            self._on_update and telling(self._on_update, self.codec, self.table),
         )
         follower.add(range(topic.partitions))
         self._follower = follower
@@ -268,20 +260,6 @@ class View(Service):
     def _is_there(self) -> None:
         if self.state is State.RECONNECTING:
             self.move(State.RUNNING if self._seen_running else State.RECOVERING)
-
-    def _updated(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
-        assert self._on_update is not None
-        for key, data in rows.items():
-            value = None if data is None else self._decode(partition, key, data)
-            try:
-                self._on_update(decode_key(key), value)
-            except BaseException as exc:
-                raise CallbackError(
-                    f"on_update raised {exc!r}",
-                    topic=self.table,
-                    partition=partition,
-                    key=decode_key(key),
-                ) from exc
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()

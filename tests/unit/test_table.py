@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib._table import Table, progress, reach, starting_point
+from clicklib._table import Table, progress, reach, starting_point, telling
+from clicklib.codec import Int64
+from clicklib.errors import CallbackError, CodecError
 from clicklib.storage import MemoryStorage
 from tests.records import record
 
@@ -135,3 +137,25 @@ def test_progress_counts_the_offsets_of_this_recovery() -> None:
     assert progress([warm]) == (0, 6)
     assert progress([half, done, warm]) == (15, 26)
     assert progress([]) == (0, 0)
+
+
+def test_an_update_is_told_as_key_and_value() -> None:
+    told: list[tuple[str, int | None]] = []
+    tell = telling(lambda key, value: told.append((key, value)), Int64(), "g-table")
+    tell(3, {b"a": b"1", b"b": None})
+    assert told == [("a", 1), ("b", None)]
+
+
+def test_a_row_that_no_codec_reads_is_not_blamed_on_the_callback() -> None:
+    with pytest.raises(CodecError, match="the table's codec cannot decode b'x'") as caught:
+        telling(lambda key, value: None, Int64(), "g-table")(3, {b"a": b"x"})
+    assert (caught.value.topic, caught.value.partition, caught.value.key) == ("g-table", 3, "a")
+
+
+def test_what_the_callback_raises_says_at_which_row() -> None:
+    def fail(key: str, value: int) -> None:
+        raise KeyError(key)
+
+    with pytest.raises(CallbackError, match=r"on_update raised KeyError\('a'\)") as caught:
+        telling(fail, Int64(), "g-table")(3, {b"a": b"1"})
+    assert (caught.value.topic, caught.value.partition, caught.value.key) == ("g-table", 3, "a")
