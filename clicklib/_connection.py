@@ -152,7 +152,8 @@ class _Manager(KafkaConnectionManager):
         close = transport.close
 
         def close_now() -> None:
-            # kafka-python lets what waits leave first, and leaves the socket open where it cannot.
+            # Who closes has waited for the answers that it wants. kafka-python lets the rest leave
+            # first, and leaves the socket open where it cannot.
             if transport._write_buffer:
                 transport.abort()
             else:

@@ -136,7 +136,8 @@ class GroupReader:
 
     def lease_age(self) -> float:
         """Seconds since the coordinator surely knew this member: since the last heartbeat, or the
-        last request for its assignment, that it answered was sent.
+        last request for its assignment, that it answered was sent. Infinite before the first, and
+        after one that it refused.
 
         An answer may have lain in a buffer while the process was suspended, so the time of sending
         is what counts.

@@ -173,8 +173,8 @@ class OutOfRange(KafkaError):
 class Writer:
     """An idempotent producer with acks=all, for one topic. Any thread may send.
 
-    What is sent waits in the client while `may_send` says no, which is asked just before data
-    leaves; `delivery_timeout` goes on meanwhile.
+    What is sent waits in the client while `may_send` says no. It is asked just before data leaves;
+    `delivery_timeout` runs meanwhile.
     With a `transactional_id` it first ends the transaction that an earlier writer of that id left
     behind. After any error a new writer is needed: kafka-python may carry offsets of a failed
     transaction into the next.
@@ -183,8 +183,8 @@ class Writer:
     REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
     """What no retry would change."""
 
-    LATE = kafka.errors.KafkaTimeoutError
-    """What a row fails with that waited too long: for a broker, or while it was held."""
+    LATE = kafka.errors.RetriableError
+    """What a row fails with for which no time was left: it may be in Kafka, or not."""
 
     def __init__(
         self,
@@ -202,7 +202,8 @@ class Writer:
             kafka.KafkaProducer,
             cluster,
             connect_timeout,
-            # In this order: rows are halted before a member has none, and may send again.
+            # Whether it is halted comes last: a member halts its writer before it drops its
+            # workers, and without workers it may send.
             may_send=lambda: may_send() and not self._halted,
             metrics_enabled=False,
             acks="all",
@@ -219,14 +220,23 @@ class Writer:
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
         try:
-            with translated("cannot find the topic", topic=topic):
-                # The client knows them from now on, and sending waits for no answer.
-                self.partitions = len(self._producer.partitions_for(topic))
+            self.partitions = self._find(topic)
             if transactional_id is not None:
                 with translated("cannot begin with transactions"):
                     self._producer.init_transactions()
         except BaseException:
             self.close(0)
+            raise
+
+    def _find(self, topic: str) -> int:
+        """How many partitions it has. The client knows it from then on, and sending asks nobody."""
+        asked = time.monotonic()
+        try:
+            with translated("cannot find the topic", topic=topic):
+                return len(self._producer.partitions_for(topic))
+        except UnavailableError as exc:
+            if self._producer._metadata._last_successful_refresh_ms > 1000 * asked:
+                raise TopicError("the topic is not there", topic=topic) from exc
             raise
 
     def halt(self) -> None:

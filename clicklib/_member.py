@@ -39,6 +39,7 @@ logger = logging.getLogger("clicklib")
 _QUEUE_BYTES = 8 << 20  # of one partition: above, it is paused; below half of it, resumed
 _COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
 _JOIN_TIMEOUT = 30.0  # seconds without an assignment before the membership is made anew
+_DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
 
@@ -140,7 +141,7 @@ class Member:
         logger.debug("%s waits for the broker: %s", self._name, exc)
         self._service.wait_stopping(0.1)
 
-    # The clients, and what happens when it is not known what became of a transaction.
+    # The clients, and what happens when it is not known what became of rows or a transaction.
 
     def _open_flusher(self, timeout: float) -> Flusher:
         settings = self._settings
@@ -149,7 +150,7 @@ class Member:
             self._graph.table,
             connect_timeout=timeout,
             linger=0.005,
-            delivery_timeout=120.0,
+            delivery_timeout=_DELIVERY_TIMEOUT,
             transactional_id=self._transactional_id,
             may_send=self._may_send,
         )
@@ -176,11 +177,11 @@ class Member:
         )
 
     def doubt(self, error: BaseException) -> None:
-        """It is not known what became of a transaction: the loop starts over."""
+        """It is not known what became of rows or a transaction: the loop starts over."""
         self._in_doubt = error
 
     def _start_over(self) -> None:
-        """Go on from what Kafka has: a new writer ends the transaction, then join anew."""
+        """Go on from what Kafka has: join anew with a new writer, which ends a transaction."""
         logger.warning("%s starts its partitions over: %s", self._name, self._in_doubt)
         self._lose()
         self._inputs.close(1.0)

@@ -97,12 +97,15 @@ def decode_row(codec: Codec, topic: str, partition: int, key: bytes, data: bytes
 
 
 def telling(
-    on_update: Callable[[str, Any], None], codec: Codec, topic: str
-) -> Callable[[int, Mapping[bytes, bytes | None]], None]:
-    """What calls `on_update` with key and value of each row of a partition.
+    on_update: Callable[[str, Any], None] | None, codec: Codec, topic: str
+) -> Callable[[int, Mapping[bytes, bytes | None]], None] | None:
+    """What calls `on_update`, if there is one, with key and value of each row of a partition.
 
     It raises CodecError, and CallbackError for what `on_update` raises.
     """
+
+    if on_update is None:
+        return None
 
     def tell(partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         for raw, data in rows.items():

@@ -54,9 +54,10 @@ class Processor(Service):
     `on_update(key, value)` for each row that is recovered (on the processor's thread) or stored
     (on the thread of its partition), with None for a row that was deleted; both should be quick.
 
-    What may stop it: DataError for a message, DeliveryError for a row, StoreError for the local
-    copy, TopicError for topics that are missing or don't fit together, UnavailableError when no
-    broker answers at the start, KafkaError when it refuses the login.
+    What may stop it: DataError for a message, or for a row if there is an `on_update`,
+    DeliveryError for a row that Kafka refuses, StoreError for the local copy, TopicError for topics
+    that are missing or don't fit together, UnavailableError when no broker answers at the start,
+    KafkaError when it refuses the login.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Processor(Service):
             max_poll_interval=max_poll_interval,
             connect_timeout=connect_timeout,
             on_rebalance=None if on_rebalance is None else self._rebalanced,
-            updated=on_update and telling(on_update, graph.persist.codec, graph.table),
+            updated=telling(on_update, graph.persist.codec, graph.table),
         )
         self._lingering: list[Worker] = []
         self._member: Member | None = None

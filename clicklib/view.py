@@ -55,8 +55,8 @@ class View(Service):
     for one that was deleted.
 
     What may stop it: TopicError when the table is not there, UnavailableError when no broker
-    answers at the start, KafkaError when it refuses the login, StoreError for the local copy, an
-    error of `on_update`.
+    answers at the start, KafkaError when it refuses the login, StoreError for the local copy, and
+    DataError of `on_update`: for what it raised, or a row that the codec cannot decode.
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class View(Service):
         follower = Follower(
             self._reader,
             lambda p: self._stores.store(p, f"{cluster_id} {self._topic_id} {p}"),
-            self._on_update and telling(self._on_update, self.codec, self.table),
+            telling(self._on_update, self.codec, self.table),
         )
         follower.add(range(topic.partitions))
         self._follower = follower

@@ -20,7 +20,7 @@ from clicklib._group import GroupReader
 from clicklib._kafka import READER, Offsets, TableReader, Writer
 from clicklib._offsets import Place
 from clicklib.codec import Int64, String
-from clicklib.errors import UnavailableError
+from clicklib.errors import TopicError, UnavailableError
 from tests.proxy import proxies
 from tests.waiting import wait_until
 
@@ -195,11 +195,13 @@ def test_a_writer_sends_only_while_it_may(cluster, topic, end):
     never = writer.send(topic, b"2", b"k", None, 0)
     sockets = psutil.Process().net_connections()
     gc.disable()
-    begun = time.monotonic()
-    writer.close(20)
-    assert time.monotonic() < begun + 10
-    assert len(psutil.Process().net_connections()) < len(sockets)
-    gc.enable()
+    try:
+        begun = time.monotonic()
+        writer.close(20)
+        assert time.monotonic() < begun + 10
+        assert len(psutil.Process().net_connections()) < len(sockets)
+    finally:
+        gc.enable()
     assert never.is_done
     assert never.failed()
     assert end() == 1
@@ -217,11 +219,34 @@ def test_a_writer_that_is_halted_while_it_asks_sends_nothing(cluster, topic, end
     writer = Writer(
         cluster, topic, connect_timeout=10, linger=0.0, delivery_timeout=30, may_send=halt_and_allow
     )
+    writer.send(topic, b"1", b"k", None, 0).get(10)
     made.append(writer)
-    writer.send(topic, b"1", b"k", None, 0)
+    writer.send(topic, b"2", b"k", None, 0)
     assert not writer.flush(0.5)
+    assert end() == 1
+    writer.close()
+
+
+def test_a_row_that_was_held_for_too_long_is_late(cluster, topic, end):
+    made: list[Writer] = []
+    writer = Writer(
+        cluster, topic, connect_timeout=10, linger=0, delivery_timeout=1, may_send=lambda: not made
+    )
+    made.append(writer)
+    row = writer.send(topic, b"1", b"k", None, 0)
+    wait_until("it fails", lambda: row.is_done)
+    assert isinstance(row.exception, Writer.LATE)
+    assert not isinstance(row.exception, Writer.REFUSED)
     assert end() == 0
-    writer.close(0.5)
+    writer.halt()
+    writer.close()
+
+
+def test_a_writer_of_no_topic_says_so_and_one_without_a_broker_does_not(cluster, name):
+    with pytest.raises(TopicError, match="the topic is not there"):
+        Writer(cluster, name, connect_timeout=1, linger=0, delivery_timeout=1)
+    with pytest.raises(UnavailableError):
+        Writer(Cluster("127.0.0.1:1"), name, connect_timeout=1, linger=0, delivery_timeout=1)
 
 
 def test_a_row_is_held_back_at_the_last_moment(cluster, topic, end, monkeypatch):

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from clicklib import Emitter, Processor, View, clicks
+from clicklib import Emitter, Processor, View, _member, clicks
 from clicklib.codec import Int64, String
 from clicklib.groups import Groups
 from tests.kafka.conftest import counts, holds, wait_for_counts
@@ -76,6 +76,31 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
         wait_until("it goes on", lambda: holds(view, wanted), timeout=60)
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
+    assert processor.error is None
+
+
+def test_rows_without_an_answer_start_the_partitions_over(
+    cluster, graph, click, state, proxy, monkeypatch, caplog
+):
+    def count(ctx, msg):
+        clicks.count(ctx, msg)
+        if "starts its partitions over" not in caplog.text:
+            proxy.freeze()
+
+    monkeypatch.setattr(_member, "_DELIVERY_TIMEOUT", 1.0)
+    [topic] = graph.topics
+    frozen = clicks.graph(count, group=graph.group, topic=topic)
+    processor = Processor(proxy.address, frozen, session_timeout=20.0, state_dir=state)
+    with (
+        processor.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view,
+    ):
+        wanted = click(1)
+        wait_until(
+            "it starts over", lambda: "starts its partitions over" in caplog.text, timeout=40
+        )
+        proxy.heal()
+        wait_until("it is counted", lambda: holds(view.wait_running(), wanted), timeout=60)
     assert processor.error is None
 
 

@@ -234,15 +234,18 @@ def test_rows_that_are_late_are_in_doubt_and_it_sends_nothing_more(flushing: Flu
     assert (flushing.reported.empty(), flushing.owner.errors) == (True, [])
 
 
-def test_what_fails_because_it_was_closed_fails_nobody() -> None:
+def test_what_fails_because_it_was_closed_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = FlusherBench()
-    bench.writer.answers.clear()
-    bench.flusher.start()
     bench.writer.lost.add(b"a")
+    flush = bench.writer.flush
+
+    def close_meanwhile(timeout: float) -> bool:
+        bench.flusher.close(0.25)
+        return flush(timeout)
+
+    monkeypatch.setattr(bench.writer, "flush", close_meanwhile)
     bench.submit({b"a": b"1"})
-    assert bench.writer.flushing.wait(5)
-    bench.flusher._ended = True
-    bench.writer.answers.set()
+    bench.flusher.start()
     bench.close()
     assert (bench.reported.empty(), bench.owner.errors) == (True, [])
 
