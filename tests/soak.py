@@ -179,9 +179,10 @@ class Soak:
                 )
         for name, part in list(self.stage.parts.items()):
             process = part.process
-            ended = process.poll() is not None
-            # A fault that ended it has it in `busy` until another process is there.
-            if ended and name not in self.busy and part.process is process:
+            ended = process.poll() is not None and name not in self.busy
+            # A fault that ended it has it in `busy` until another process is there: in another
+            # part, for an emitter.
+            if ended and self.stage.parts.get(name) is part and part.process is process:
                 self.wrong.append(f"{name} ended by itself:\n{part.last_words()}")
 
     def _print_progress(self, left: float) -> None:
