@@ -139,7 +139,13 @@ class _Manager(KafkaConnectionManager):
         self.failure, self.reached = error, connection.parser is not None
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
-        transport = await super()._build_transport(node, timeout_at=timeout_at)
+        try:
+            transport = await super()._build_transport(node, timeout_at=timeout_at)
+        except Exception as exc:
+            for error in (exc, exc.__context__):
+                if error is not None:
+                    error.__traceback__ = None  # its frames hold a socket that nothing closes
+            raise
         receive = transport._sock_recv
 
         def whole() -> tuple[bytes, BaseException | None]:

@@ -16,6 +16,7 @@ from kafka.net.connection import KafkaConnection
 from kafka.protocol.producer import ProduceRequest
 
 from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
+from clicklib._connection import _Manager
 from clicklib._group import GroupReader
 from clicklib._kafka import READER, Offsets, TableReader, Writer
 from clicklib._offsets import Place
@@ -225,6 +226,28 @@ def test_a_writer_that_is_halted_while_it_asks_sends_nothing(cluster, topic, end
     assert not writer.flush(0.5)
     assert end() == 1
     writer.close()
+
+
+def test_refused_connections_leave_no_socket_behind(cluster, topic, monkeypatch):
+    [proxy] = proxies(cluster)
+    refused, failed = [], _Manager._failed
+
+    def note(*args):
+        refused.append(1)
+        failed(*args)
+
+    monkeypatch.setattr(_Manager, "_failed", note)
+    with closing(proxy), closing(TableReader(Cluster(proxy.address), topic, 10)) as reader:
+        reader.read_from({0: 0})
+        reader.poll(0.2)
+        before = psutil.Process().num_fds()
+        gc.disable()
+        try:
+            proxy.refuse()
+            wait_until("it tried", lambda: reader.poll(0.05) or len(refused) > 5, timeout=30)
+            assert psutil.Process().num_fds() <= before
+        finally:
+            gc.enable()
 
 
 def test_a_row_that_was_held_for_too_long_is_late(cluster, topic, end):
