@@ -103,7 +103,6 @@ def telling(
 
     It raises CodecError, and CallbackError for what `on_update` raises.
     """
-
     if on_update is None:
         return None
 

@@ -144,7 +144,9 @@ def test_the_fetch_sizes_do_not_keep_a_large_message_out(cluster, topic, name, s
         wait_until("it came", lambda: processor.get("user-3") == size)
 
 
-def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, topic, name, join):
+def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(
+    cluster, topic, name, join, write_to
+):
     """Kafka takes the offsets of a transaction unchecked when they come without a member's name."""
     reader, seen = join()
     wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
@@ -154,9 +156,7 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, top
     wait_until(
         "the client has noticed", lambda: reader._consumer.group_metadata().generation_id < 0
     )
-    writer = Writer(
-        cluster, topic, connect_timeout=10, linger=0, delivery_timeout=10, transactional_id=name
-    )
+    writer = write_to(delivery_timeout=10, transactional_id=name)
     writer.begin()
     with pytest.raises(kafka.errors.KafkaError):
         writer.add_offsets({Place(topic, 3): 7}, reader.membership)
@@ -168,6 +168,20 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(cluster, top
 
 
 @pytest.fixture
+def write_to(cluster, topic):
+    """Make a writer to the topic, which lives until it is closed."""
+
+    def make(**options) -> Writer:
+        return Writer(
+            cluster,
+            topic,
+            **{"connect_timeout": 10, "linger": 0, "delivery_timeout": 30, **options},
+        )
+
+    return make
+
+
+@pytest.fixture
 def end(cluster, topic):
     """Ask for the end offset of the topic's first partition."""
     place = TopicPartition(topic, 0)
@@ -175,16 +189,9 @@ def end(cluster, topic):
         yield lambda: admin.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
 
 
-def test_a_writer_sends_only_while_it_may(cluster, topic, end):
+def test_a_writer_sends_only_while_it_may(write_to, topic, end):
     allowed = True
-    writer = Writer(
-        cluster,
-        topic,
-        connect_timeout=10,
-        linger=0.0,
-        delivery_timeout=30,
-        may_send=lambda: allowed,
-    )
+    writer = write_to(may_send=lambda: allowed)
     allowed = False
     late = writer.send(topic, b"1", b"k", None, 0)
     assert not writer.flush(0.5)
@@ -208,7 +215,7 @@ def test_a_writer_sends_only_while_it_may(cluster, topic, end):
     assert end() == 1
 
 
-def test_a_writer_that_is_halted_while_it_asks_sends_nothing(cluster, topic, end):
+def test_a_writer_that_is_halted_while_it_asks_sends_nothing(write_to, topic, end):
     """As when the partitions of a suspended member are found lost at that moment."""
     made: list[Writer] = []
 
@@ -217,9 +224,7 @@ def test_a_writer_that_is_halted_while_it_asks_sends_nothing(cluster, topic, end
             writer.halt()
         return True
 
-    writer = Writer(
-        cluster, topic, connect_timeout=10, linger=0.0, delivery_timeout=30, may_send=halt_and_allow
-    )
+    writer = write_to(may_send=halt_and_allow)
     writer.send(topic, b"1", b"k", None, 0).get(10)
     made.append(writer)
     writer.send(topic, b"2", b"k", None, 0)
@@ -250,11 +255,9 @@ def test_refused_connections_leave_no_socket_behind(cluster, topic, monkeypatch)
             gc.enable()
 
 
-def test_a_row_that_was_held_for_too_long_is_late(cluster, topic, end):
+def test_a_row_that_was_held_for_too_long_is_late(write_to, topic, end):
     made: list[Writer] = []
-    writer = Writer(
-        cluster, topic, connect_timeout=10, linger=0, delivery_timeout=1, may_send=lambda: not made
-    )
+    writer = write_to(delivery_timeout=1, may_send=lambda: not made)
     made.append(writer)
     row = writer.send(topic, b"1", b"k", None, 0)
     wait_until("it fails", lambda: row.is_done)
@@ -272,17 +275,10 @@ def test_a_writer_of_no_topic_says_so_and_one_without_a_broker_does_not(cluster,
         Writer(Cluster("127.0.0.1:1"), name, connect_timeout=1, linger=0, delivery_timeout=1)
 
 
-def test_a_row_is_held_back_at_the_last_moment(cluster, topic, end, monkeypatch):
+def test_a_row_is_held_back_at_the_last_moment(write_to, topic, end, monkeypatch):
     """As when the process is suspended after kafka-python made up a request, before it left."""
     allowed = True
-    writer = Writer(
-        cluster,
-        topic,
-        connect_timeout=10,
-        linger=0.0,
-        delivery_timeout=30,
-        may_send=lambda: allowed,
-    )
+    writer = write_to(may_send=lambda: allowed)
     make = KafkaConnection._send_request
 
     def make_then_forbid(connection, request, **options):
