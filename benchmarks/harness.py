@@ -22,8 +22,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from benchmarks.programs import ROOT, Program, flags, python
 from clicklib import broker
-from clicklib._kafka import READER
-from clicklib.topics import TopicManager
+from clicklib.client.kafka_clients import READER
+from clicklib.client.topics import TopicManager
 
 __all__ = ["Failed", "Figures", "Filled", "Harness", "Process"]
 

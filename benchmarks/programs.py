@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from clicklib import _jars, broker
+from clicklib import broker
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -168,7 +168,7 @@ def streams() -> Program:
     if java is None or javac is None:
         raise LeftOut("no java and javac on the PATH; a JDK of 17 or newer will do")
     jars = BUILD / "jars"
-    _jars.fetch(jars, jars=_jars.read_lock(STREAMS))
+    jars.fetch(jars, jars=jars.read_lock(STREAMS))
     classes = BUILD / "streams"
     path = os.pathsep.join(map(str, (classes, jars / "*", broker.fetch() / "*")))
     source = ROOT / "benchmarks" / "peers" / "streams" / "Clicks.java"

@@ -203,7 +203,7 @@ speed, more is faster. After each count the table was read by a bare consumer: t
 values was the number of clicks, and so was the sum of the committed offsets.
 
 - The limit is a loop over `poll()` of kafka-python's consumer, or `send()` of its producer, and no
-  more. clicklib decodes records by itself (`clicklib/_records.py`) and so can be above it.
+  more. clicklib decodes records by itself (`clicklib/client/batches.py`) and so can be above it.
 - (d) asks until the view is running; its rows are then counted and summed. quixstreams has no view
   of a table that another program writes.
 - (e) asks until a processor that has counted all, and ended, is ready once more.

@@ -1,6 +1,6 @@
 """`python -m clicklib` is `clicklib`."""
 
-from clicklib.cli import main
+from clicklib.cli.commands import main
 
 if __name__ == "__main__":
     main()

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from clicklib import Emitter, Input, Persist, Processor, View, define_group, group_table
-from clicklib.cluster import Brokers
+from clicklib.client.cluster import Brokers
 from clicklib.codec import String
 from clicklib.context import Context
 from clicklib.graph import Graph
-from clicklib.web import Endpoint
+from clicklib.web.server import Endpoint
 
 TOPIC = "user-clicks"
 GROUP = "mini-group"

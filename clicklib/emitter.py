@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
-from clicklib._hash import partition_of
-from clicklib._kafka import Writer
-from clicklib._service import closed_at_exit, keep_trying
-from clicklib.cluster import Brokers, Cluster
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.kafka_clients import Writer
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Codec, encode_key
+from clicklib.engine.lifecycle import closed_at_exit, keep_trying
 from clicklib.errors import (
     ClicklibError,
     CodecError,
@@ -19,7 +19,7 @@ from clicklib.errors import (
     TopicError,
     UsageError,
 )
-from clicklib.topics import TopicManager
+from clicklib.keys import partition_of
 
 __all__ = ["Acknowledged", "Emitter"]
 

@@ -6,11 +6,12 @@
     │   ├── CodecError
     │   └── CallbackError
     ├── StoreError           the local copy of a table cannot be read or written
-    └── KafkaError           the broker, the topics or the group
-        ├── TopicError       a topic is missing or differs from what is wanted
-        ├── DeliveryError    Kafka did not acknowledge a record
-        ├── UnavailableError no broker answers
-        └── LocalBrokerError the Kafka on this machine cannot start or stop
+    ├── KafkaError           the broker, the topics or the group
+    │   ├── TopicError       a topic is missing or differs from what is wanted
+    │   ├── DeliveryError    Kafka did not acknowledge a record
+    │   ├── UnavailableError no broker answers
+    │   └── LocalBrokerError the Kafka on this machine cannot start or stop
+    └── InternalError        an exception that clicklib did not expect: please report it
 
 Each carries `topic`, `partition`, `offset` and `key` where they are known, and names them in its
 message. The first error that stops a processor, view or emitter comes out of `run()` and
@@ -25,6 +26,7 @@ __all__ = [
     "CodecError",
     "DataError",
     "DeliveryError",
+    "InternalError",
     "KafkaError",
     "LocalBrokerError",
     "StoreError",
@@ -102,3 +104,7 @@ class UnavailableError(KafkaError):
 
 class LocalBrokerError(KafkaError):
     """The Kafka on this machine could not be fetched, started or stopped."""
+
+
+class InternalError(ClicklibError):
+    """An exception that clicklib did not expect: a fault of its own. `__cause__` has it."""

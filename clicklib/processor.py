@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from clicklib._hash import partition_of
-from clicklib._member import Member, Settings
-from clicklib._service import Service
-from clicklib._state import State
-from clicklib._statedir import MemoryDirectory, StateDirectory
-from clicklib._table import progress, telling
-from clicklib._worker import Worker
-from clicklib.cluster import Brokers, Cluster
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.topics import Topic, TopicManager
 from clicklib.codec import encode_key
+from clicklib.engine.lifecycle import Service
+from clicklib.engine.membership import Member, Settings
+from clicklib.engine.state import State
+from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError, UsageError
 from clicklib.graph import Graph
-from clicklib.topics import Topic, TopicManager
+from clicklib.keys import partition_of
+from clicklib.stores.folders import MemoryDirectory, StateDirectory
+from clicklib.table import progress, telling
 
 __all__ = ["Processor", "Stats"]
 

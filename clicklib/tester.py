@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from clicklib._hash import partition_of
-from clicklib._task import Task
 from clicklib.codec import decode_key, encode_key
 from clicklib.errors import CodecError, UsageError
 from clicklib.graph import Graph, Input
-from clicklib.storage import MemoryStorage
+from clicklib.keys import partition_of
+from clicklib.stores.storage import MemoryStorage
+from clicklib.task import Task
 
 __all__ = ["Tester"]
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from clicklib._follower import Follower
-from clicklib._hash import partition_of
-from clicklib._kafka import OutOfRange, TableReader
-from clicklib._service import Service
-from clicklib._state import State
-from clicklib._statedir import MemoryDirectory, StateDirectory
-from clicklib._table import Table, decode_row, progress, telling
-from clicklib.cluster import Brokers, Cluster
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.kafka_clients import OutOfRange, TableReader
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Codec, decode_key, encode_key
+from clicklib.engine.follower import Follower
+from clicklib.engine.lifecycle import Service
+from clicklib.engine.state import State
 from clicklib.errors import TopicError, UnavailableError, UsageError
-from clicklib.topics import TopicManager
+from clicklib.keys import partition_of
+from clicklib.stores.folders import MemoryDirectory, StateDirectory
+from clicklib.table import Table, decode_row, progress, telling
 
 if TYPE_CHECKING:
     import pandas as pd

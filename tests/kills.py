@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from clicklib import Cluster, View, broker
+from clicklib.client.groups import Groups
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Json
-from clicklib.groups import Groups
-from clicklib.topics import TopicManager
 from tests.parts import Ledger, Part, Row, graph, unseen
 from tests.waiting import wait_until
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clicklib._service import Service
+from clicklib.engine.lifecycle import Service
 
 
 class Owner(Service):

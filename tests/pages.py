@@ -25,7 +25,7 @@ _WIDGET = [
     new_code_cell(
         "from types import SimpleNamespace\n\n"
         "import ipywidgets\n\n"
-        "from clicklib._state import State\n"
+        "from clicklib.engine.state import State\n"
         "from clicklib.widgets import CountsPlot\n\n"
         "table = {}\n"
         "view = SimpleNamespace(state=State.RUNNING, error=None)\n"

@@ -32,9 +32,9 @@ from typing import Any
 import psutil
 
 from clicklib import View, broker
+from clicklib.client.groups import Groups
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Json
-from clicklib.groups import Groups
-from clicklib.topics import TopicManager
 from tests.parts import Row, unseen
 from tests.stage import GROUP, SESSION, TOPIC, Stage
 from tests.waiting import wait_until

@@ -20,8 +20,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tornado.web import Application, RequestHandler
 
 from benchmarks.peers import CLICK, arguments, say, until_terminated
-from clicklib._hash import partition_of
-from clicklib._kafka import READER
+from clicklib.client.kafka_clients import READER
+from clicklib.keys import partition_of
 
 
 def reader(options: argparse.Namespace, topic: str, *, oldest: bool) -> KafkaConsumer:

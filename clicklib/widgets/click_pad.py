@@ -17,7 +17,7 @@ from typing import Any
 import ipywidgets
 
 from clicklib.emitter import Emitter
-from clicklib.widgets._painter import Part, Picture, asset
+from clicklib.widgets.painter import Part, Picture, asset
 
 __all__ = ["ClickPad", "PadStats"]
 

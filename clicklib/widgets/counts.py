@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from clicklib.view import View
-from clicklib.widgets._painter import Picture, asset
-from clicklib.widgets._sources import Count, Rows, clicks_of, natural, readable
+from clicklib.widgets.painter import Picture, asset
+from clicklib.widgets.sources import Count, Rows, clicks_of, natural, readable
 
 __all__ = ["CountsPlot"]
 

@@ -8,14 +8,14 @@ import ipywidgets
 
 from clicklib.emitter import Emitter
 from clicklib.view import View
-from clicklib.widgets._painter import Part
-from clicklib.widgets._sources import Processors, Rows, group_watch
 from clicklib.widgets.click_pad import ClickPad
 from clicklib.widgets.counts import CountsPlot
 from clicklib.widgets.flow import FlowMap
 from clicklib.widgets.history import HistoryPlot
 from clicklib.widgets.log import LogView
+from clicklib.widgets.painter import Part
 from clicklib.widgets.partitions import PartitionMap
+from clicklib.widgets.sources import Processors, Rows, group_watch
 from clicklib.widgets.table import TableView
 
 __all__ = ["Dashboard"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from clicklib._state import State
+from clicklib.client.groups import Group
 from clicklib.emitter import Emitter
+from clicklib.engine.state import State
 from clicklib.errors import UsageError
-from clicklib.groups import Group
 from clicklib.view import View
-from clicklib.widgets._painter import Picture, asset
-from clicklib.widgets._sources import GroupWatch, Processors, Rate, as_list, group_watch
 from clicklib.widgets.click_pad import ClickPad
+from clicklib.widgets.painter import Picture, asset
+from clicklib.widgets.sources import GroupWatch, Processors, Rate, as_list, group_watch
 
 __all__ = ["FlowMap"]
 

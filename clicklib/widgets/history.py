@@ -11,8 +11,8 @@ from typing import Any
 import ipywidgets
 
 from clicklib.view import View
-from clicklib.widgets._painter import Part, Picture, asset
-from clicklib.widgets._sources import (
+from clicklib.widgets.painter import Part, Picture, asset
+from clicklib.widgets.sources import (
     COLOURS,
     Count,
     GroupWatch,

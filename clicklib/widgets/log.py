@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from clicklib.cluster import Brokers, Cluster
-from clicklib.logs import Logs, PartitionLog
-from clicklib.widgets._painter import Picture, asset
-from clicklib.widgets._sources import Watch, readable
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.logs import Logs, PartitionLog
+from clicklib.widgets.painter import Picture, asset
+from clicklib.widgets.sources import Watch, readable
 
 __all__ = ["LogView"]
 

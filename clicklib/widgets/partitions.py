@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from clicklib.cluster import Brokers
-from clicklib.groups import Group
-from clicklib.widgets._painter import Picture, asset
-from clicklib.widgets._sources import GroupWatch, Processors, as_list, group_watch, readable
+from clicklib.client.cluster import Brokers
+from clicklib.client.groups import Group
+from clicklib.widgets.painter import Picture, asset
+from clicklib.widgets.sources import GroupWatch, Processors, as_list, group_watch, readable
 
 __all__ = ["PartitionMap"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from clicklib._hash import fnv1a
+from clicklib.client.logs import LogRecord, Logs
 from clicklib.codec import encode_key
-from clicklib.logs import LogRecord, Logs
+from clicklib.keys import fnv1a
 from clicklib.view import View
-from clicklib.widgets._painter import Picture, asset
-from clicklib.widgets._sources import Count, Rows, Watch, clicks_of, natural, readable
+from clicklib.widgets.painter import Picture, asset
+from clicklib.widgets.sources import Count, Rows, Watch, clicks_of, natural, readable
 
 __all__ = ["TableView"]
 

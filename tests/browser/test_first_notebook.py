@@ -172,7 +172,7 @@ def test_a_stopped_a_new_and_a_failed_processor_are_seen(
     page.screenshot(path=pictures / "failed.png")
     # Leave the group behind the message, for the tests that come.
     dashboard.ask("""
-from clicklib._kafka import GroupAdmin, TopicPartition
+from clicklib.client.kafka_clients import GroupAdmin, TopicPartition
 from kafka.structs import OffsetAndMetadata
 admin = GroupAdmin(cluster)
 place = TopicPartition(clicks.TOPIC, 8)

@@ -12,7 +12,7 @@ from tests.browser.notebook import THEMES, Notebook
 START = """
 from clicklib import Emitter, Processor, View, broker, clicks
 from clicklib.codec import String
-from clicklib.topics import TopicManager
+from clicklib.client.topics import TopicManager
 
 cluster = broker.use(progress=False)
 with TopicManager(cluster) as topics:

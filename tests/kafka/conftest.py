@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from clicklib import Cluster, Emitter, Graph, View, broker, clicks
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
-from clicklib.topics import TopicManager
 from tests.waiting import wait_until
 
 _HOME = "CLICKLIB_TEST_HOME"

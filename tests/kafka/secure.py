@@ -12,11 +12,12 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.admin import UserScramCredentialUpsertion
 
-from clicklib import _guard, _jars, broker
-from clicklib._java import find_java
-from clicklib._node import Node, count_nodes
-from clicklib._ports import LOOPBACK, Ports
-from clicklib.cluster import Cluster
+from clicklib import broker
+from clicklib.broker import guard, jars
+from clicklib.broker.java import find_java
+from clicklib.broker.node import Node, count_nodes
+from clicklib.broker.ports import LOOPBACK, Ports
+from clicklib.client.cluster import Cluster
 from tests.waiting import wait_until
 
 USER, PASSWORD, KEY_PASSWORD = "reader", "hunter2-of-sasl", "hunter3-of-the-key"
@@ -110,9 +111,9 @@ class SecureKafka:
     @contextlib.contextmanager
     def running(self) -> Iterator[SecureKafka]:
         """Run it, with a guard that ends Java should the tests be killed. Its data stay."""
-        jars = [broker.fetch(progress=False) / jar.name for jar in _jars.pinned()]
+        paths = [broker.fetch(progress=False) / jar.name for jar in jars.pinned()]
         mark = f"{_MARK}-{self.node.port}"
-        command = self.node.command(find_java(), jars, 1, mark)
+        command = self.node.command(find_java(), paths, 1, mark)
         with (
             self.node.output.open("wb") as out,
             _guarded(mark),
@@ -122,7 +123,7 @@ class SecureKafka:
                 wait_until("Kafka answers", lambda: count_nodes(self.node.address, _ID), 60)
                 yield self
             finally:
-                _guard.end(_guard.find(mark), 10)
+                guard.end(guard.find(mark), 10)
                 java.wait(10)
 
     def let_in(self, password: str) -> None:
@@ -164,9 +165,9 @@ class SecureKafka:
 
 @contextlib.contextmanager
 def _guarded(mark: str) -> Iterator[None]:
-    command = [sys.executable, _guard.__file__, mark, sys.executable, "-c", ""]
-    guard = subprocess.Popen(command, stdin=subprocess.PIPE)
+    command = [sys.executable, guard.__file__, mark, sys.executable, "-c", ""]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         yield
     finally:
-        guard.communicate(_guard.FAREWELL)
+        process.communicate(guard.FAREWELL)

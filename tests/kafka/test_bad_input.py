@@ -9,11 +9,11 @@ from kafka import KafkaProducer
 from kafka.errors import InvalidTimestampError
 
 from clicklib import Emitter, Input, Persist, Processor, View, define_group
-from clicklib._hash import partition_of
+from clicklib.client.logs import Logs
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Bytes, Int64
 from clicklib.errors import CodecError, DeliveryError
-from clicklib.logs import Logs
-from clicklib.topics import TopicManager
+from clicklib.keys import partition_of
 from tests.waiting import wait_until
 
 MIB = 1 << 20

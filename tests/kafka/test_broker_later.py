@@ -8,10 +8,10 @@ import threading
 import pytest
 
 from clicklib import Emitter, Processor, View, broker, clicks
-from clicklib._ports import is_free
+from clicklib.broker.ports import is_free
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import UsageError
-from clicklib.topics import TopicManager
 from tests.kafka.conftest import counts
 from tests.waiting import wait_until
 

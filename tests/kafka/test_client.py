@@ -16,11 +16,11 @@ from kafka.net.connection import KafkaConnection
 from kafka.protocol.producer import ProduceRequest
 
 from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
-from clicklib._connection import _Manager
-from clicklib._group import GroupReader
-from clicklib._kafka import READER, Offsets, TableReader, Writer
-from clicklib._offsets import Place
+from clicklib.client.connection import _Manager
+from clicklib.client.group import GroupReader
+from clicklib.client.kafka_clients import READER, Offsets, TableReader, Writer
 from clicklib.codec import Int64, String
+from clicklib.engine.commits import Place
 from clicklib.errors import TopicError, UnavailableError
 from tests.proxy import proxies
 from tests.waiting import wait_until

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_group
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Int64, String
 from clicklib.errors import TopicError
-from clicklib.topics import TopicManager
 from tests.kafka.conftest import wait_for_counts
 from tests.waiting import wait_until
 

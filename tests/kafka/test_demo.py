@@ -19,8 +19,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from clicklib import broker
-from clicklib.cluster import Cluster
-from clicklib.topics import TopicManager
+from clicklib.client.cluster import Cluster
+from clicklib.client.topics import TopicManager
 from tests.waiting import wait_until
 
 CLICK = re.compile(r"\[proc\] key: user-(\d) clicks: (\d+), msg: (\d{4}-\d\d-\d\dT\S+\+00:00)")

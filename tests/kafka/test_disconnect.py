@@ -7,9 +7,10 @@ from collections import Counter
 
 import pytest
 
-from clicklib import Emitter, Processor, View, _member, clicks
+from clicklib import Emitter, Processor, View, clicks
+from clicklib.client.groups import Groups
 from clicklib.codec import Int64, String
-from clicklib.groups import Groups
+from clicklib.engine import membership
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
 from tests.proxy import Proxy, proxies
@@ -87,7 +88,7 @@ def test_rows_without_an_answer_start_the_partitions_over(
         if "starts its partitions over" not in caplog.text:
             proxy.freeze()
 
-    monkeypatch.setattr(_member, "_DELIVERY_TIMEOUT", 1.0)
+    monkeypatch.setattr(membership, "_DELIVERY_TIMEOUT", 1.0)
     [topic] = graph.topics
     frozen = clicks.graph(count, group=graph.group, topic=topic)
     processor = Processor(proxy.address, frozen, session_timeout=20.0, state_dir=state)

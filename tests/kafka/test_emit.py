@@ -10,10 +10,10 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from clicklib import Emitter, broker
-from clicklib._hash import partition_of
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Bytes, Int64, String
 from clicklib.errors import CodecError, DeliveryError, TopicError, UnavailableError, UsageError
-from clicklib.topics import TopicManager
+from clicklib.keys import partition_of
 from tests.waiting import wait_until
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clicklib import Processor
+from clicklib.client.groups import Groups
 from clicklib.errors import UnavailableError
-from clicklib.groups import Groups
 from tests.waiting import wait_until
 
 

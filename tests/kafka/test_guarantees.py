@@ -164,7 +164,7 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
     import psutil
 
     from clicklib import broker
-    from clicklib.topics import TopicManager
+    from clicklib.client.topics import TopicManager
 
     cluster, [topic] = own_cluster, graph.topics
     with TopicManager(cluster) as topics:

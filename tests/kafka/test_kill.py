@@ -6,8 +6,8 @@ import psutil
 import pytest
 
 from clicklib import Emitter, Processor, View, broker, clicks
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
-from clicklib.topics import TopicManager
 from tests.kafka.conftest import Load, counts, wait_for_counts, wait_until_counted
 from tests.waiting import wait_until
 

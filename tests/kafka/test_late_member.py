@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from clicklib import Emitter, Processor, View, clicks
-from clicklib._hash import partition_of
 from clicklib.codec import String
+from clicklib.keys import partition_of
 from tests.kafka.conftest import counts, wait_for_counts
 from tests.waiting import wait_until
 

@@ -23,8 +23,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from clicklib import broker
-from clicklib._ports import is_free
-from clicklib.cluster import Cluster
+from clicklib.broker.ports import is_free
+from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError
 from tests.waiting import wait_until
 
@@ -332,7 +332,10 @@ def test_two_keepers_at_once_make_one_broker(home: Path) -> None:
     cluster = broker.use(progress=False)
     status = the_status()
     late = subprocess.run(
-        [sys.executable, "-m", "clicklib._keeper", "1"], check=True, capture_output=True, timeout=10
+        [sys.executable, "-m", "clicklib.broker.keeper", "1"],
+        check=True,
+        capture_output=True,
+        timeout=10,
     )
     assert late.stdout == late.stderr == b""
     assert the_status().keeper == status.keeper

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from clicklib import Emitter
+from clicklib.client.logs import Logs, PartitionLog
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import TopicError, UnavailableError
-from clicklib.logs import Logs, PartitionLog
-from clicklib.topics import TopicManager
 from tests.waiting import wait_until
 
 HASTY = {

@@ -8,9 +8,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import PolicyViolationError
 
 from clicklib import View
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Int64, String
 from clicklib.errors import CodecError, TopicError, UsageError
-from clicklib.topics import TopicManager
 from tests.waiting import wait_until
 
 COMPACT_NOW = {

@@ -11,9 +11,9 @@ import pytest
 from kafka import KafkaProducer
 
 from clicklib import Emitter, Processor, View, clicks
-from clicklib._hash import partition_of
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
-from clicklib.topics import TopicManager
+from clicklib.keys import partition_of
 from tests.kafka.conftest import wait_for_counts
 from tests.waiting import wait_until
 

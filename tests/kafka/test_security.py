@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from clicklib import Cluster, Emitter, Processor, View, broker, clicks
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import KafkaError, UnavailableError, UsageError
-from clicklib.topics import TopicManager
 from clicklib.web import Endpoint
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, SecureKafka
 from tests.waiting import wait_until

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from clicklib import Emitter, Input, Persist, Processor, _member, define_group
-from clicklib._hash import partition_of
+from clicklib import Emitter, Input, Persist, Processor, define_group
 from clicklib.codec import Int64, String
+from clicklib.engine import membership
+from clicklib.keys import partition_of
 from tests.waiting import wait_until
 
 
@@ -39,7 +40,7 @@ def test_a_slow_partition_does_not_delay_another(cluster, topic, name, state):
 def test_a_stalled_partition_is_paused_and_later_catches_up(
     cluster, topic, name, state, monkeypatch
 ):
-    monkeypatch.setattr(_member, "_QUEUE_BYTES", 1 << 20)
+    monkeypatch.setattr(membership, "_QUEUE_BYTES", 1 << 20)
     entered, release = threading.Event(), threading.Event()
 
     def callback(ctx, msg):

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from clicklib import Cluster, Emitter, Processor, View, broker, clicks
+from clicklib.client.topics import TopicManager
 from clicklib.codec import String
-from clicklib.topics import TopicManager
 from tests.kafka.conftest import Load, counts, wait_until_counted
 from tests.waiting import wait_until
 

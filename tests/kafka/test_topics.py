@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
+from clicklib.client.topics import TopicManager
 from clicklib.errors import TopicError, UnavailableError, UsageError
-from clicklib.topics import TopicManager
 from tests.waiting import wait_until
 
 
@@ -92,7 +92,7 @@ def test_many_threads_may_ask_at_once(cluster, name):
 
 def test_several_processes_may_ask_at_once(cluster, name):
     program = (
-        "import sys; from clicklib.topics import TopicManager\n"
+        "import sys; from clicklib.client.topics import TopicManager\n"
         "with TopicManager(sys.argv[1]) as topics: print(topics.ensure_table(sys.argv[2]).id)"
     )
     processes = [

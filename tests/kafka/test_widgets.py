@@ -131,7 +131,7 @@ def test_parts_may_start_and_stop_while_they_are_drawn(dashboard, processor, vie
 
 
 def test_a_log_that_is_not_there_yet_appears(cluster, name):
-    from clicklib.topics import TopicManager
+    from clicklib.client.topics import TopicManager
 
     log = LogView(cluster, name)
     wait_until("it says so", lambda: "not there" in log.data["error"])

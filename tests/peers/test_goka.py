@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 
 from clicklib import Emitter, Graph, Input, Persist, Processor, View, broker, clicks, define_group
+from clicklib.client.groups import Groups
+from clicklib.client.logs import Logs
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Int64, String
 from clicklib.errors import CodecError
-from clicklib.groups import Groups
-from clicklib.logs import Logs
-from clicklib.topics import TopicManager
 from tests.kafka.conftest import counts, wait_for_counts
 from tests.peers.conftest import clicks_of
 from tests.waiting import wait_until

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clicklib import Input, Persist, broker, cli, clicks, define_group
+from clicklib import Input, Persist, broker, clicks, define_group
+from clicklib.cli import commands as cli
 from clicklib.codec import Bytes, Int64, Json, String
 from clicklib.errors import ClicklibError, CodecError, LocalBrokerError, UnavailableError
 from clicklib.tester import Tester

@@ -15,10 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 from clicklib import broker
-from clicklib._java import Java, find_java, version_of
-from clicklib._node import cluster_id, count_nodes, layout
-from clicklib._place import Mark, Place, Record, home, jars_directory, last_lines
-from clicklib._ports import Ports, is_free
+from clicklib.broker import local
+from clicklib.broker.java import Java, find_java, version_of
+from clicklib.broker.node import cluster_id, count_nodes, layout
+from clicklib.broker.place import Mark, Place, Record, home, jars_directory, last_lines
+from clicklib.broker.ports import Ports, is_free
 from clicklib.errors import LocalBrokerError, UsageError
 
 
@@ -297,9 +298,9 @@ def test_too_little_memory_or_disk(
     def disk_usage(path: str) -> SimpleNamespace:
         return SimpleNamespace(free=disk << 20)
 
-    monkeypatch.setattr(broker.psutil, "virtual_memory", virtual_memory)
-    monkeypatch.setattr(broker.psutil, "disk_usage", disk_usage)
-    monkeypatch.setattr(broker._jars, "fetch", lambda directory, progress: [])
+    monkeypatch.setattr(local.psutil, "virtual_memory", virtual_memory)
+    monkeypatch.setattr(local.psutil, "disk_usage", disk_usage)
+    monkeypatch.setattr(local.jars, "fetch", lambda directory, progress: [])
     for begin in (broker.use, broker.start):
         with pytest.raises(LocalBrokerError, match=says):
             begin()

@@ -19,8 +19,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib import _terminal, broker, cli, emitter
-from clicklib.cluster import Cluster
+from clicklib import broker, emitter
+from clicklib.cli import commands as cli
+from clicklib.cli import terminal
+from clicklib.client.cluster import Cluster
 from clicklib.errors import CallbackError, DeliveryError, LocalBrokerError, UnavailableError
 from tests.waiting import wait_until
 
@@ -305,7 +307,7 @@ def test_stop_says_whether_it_ran(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _signals() -> Iterator[None]:
     """The handlers of before, put back."""
-    before = [(number, signal.getsignal(number)) for number in _terminal.SIGNALS]
+    before = [(number, signal.getsignal(number)) for number in terminal.SIGNALS]
     yield
     for number, handler in before:
         signal.signal(number, handler)
@@ -314,7 +316,7 @@ def _signals() -> Iterator[None]:
 @pytest.mark.usefixtures("_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_sets_the_event_and_others_do_no_harm(number: int) -> None:
-    with _terminal.stopping() as stop:
+    with terminal.stopping() as stop:
         for _ in range(3):
             os.kill(os.getpid(), number)
         assert stop.wait(10)
@@ -325,12 +327,12 @@ def test_a_signal_sets_the_event_and_others_do_no_harm(number: int) -> None:
 @pytest.mark.usefixtures("_signals")
 def test_without_a_signal_nothing_is_left() -> None:
     threads = set(threading.enumerate())
-    handlers = [signal.getsignal(number) for number in _terminal.SIGNALS]
-    with _terminal.stopping() as stop:
+    handlers = [signal.getsignal(number) for number in terminal.SIGNALS]
+    with terminal.stopping() as stop:
         pass
     assert not stop.is_set()
     assert set(threading.enumerate()) == threads
-    assert [signal.getsignal(number) for number in _terminal.SIGNALS] == handlers
+    assert [signal.getsignal(number) for number in terminal.SIGNALS] == handlers
 
 
 @pytest.mark.usefixtures("_signals")
@@ -351,7 +353,7 @@ def test_a_signal_that_a_library_swallows_stops_all_the_same(
 
 def test_lines_of_many_threads_stay_whole() -> None:
     stream = io.StringIO()
-    lines = _terminal.Lines(stream)
+    lines = terminal.Lines(stream)
     with ThreadPoolExecutor(8) as pool:
         for i in range(8):
             pool.submit(lambda i=i: [print(i, "x" * 50, i, file=lines) for _ in range(200)])
@@ -363,7 +365,7 @@ def test_lines_of_many_threads_stay_whole() -> None:
 @given(st.text())
 def test_no_control_character_reaches_the_terminal(text: str) -> None:
     stream = io.StringIO(newline="")
-    print(text, file=_terminal.Lines(stream))
+    print(text, file=terminal.Lines(stream))
     shown = stream.getvalue()
     assert not [c for c in shown if c not in "\n\t" and (ord(c) < 32 or 127 <= ord(c) < 160)]
 
@@ -372,9 +374,9 @@ def test_no_control_character_reaches_the_terminal(text: str) -> None:
 def test_a_signal_while_it_connects_ends_it_quietly(number: int, tmp_path: Path) -> None:
     started = tmp_path / "started"
     code = (
-        "import sys, time, pathlib; from clicklib import cli, broker\n"
+        "import sys, time, pathlib; from clicklib import broker; from clicklib.cli import main\n"
         f"def use(): pathlib.Path({str(started)!r}).touch(); time.sleep(60)\n"
-        "broker.use = use; sys.argv = ['clicklib', 'emit']; cli.main()"
+        "broker.use = use; sys.argv = ['clicklib', 'emit']; main()"
     )
     environment = {k: v for k, v in os.environ.items() if k != "CLICKLIB_BROKERS"}
     with subprocess.Popen(

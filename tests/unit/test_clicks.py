@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from clicklib import clicks
 from clicklib.clicks import GROUP, PARTITIONS, TABLE, TOPIC, User, UserCodec
-from clicklib.cluster import Cluster
+from clicklib.client.cluster import Cluster
 from clicklib.errors import CodecError, UnavailableError
 from clicklib.tester import Tester
 

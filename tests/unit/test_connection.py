@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from clicklib import Cluster
+from clicklib.client.topics import TopicManager
 from clicklib.errors import UnavailableError, UsageError
-from clicklib.topics import TopicManager
 
 LOGIN = {
     "security_protocol": "SASL_PLAINTEXT",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from clicklib import _node, doctor
-from clicklib._jars import Jar
-from clicklib._java import Java
-from clicklib.cli import cli
-from clicklib.doctor import Finding
+from clicklib.broker import node
+from clicklib.broker.jars import Jar
+from clicklib.broker.java import Java
+from clicklib.cli import cli, doctor
+from clicklib.cli.doctor import Finding
 from clicklib.errors import LocalBrokerError
 
 
@@ -131,7 +131,7 @@ def test_a_port_is_free_ours_or_taken(listener: int) -> None:
     taken = doctor.port(listener, [], "choose another")
     assert (taken.state, taken.text) == ("note", "taken by another program: choose another")
     assert doctor.port(listener, [f"127.0.0.1:{listener}"], "").state == "ok"
-    free = next(n for n in range(20_000, 30_000) if _node.is_free(n))
+    free = next(n for n in range(20_000, 30_000) if node.is_free(n))
     assert doctor.port(free, [], "").text == "free"
 
 

@@ -23,6 +23,7 @@ PARENTS = {
     "DeliveryError": "KafkaError",
     "UnavailableError": "KafkaError",
     "LocalBrokerError": "KafkaError",
+    "InternalError": "ClicklibError",
 }
 
 

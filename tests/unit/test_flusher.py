@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from clicklib import _flusher
-from clicklib._flusher import Flusher, TransactionalFlusher
-from clicklib._offsets import Place
-from clicklib._task import Batch
+from clicklib.engine import flusher
+from clicklib.engine.commits import Place
+from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.errors import DeliveryError
+from clicklib.task import Batch
 from tests.owner import Owner
 from tests.waiting import wait_until
 
@@ -153,7 +153,7 @@ def flushing() -> Iterator[FlusherBench]:
 @pytest.fixture
 def transacting(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlusherBench]:
     """Not started, so that a test can put several batches into one round."""
-    monkeypatch.setattr(_flusher, "_WINDOW", 0.01)
+    monkeypatch.setattr(flusher, "_WINDOW", 0.01)
     bench = FlusherBench(TransactionalFlusher)
     yield bench
     bench.close()
@@ -351,7 +351,7 @@ def test_it_commits_only_what_kafka_has_answered(transacting: FlusherBench) -> N
 def test_what_comes_within_the_window_of_a_transaction_shares_the_next(
     transacting: FlusherBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_flusher, "_WINDOW", 0.4)
+    monkeypatch.setattr(flusher, "_WINDOW", 0.4)
     transacting.flusher.start()
     begun = time.monotonic()
     for partition in (4, 5, 6):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clicklib._follower import Follower
-from clicklib.storage import MemoryStorage
+from clicklib.engine.follower import Follower
+from clicklib.stores.storage import MemoryStorage
 from tests.records import record
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib._hash import fnv1a, partition_of, share
+from clicklib.keys import fnv1a, partition_of, share
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clicklib._jars import Advance, Jar, fetch, missing, pinned, read_lock
+from clicklib.broker.jars import Advance, Jar, fetch, missing, pinned, read_lock
 from clicklib.errors import LocalBrokerError
 
 RIGHT, WRONG = b"right bytes", b"wrong bytes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clicklib._offsets import Offsets, Place
+from clicklib.engine.commits import Offsets, Place
 
 CLICKS, LIKES = Place("clicks", 3), Place("likes", 3)
 

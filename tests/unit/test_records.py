@@ -18,7 +18,7 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from kafka.structs import TopicPartition
 
-from clicklib._records import FetchedRecords, decode
+from clicklib.client.batches import FetchedRecords, decode
 
 PLACE = TopicPartition("clicks", 3)
 NOW = 1_764_000_000_000

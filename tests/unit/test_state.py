@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from clicklib._state import TRANSITIONS, Signal, State
+from clicklib.engine.state import TRANSITIONS, Signal, State
 from clicklib.errors import UsageError
 
 ALLOWED = {

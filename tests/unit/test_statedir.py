@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clicklib import _statedir
-from clicklib._statedir import MemoryDirectory, StateDirectory, default_state_dir
 from clicklib.errors import UsageError
-from clicklib.storage import LmdbStorage, MemoryStorage
+from clicklib.stores import folders
+from clicklib.stores.folders import MemoryDirectory, StateDirectory, default_state_dir
+from clicklib.stores.storage import LmdbStorage, MemoryStorage
 
 ODD = ["..", ".", "/", "../../etc", "a/b", "a\\b", "C:", "nul\0", "", "ünï ☃", "x" * 5_000, "%2E"]
 
@@ -75,7 +75,7 @@ def test_an_odd_name_stays_inside_of_the_root(tmp_path: Path, name: str) -> None
 @settings(max_examples=200)
 @given(st.text(), st.text())
 def test_different_names_have_different_folders(one: str, other: str) -> None:
-    names = {_statedir._name(one), _statedir._name(other)}
+    names = {folders._name(one), folders._name(other)}
     assert len(names) == len({one, other})
     for name in names:
         assert 0 < len(name) <= 120
@@ -99,7 +99,7 @@ def test_a_directory_can_be_closed_again(tmp_path: Path) -> None:
 def test_the_folder_of_the_user_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_statedir, "default_state_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(folders, "default_state_dir", lambda: tmp_path / "cache")
     directory = StateDirectory(None, "c", "g", "t")
     assert directory.path.is_relative_to(tmp_path / "cache")
     directory.close()

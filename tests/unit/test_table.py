@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib._table import Table, progress, reach, starting_point, telling
 from clicklib.codec import Int64
 from clicklib.errors import CallbackError, CodecError
-from clicklib.storage import MemoryStorage
+from clicklib.stores.storage import MemoryStorage
+from clicklib.table import Table, progress, reach, starting_point, telling
 from tests.records import record
 
 

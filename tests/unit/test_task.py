@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicklib import Graph, Input, Persist, define_group
-from clicklib._table import Table
-from clicklib._task import Task
 from clicklib.codec import Int64, String
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError, DataError
-from clicklib.storage import MemoryStorage
+from clicklib.stores.storage import MemoryStorage
+from clicklib.table import Table
+from clicklib.task import Task
 from tests.records import clicks, record
 
 

@@ -18,9 +18,9 @@ from ipywidgets.widgets import widget as registry
 
 import clicklib.widgets
 from clicklib import Emitter, Processor, View, clicks
+from clicklib.client.groups import Group, GroupMember, Progress
+from clicklib.client.logs import LogRecord, PartitionLog
 from clicklib.errors import DeliveryError, UnavailableError, UsageError
-from clicklib.groups import Group, Member, Progress
-from clicklib.logs import LogRecord, PartitionLog
 from clicklib.widgets import (
     ClickPad,
     CountsPlot,
@@ -29,8 +29,8 @@ from clicklib.widgets import (
     LogView,
     PartitionMap,
     TableView,
-    _painter,
-    _sources,
+    painter,
+    sources,
 )
 from tests.waiting import wait_until
 
@@ -43,7 +43,7 @@ def every_widget_is_closed() -> Iterator[None]:
     """Whatever a test made goes with its layouts and styles."""
     yield
     for each in list(registry._instances.values()):
-        if isinstance(each, _painter.Part):
+        if isinstance(each, painter.Part):
             each.close()
     assert list(registry._instances.values()) == []
 
@@ -94,12 +94,12 @@ class FakeWatch:
         return {"A": ("#000", "#fff"), "B": ("#fff", "#000")}
 
 
-def group(*members: Member, state: str = "Stable", lag: int = 0) -> Group:
+def group(*members: GroupMember, state: str = "Stable", lag: int = 0) -> Group:
     return Group("g", state, members, (Progress("clicks", 0, 0, lag, 0),))
 
 
-def member(name: str, *partitions: int) -> Member:
-    return Member(name, "client", "host", tuple(("clicks", p) for p in partitions))
+def member(name: str, *partitions: int) -> GroupMember:
+    return GroupMember(name, "client", "host", tuple(("clicks", p) for p in partitions))
 
 
 def view() -> View:
@@ -119,33 +119,33 @@ def test_the_number_in_a_value_is_found() -> None:
         seen: int
 
     values = [7, 1.5, clicks.User(clicks=3), {"Clicks": 4}, {"clicks": 5}, Old("a", 6), "x", None]
-    assert [_sources.clicks_of(value) for value in values] == [7, 1.5, 3, 4, 5, 6, 0, 0]
+    assert [sources.clicks_of(value) for value in values] == [7, 1.5, 3, 4, 5, 6, 0, 0]
 
 
 def test_members_have_letters_without_end() -> None:
-    assert [_sources.letter(i) for i in (0, 25, 26, 27, 51, 52, 701, 702)] == (
+    assert [sources.letter(i) for i in (0, 25, 26, 27, 51, 52, 701, 702)] == (
         ["A", "Z", "AA", "AB", "AZ", "BA", "ZZ", "AAA"]
     )
 
 
 def test_users_are_sorted_by_their_numbers() -> None:
-    assert sorted(["user-10", "user-2", "a", "user-1", ""], key=_sources.natural) == (
+    assert sorted(["user-10", "user-2", "a", "user-1", ""], key=sources.natural) == (
         ["", "a", "user-1", "user-2", "user-10"]
     )
 
 
 def test_what_is_no_text_can_be_shown() -> None:
-    shown = _sources.readable(b"a\xff\xfe".decode("utf-8", "surrogateescape"))
+    shown = sources.readable(b"a\xff\xfe".decode("utf-8", "surrogateescape"))
     assert shown == "a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}"
-    assert _sources.readable("é" * 300, 10) == "é" * 10 + "…"
+    assert sources.readable("é" * 300, 10) == "é" * 10 + "…"
 
 
 def test_a_rate_is_of_the_last_seconds_and_survives_a_restart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(_sources.time, "monotonic", lambda: now[0])
-    rate, seen = _sources.Rate(span=2), []
+    monkeypatch.setattr(sources.time, "monotonic", lambda: now[0])
+    rate, seen = sources.Rate(span=2), []
     for second, count in enumerate([100, 110, 120, 130, 130, 130, 130, 5, 10]):
         now[0] = second
         seen.append(rate.of(count))
@@ -170,14 +170,14 @@ class Client:
 
 
 def test_a_watch_looks_as_long_as_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sources, "_LEASE", 0.1)
+    monkeypatch.setattr(sources, "_LEASE", 0.1)
     clients: list[Client] = []
 
     def connect() -> Client:
         clients.append(Client())
         return clients[-1]
 
-    watch: Any = _sources.Watch("watch", connect, lambda client: len(clients), every=0.01)
+    watch: Any = sources.Watch("watch", connect, lambda client: len(clients), every=0.01)
     for round in (1, 2):
         wait_until("it looked", lambda round=round: watch.latest() == round)
         wait_until("it ended", lambda round=round: clients[round - 1].closed)
@@ -195,7 +195,7 @@ def test_a_watch_says_what_went_wrong_and_tries_again() -> None:
             raise problems.pop(0)
         return "seen"
 
-    watch: Any = _sources.Watch("watch", lambda: next(left), look, every=0.05)
+    watch: Any = sources.Watch("watch", lambda: next(left), look, every=0.05)
     errors = set()
 
     def seen() -> bool:
@@ -210,7 +210,7 @@ def test_a_watch_says_what_went_wrong_and_tries_again() -> None:
 
 
 def test_owners_are_remembered_with_the_gap_of_a_rebalance() -> None:
-    watch = _sources.GroupWatch(SimpleNamespace(addresses=()), "g", ())  # type: ignore[arg-type]
+    watch = sources.GroupWatch(SimpleNamespace(addresses=()), "g", ())  # type: ignore[arg-type]
     watch._note(group(member("m1", 0)), 10.0)
     watch._note(group(member("m1", 0)), 10.5)
     watch._note(group(member("m1", 0), state="PreparingRebalance"), 11.0)
@@ -228,20 +228,20 @@ def test_owners_are_remembered_with_the_gap_of_a_rebalance() -> None:
 
 def test_who_asks_for_the_same_group_shares_a_watch() -> None:
     one, other = (Processor(NOWHERE, clicks.graph(clicks.count)) for _ in range(2))
-    assert _sources.group_watch(one) is _sources.group_watch([one, other], view=view())
-    assert _sources.group_watch(NOWHERE, "g") is _sources.group_watch(None, view=view())
+    assert sources.group_watch(one) is sources.group_watch([one, other], view=view())
+    assert sources.group_watch(NOWHERE, "g") is sources.group_watch(None, view=view())
     with pytest.raises(UsageError, match="name a processor"):
-        _sources.group_watch(None)
+        sources.group_watch(None)
 
 
 def test_a_table_is_read_only_when_it_changed() -> None:
     reads, stats = [], SimpleNamespace(records_in=0)
     source: Any = SimpleNamespace(
-        state=_sources.State.RUNNING,
+        state=sources.State.RUNNING,
         stats=lambda: stats,
         items=lambda stale: reads.append(stale) or [("a", stats.records_in)],
     )
-    table = _sources.Rows(source)
+    table = sources.Rows(source)
 
     def read() -> Any:
         table._next = 0
@@ -251,7 +251,7 @@ def test_a_table_is_read_only_when_it_changed() -> None:
     assert len(reads) == 1
     stats.records_in = 2
     assert read() == {"a": 2}
-    source.state, stats.records_in = _sources.State.STOPPED, 3
+    source.state, stats.records_in = sources.State.STOPPED, 3
     assert read() == {"a": 2}
 
 
@@ -274,8 +274,8 @@ def test_a_table_that_is_much_work_to_read_is_read_less_often(
         cost(0.2)
         return [("a", stats.records_in)]
 
-    source: Any = SimpleNamespace(state=_sources.State.RUNNING, stats=lambda: stats, items=items)
-    table = _sources.Rows(source)
+    source: Any = SimpleNamespace(state=sources.State.RUNNING, stats=lambda: stats, items=items)
+    table = sources.Rows(source)
     table.read()
     stats.records_in = 2
     table._next -= 0.5  # this much later
@@ -393,7 +393,7 @@ def test_the_flow_says_what_each_part_is() -> None:
 
 
 def test_a_picture_that_cannot_be_drawn_says_why() -> None:
-    class Broken(_painter.Picture):
+    class Broken(painter.Picture):
         _esm = "export default {}"
 
         def look(self) -> dict[str, Any]:
@@ -520,7 +520,7 @@ def test_a_new_dashboard_closes_the_one_before() -> None:
 
 def test_a_cell_that_runs_again_closes_what_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
     where = ["cell", "run 1"]
-    monkeypatch.setattr(_painter, "_this_cell", lambda: tuple(where))
+    monkeypatch.setattr(painter, "_this_cell", lambda: tuple(where))
     pads = [ClickPad(FakeEmitter()) for _ in range(2)]  # type: ignore[arg-type]
     where[:] = "other", "run 2"
     other = ClickPad(FakeEmitter())  # type: ignore[arg-type]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from clicklib import Input, Persist, define_group
-from clicklib._task import Batch, Task
-from clicklib._worker import Worker
 from clicklib.codec import Int64, String
 from clicklib.context import Context
+from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError
-from clicklib.storage import MemoryStorage
+from clicklib.stores.storage import MemoryStorage
+from clicklib.task import Batch, Task
 from tests.owner import Owner
 from tests.records import Record, clicks, record
 from tests.waiting import wait_until

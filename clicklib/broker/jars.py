@@ -25,7 +25,7 @@ from clicklib.errors import LocalBrokerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Jar", "Fetcher", "fetch", "missing", "pinned", "read_lock"]
+__all__ = ["Fetcher", "Jar", "by_jgo", "fetch", "missing", "pinned", "read_lock"]
 
 logger = logging.getLogger("clicklib")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from clicklib.codec import Codec, decode_key
 from clicklib.errors import CallbackError, CodecError
-from clicklib.storage import Storage
+from clicklib.stores.storage import Storage
 
 __all__ = ["Table", "decode_row", "progress", "reach", "starting_point", "telling"]
 

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any, Self
 
-from clicklib._hash import partition_of
-from clicklib._kafka import TableReader
-from clicklib.cluster import Brokers, Cluster
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.kafka_clients import TableReader
+from clicklib.client.topics import TopicManager
 from clicklib.codec import decode_key, encode_key
 from clicklib.errors import TopicError, UnavailableError
-from clicklib.topics import TopicManager
+from clicklib.keys import partition_of
 
 __all__ = ["LogRecord", "Logs", "PartitionLog"]
 

@@ -14,7 +14,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
-from clicklib.cluster import Cluster
+from clicklib.client.cluster import Cluster
 from clicklib.errors import KafkaError, UnavailableError, UsageError
 
 __all__ = ["OUT_OF_RANGE", "connect", "translated"]

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clicklib import _terminal
+from clicklib.cli import terminal
 from clicklib.graph import group_table
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from clicklib.cluster import Cluster
+    from clicklib.client.cluster import Cluster
 
 __all__ = ["cli", "main"]
 
@@ -43,10 +43,10 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with redirect_stdout(_terminal.Lines(sys.stdout)):
+        with redirect_stdout(terminal.Lines(sys.stdout)):
             cli()
     finally:
-        for number in _terminal.SIGNALS:  # nothing is left to stop, only Python's own end
+        for number in terminal.SIGNALS:  # nothing is left to stop, only Python's own end
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -55,9 +55,9 @@ def _running(
     brokers: str | None, stream: str | None = None, table: str | None = None
 ) -> Iterator[tuple[Cluster, threading.Event]]:
     """The cluster with these topics in it, and an event that Ctrl-C and SIGTERM set."""
-    with _terminal.stopping() as stop:
+    with terminal.stopping() as stop:
         try:
-            with _terminal.interruptible():
+            with terminal.interruptible():
                 cluster = _connect(brokers)
                 _ensure(cluster, stream, table)
         except KeyboardInterrupt:
@@ -68,7 +68,7 @@ def _running(
 
 def _connect(brokers: str | None) -> Cluster:
     from clicklib import broker
-    from clicklib.cluster import Cluster
+    from clicklib.client.cluster import Cluster
 
     if brokers is None:
         return broker.use()
@@ -78,7 +78,7 @@ def _connect(brokers: str | None) -> Cluster:
 
 def _ensure(cluster: Cluster, stream: str | None, table: str | None) -> None:
     from clicklib.clicks import PARTITIONS
-    from clicklib.topics import TopicManager
+    from clicklib.client.topics import TopicManager
 
     with TopicManager(cluster) as topics:
         if stream is not None:
@@ -114,7 +114,7 @@ _state_dir = click.option(
 )
 
 
-@click.group(cls=_terminal.Program, context_settings=_SETTINGS)
+@click.group(cls=terminal.Program, context_settings=_SETTINGS)
 @click.version_option(package_name="clicklib", prog_name="clicklib")
 @click.option(
     "-v", "--verbose", is_flag=True, envvar="CLICKLIB_DEBUG", help="Show logs and tracebacks."
@@ -338,7 +338,7 @@ def fetch() -> None:
 @cli.command()
 def doctor() -> None:
     """Say what is there, what is missing, and what to do about it."""
-    from clicklib.doctor import examine
+    from clicklib.cli.doctor import examine
 
     complete = True
     for finding in examine():

@@ -1,6 +1,6 @@
 """The keeper: the process that owns the local Kafka, and there is only one.
 
-    python -m clicklib._keeper NODES [PORT]
+    python -m clicklib.broker.keeper NODES [PORT]
 
 It takes `keeper.lock` of its place (a second keeper leaves again), starts Java and a guard that
 ends Java should the keeper be killed, and then looks after both: a node that dies is started
@@ -26,14 +26,14 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
-from clicklib import _guard, _jars
-from clicklib._java import find_java
-from clicklib._node import Node, cluster_id, count_nodes, layout
-from clicklib._place import Mark, Place, Record, jars_directory, write_whole
-from clicklib._ports import Ports
+from clicklib.broker import guard, jars
+from clicklib.broker.java import find_java
+from clicklib.broker.node import Node, cluster_id, count_nodes, layout
+from clicklib.broker.place import Mark, Place, Record, jars_directory, write_whole
+from clicklib.broker.ports import Ports
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["Keeper", "launch", "main", "mark_of"]
+__all__ = ["Keeper", "detached", "launch", "main", "mark_of"]
 
 logger = logging.getLogger("clicklib")
 
@@ -89,9 +89,9 @@ class Keeper:
         """End what a killed keeper left, should its guard not have done so (yet)."""
         for number in range(1, self.place.nodes + 1):
             settings = self.place.node_directory(number) / "broker.properties"
-            if strays := _guard.find(str(settings)):
+            if strays := guard.find(str(settings)):
                 logger.warning("ending the Kafka of a keeper that died: %s", strays)
-                _guard.end(strays, _PATIENCE)
+                guard.end(strays, _PATIENCE)
 
     def _start(self) -> None:
         """Choose ports and start the guard and every node."""
@@ -109,8 +109,8 @@ class Keeper:
         self._tell(java=self._pids())
 
     def _run(self, node: Node) -> subprocess.Popen[bytes]:
-        jars = [jars_directory() / jar.name for jar in _jars.pinned()]
-        command = node.command(find_java(), jars, self.place.nodes, self.mark)
+        paths = [jars_directory() / jar.name for jar in jars.pinned()]
+        command = node.command(find_java(), paths, self.place.nodes, self.mark)
         with node.output.open("wb") as output:
             process = subprocess.Popen(
                 command,
@@ -128,7 +128,7 @@ class Keeper:
 
     def _watch_guard(self) -> None:
         if self.guard is None or self.guard.poll() is not None:
-            script = str(Path(_guard.__file__))
+            script = str(Path(guard.__file__))
             command = [sys.executable, "-P", script, self.mark, *_command(self.place, self.port)]
             self.guard = subprocess.Popen(command, stdin=subprocess.PIPE, **detached())
 
@@ -190,7 +190,7 @@ class Keeper:
             self._tell(state="stopping")
         self._end_java()
         if self.guard is not None:
-            self.guard.communicate(_guard.FAREWELL)
+            self.guard.communicate(guard.FAREWELL)
 
     def _end_java(self) -> None:
         for process in self.java:
@@ -215,7 +215,7 @@ def launch(place: Place, port: int | None) -> Mark | None:
     A short program between makes it no child of this process, which so needs not wait for its
     end, nor notices it as a child of its own in any other way.
     """
-    package = str(Path(__file__).parent.parent)
+    package = str(Path(__file__).parents[2])
     environment = os.environ | {
         "CLICKLIB_HOME": str(place.directory.parent),
         "CLICKLIB_JARS": str(jars_directory()),
@@ -236,7 +236,7 @@ def launch(place: Place, port: int | None) -> Mark | None:
 
 
 def _command(place: Place, port: int | None) -> list[str]:
-    command = [sys.executable, "-P", "-m", "clicklib._keeper", str(place.nodes)]
+    command = [sys.executable, "-P", "-m", "clicklib.broker.keeper", str(place.nodes)]
     return command if port is None else [*command, str(port)]
 
 

@@ -12,8 +12,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
-from clicklib._state import Signal, State
-from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
+from clicklib.engine.state import Signal, State
+from clicklib.errors import ClicklibError, InternalError, UnavailableError, UsageError
 
 __all__ = ["OwnedThread", "Service", "closed_at_exit", "keep_trying"]
 
@@ -195,7 +195,7 @@ class Service:
     def fail(self, error: BaseException) -> None:
         """Stop because of `error`. The first one counts; later ones become notes on it."""
         if not isinstance(error, ClicklibError):
-            cause, error = error, KafkaError(f"{self.name} broke: {error!r}")
+            cause, error = error, InternalError(f"{self.name} met an unexpected error: {error!r}")
             error.__cause__ = cause
         with self._lock:
             self._end(10.0)

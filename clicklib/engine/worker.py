@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from clicklib._service import OwnedThread, Service
-from clicklib._task import Batch, Task
+from clicklib.engine.lifecycle import OwnedThread, Service
 from clicklib.errors import ClicklibError
 from clicklib.graph import Input
+from clicklib.task import Batch, Task
 
 __all__ = ["Worker"]
 

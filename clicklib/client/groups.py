@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from clicklib._kafka import GroupAdmin
-from clicklib.cluster import Brokers, Cluster
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.kafka_clients import GroupAdmin
 
-__all__ = ["Group", "Groups", "Member", "Progress"]
+__all__ = ["Group", "Groups", "GroupMember", "Progress"]
 
 
 @dataclass(frozen=True)
-class Member:
+class GroupMember:
     """A member of a group. One without partitions idles."""
 
     id: str
@@ -49,7 +49,7 @@ class Group:
 
     name: str
     state: str
-    members: tuple[Member, ...]
+    members: tuple[GroupMember, ...]
     progress: tuple[Progress, ...]
 
     @property
@@ -120,14 +120,14 @@ class Groups:
         return {topic: self._counts[topic] for topic in topics if topic in self._counts}
 
 
-def _member(found: dict[str, Any]) -> Member:
+def _member(found: dict[str, Any]) -> GroupMember:
     assignment = found["member_assignment"] or {}
     places = [
         (each["topic"], partition)
         for each in assignment.get("assigned_partitions", ())
         for partition in each["partitions"]
     ]
-    return Member(
+    return GroupMember(
         id=found["member_id"],
         client=found["client_id"],
         host=found["client_host"].lstrip("/"),

@@ -11,14 +11,14 @@ import queue
 import time
 from typing import Any, Protocol
 
-from clicklib._kafka import Writer
-from clicklib._offsets import Place
-from clicklib._service import OwnedThread, Service
-from clicklib._table import reach
-from clicklib._task import Batch
-from clicklib._worker import Worker
+from clicklib.client.kafka_clients import Writer
 from clicklib.codec import decode_key
+from clicklib.engine.commits import Place
+from clicklib.engine.lifecycle import OwnedThread, Service
+from clicklib.engine.worker import Worker
 from clicklib.errors import DeliveryError, UnavailableError
+from clicklib.table import reach
+from clicklib.task import Batch
 
 __all__ = ["Flusher", "Reports", "TransactionalFlusher"]
 

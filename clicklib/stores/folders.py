@@ -20,7 +20,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from clicklib.errors import StoreError, UsageError
-from clicklib.storage import LmdbStorage, MemoryStorage, Storage
+from clicklib.stores.storage import LmdbStorage, MemoryStorage, Storage
 
 __all__ = ["MemoryDirectory", "StateDirectory", "default_state_dir"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from clicklib._java import Java
-from clicklib._place import Place, last_lines, write_whole
-from clicklib._ports import LOOPBACK, is_free
+from clicklib.broker.java import Java
+from clicklib.broker.place import Place, last_lines, write_whole
+from clicklib.broker.ports import LOOPBACK, is_free
 
 __all__ = ["Node", "cluster_id", "count_nodes", "is_free", "layout"]
 

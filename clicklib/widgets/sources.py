@@ -14,10 +14,10 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from clicklib._state import State
-from clicklib.cluster import Brokers, Cluster
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.groups import Group, Groups
+from clicklib.engine.state import State
 from clicklib.errors import ClicklibError, UsageError
-from clicklib.groups import Group, Groups
 from clicklib.processor import Processor
 from clicklib.view import View
 

@@ -23,12 +23,12 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from clicklib import _guard, _jars
-from clicklib._java import find_java
-from clicklib._keeper import launch, mark_of
-from clicklib._node import count_nodes, layout
-from clicklib._place import Mark, Place, Record, home, jars_directory, last_lines, write_whole
-from clicklib.cluster import Cluster
+from clicklib.broker import guard, jars
+from clicklib.broker.java import find_java
+from clicklib.broker.keeper import launch, mark_of
+from clicklib.broker.node import count_nodes, layout
+from clicklib.broker.place import Mark, Place, Record, home, jars_directory, last_lines, write_whole
+from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError, UsageError
 
 __all__ = [
@@ -162,7 +162,7 @@ def _answers(record: Record) -> bool:
 def _check(place: Place, progress: bool) -> None:
     """Get what Kafka needs, or say what is missing, before a keeper is started."""
     find_java()
-    _jars.fetch(jars_directory(), progress)
+    jars.fetch(jars_directory(), progress)
     memory, disk = psutil.virtual_memory().available, psutil.disk_usage(str(place.directory)).free
     if memory < _MEMORY * place.nodes:
         raise LocalBrokerError(
@@ -198,12 +198,12 @@ def _stop(place: Place, timeout: float) -> bool:
     was_kept = record.is_kept()
     write_whole(place.stop, record.token.encode())
     deadline = time.monotonic() + timeout
-    while _guard.is_alive(keeper) and time.monotonic() < deadline:
+    while guard.is_alive(keeper) and time.monotonic() < deadline:
         time.sleep(0.05)
-    if _guard.is_alive(keeper):
+    if guard.is_alive(keeper):
         logger.warning("the keeper of the local Kafka does not stop, killing it")
-        _guard.end([keeper], 0)
-        _guard.end(_guard.find(mark_of(record.token)), 2)
+        guard.end([keeper], 0)
+        guard.end(guard.find(mark_of(record.token)), 2)
     place.stop.unlink(missing_ok=True)
     return was_kept
 
@@ -284,7 +284,7 @@ def fetch(progress: bool = True) -> Path:
 
     Raises LocalBrokerError if it cannot be fetched.
     """
-    _jars.fetch(jars_directory(), progress)
+    jars.fetch(jars_directory(), progress)
     return jars_directory()
 
 

@@ -17,20 +17,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from clicklib._flusher import Flusher, TransactionalFlusher
-from clicklib._follower import Follower
-from clicklib._group import GroupReader
-from clicklib._kafka import OutOfRange, TableReader, TopicPartition, Writer
-from clicklib._offsets import Offsets, Place
-from clicklib._service import Service
-from clicklib._state import State
-from clicklib._table import Table
-from clicklib._task import Batch, Task
-from clicklib._worker import Worker
-from clicklib.cluster import Cluster
+from clicklib.client.cluster import Cluster
+from clicklib.client.group import GroupReader
+from clicklib.client.kafka_clients import OutOfRange, TableReader, TopicPartition, Writer
+from clicklib.engine.commits import Offsets, Place
+from clicklib.engine.flusher import Flusher, TransactionalFlusher
+from clicklib.engine.follower import Follower
+from clicklib.engine.lifecycle import Service
+from clicklib.engine.state import State
+from clicklib.engine.worker import Worker
 from clicklib.errors import KafkaError, UnavailableError
 from clicklib.graph import Graph
-from clicklib.storage import Storage
+from clicklib.stores.storage import Storage
+from clicklib.table import Table
+from clicklib.task import Batch, Task
 
 __all__ = ["Member", "Settings"]
 

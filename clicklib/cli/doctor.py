@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 
 from clicklib import broker
-from clicklib._jars import LOCK_FILE, Jar, read_lock
-from clicklib._jars import missing as missing_jars
-from clicklib._java import find_java
-from clicklib._node import is_free
-from clicklib._place import jars_directory
+from clicklib.broker.jars import LOCK_FILE, Jar, read_lock
+from clicklib.broker.jars import missing as missing_jars
+from clicklib.broker.java import find_java
+from clicklib.broker.node import is_free
+from clicklib.broker.place import jars_directory
 from clicklib.errors import ClicklibError
 
 __all__ = [

@@ -5,7 +5,7 @@ the other end of its standard input; the end of that pipe is the sign that the k
 on every system and however it went. A keeper that ends by itself says so in the pipe before.
 It imports nothing of clicklib, to be small: 9 MB until then.
 
-    python _guard.py MARK COMMAND...
+    python guard.py MARK COMMAND...
 
 A Java process belongs to a keeper when MARK is one of its arguments; COMMAND is the keeper's,
 and the new one leaves at once where there are no users any more.
@@ -19,7 +19,7 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["FAREWELL", "end", "find", "is_alive"]
+__all__ = ["FAREWELL", "end", "find", "is_alive", "main"]
 
 FAREWELL = b"bye"
 

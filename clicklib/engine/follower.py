@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from clicklib._kafka import TableReader
-from clicklib._table import Table
-from clicklib.storage import Storage
+from clicklib.client.kafka_clients import TableReader
+from clicklib.stores.storage import Storage
+from clicklib.table import Table
 
 __all__ = ["Follower"]
 

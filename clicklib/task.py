@@ -21,12 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib._table import decode_row
 from clicklib.codec import encode_key
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError
 from clicklib.graph import Graph, Input
-from clicklib.storage import Storage
+from clicklib.stores.storage import Storage
+from clicklib.table import decode_row
 
 __all__ = ["Batch", "Task"]
 

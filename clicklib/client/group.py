@@ -16,11 +16,11 @@ from kafka.protocol.consumer.metadata import (
     ConsumerProtocolSubscription,
 )
 
-from clicklib._connection import translated
-from clicklib._hash import share
-from clicklib._kafka import Offsets, Records, TopicPartition, committable, reader
-from clicklib.cluster import Cluster
+from clicklib.client.cluster import Cluster
+from clicklib.client.connection import translated
+from clicklib.client.kafka_clients import Offsets, Records, TopicPartition, committable, reader
 from clicklib.errors import TopicError
+from clicklib.keys import share
 
 __all__ = ["CopartitionAssignor", "GroupReader"]
 

@@ -26,7 +26,7 @@ import platformdirs
 import psutil
 from filelock import FileLock, Timeout
 
-from clicklib._guard import is_alive
+from clicklib.broker.guard import is_alive
 from clicklib.errors import LocalBrokerError
 
 __all__ = [

@@ -18,10 +18,10 @@ import kafka.errors
 from kafka.admin import NewTopic
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from clicklib._connection import OUT_OF_RANGE, connect, translated
-from clicklib._offsets import Place
-from clicklib._records import FetchedRecords
-from clicklib.cluster import Cluster
+from clicklib.client.batches import FetchedRecords
+from clicklib.client.cluster import Cluster
+from clicklib.client.connection import OUT_OF_RANGE, connect, translated
+from clicklib.engine.commits import Place
 from clicklib.errors import KafkaError, TopicError, UnavailableError
 
 __all__ = [

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clicklib._place import named
+from clicklib.broker.place import named
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["OLDEST", "Java", "find_java", "version_of"]
+__all__ = ["OLDEST", "Java", "find_java", "packaged", "version_of"]
 
 logger = logging.getLogger("clicklib")
 

@@ -1,0 +1,1 @@
+"""Everything that knows kafka-python, and what users ask of a cluster."""

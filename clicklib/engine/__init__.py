@@ -1,0 +1,1 @@
+"""What runs on threads: the machinery behind processor and view."""

@@ -1,0 +1,1 @@
+"""The local copies of a table's partitions."""
