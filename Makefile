@@ -35,7 +35,7 @@ html: $(READY) ## run the notebooks and make pages of them to read, below build/
 	@$(PY) -m docs.site $(ARGS)
 
 test: $(READY) browser peers ## run every test, two at a time; ARGS="tests/unit -k codec" runs some
-	$(PY) -m pytest -p tests.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
 	$(PY) -m ruff check .

@@ -22,7 +22,7 @@ from clicklib.client.kafka_clients import READER, Offsets, TableReader, Writer
 from clicklib.codec import Int64, String
 from clicklib.engine.commits import Place
 from clicklib.errors import TopicError, UnavailableError
-from tests.proxy import proxies
+from tests.support.proxy import proxies
 from tests.waiting import wait_until
 
 

@@ -13,7 +13,7 @@ from clicklib.codec import Int64, String
 from clicklib.engine import membership
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
-from tests.proxy import Proxy, proxies
+from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
 FAULTS = {

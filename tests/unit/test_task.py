@@ -17,7 +17,7 @@ from clicklib.errors import CallbackError, CodecError, DataError
 from clicklib.stores.storage import MemoryStorage
 from clicklib.table import Table
 from clicklib.task import Task
-from tests.records import clicks, record
+from tests.support.records import clicks, record
 
 
 def count(ctx: Context, msg: str) -> None:

@@ -1,6 +1,6 @@
 """Processors, views and emitters in processes of their own, which say what they did in files.
 
-    python -m tests.parts KIND OPTIONS
+    python -m tests.support.parts KIND OPTIONS
 
 Whatever a killed process wrote into a file is there. An emitter counts what it sends and what is
 acknowledged; its messages are numbered for each user, so that a row of the table tells a lost
@@ -193,7 +193,7 @@ class Part:
 
     def start(self) -> None:
         self.told.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tests.parts", self.kind, json.dumps(self.options)]
+        command = [sys.executable, "-m", "tests.support.parts", self.kind, json.dumps(self.options)]
         with self.log.open("ab") as log:
             # Its input ends with this process, and then it ends as well.
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)

@@ -16,8 +16,8 @@ from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError
 from clicklib.stores.storage import MemoryStorage
 from clicklib.task import Batch, Task
-from tests.owner import Owner
-from tests.records import Record, clicks, record
+from tests.support.owner import Owner
+from tests.support.records import Record, clicks, record
 from tests.waiting import wait_until
 
 

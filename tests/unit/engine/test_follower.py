@@ -9,7 +9,7 @@ import pytest
 
 from clicklib.engine.follower import Follower
 from clicklib.stores.storage import MemoryStorage
-from tests.records import record
+from tests.support.records import record
 
 
 class FakeReader:

@@ -1,7 +1,7 @@
 """A pytest plugin: says how many tests of each kind ran, and how many were skipped.
 
-`make test` loads it with `-p tests.report`. A test's kind is its folder below tests/. With CI=true
-a skipped test fails the run: nothing is left out there.
+`make test` loads it with `-p tests.support.report`. A test's kind is its folder below tests/. With
+CI=true a skipped test fails the run: nothing is left out there.
 """
 
 from __future__ import annotations

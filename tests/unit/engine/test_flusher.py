@@ -16,7 +16,7 @@ from clicklib.engine.commits import Place
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.errors import DeliveryError
 from clicklib.task import Batch
-from tests.owner import Owner
+from tests.support.owner import Owner
 from tests.waiting import wait_until
 
 
