@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.browser.lab import Lab
 from tests.browser.notebook import Notebook
+from tests.browser.pictures import Pictures
 from tests.notebooks.books import NAMES, RAISES, code, read, tagged
 
 LIMIT = 100  # seconds for a whole notebook on a machine that is not quiet
@@ -34,7 +34,7 @@ def whispered(notebook: Notebook) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_notebook_runs_and_all_of_it_is_drawn(
-    notebook: Notebook, lab: Lab, pictures: Path, name: str
+    notebook: Notebook, lab: Lab, pictures: Pictures, name: str
 ) -> None:
     book = read(name)
     fails = {cell.id for cell in tagged(book, RAISES)}

@@ -15,6 +15,7 @@ from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_gr
 from clicklib.codec import Bytes, Int64, String
 from clicklib.errors import DeliveryError
 from tests.kafka.conftest import Load, counts, wait_until_counted
+from tests.support.long import GUARANTEES, cases
 from tests.waiting import wait_until
 
 MEMBER = """
@@ -75,7 +76,7 @@ def member(cluster, graph, tmp_path):
             each.kill()
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee):
     load = Load(cluster, topic)
     try:
@@ -101,7 +102,7 @@ def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee
             assert counts(view) == dict(acknowledged)
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_a_suspended_member_does_not_overwrite_its_successor(
     cluster, graph, topic, click, member, guarantee
 ):
@@ -160,7 +161,8 @@ def test_a_click_is_seen_soon_under_exactly_once(cluster, graph, topic, state):
             wait_until("it is seen", lambda n=n: view.get("user-3") == clicks.User(n), timeout=5)
 
 
-def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
+@cases("kills", [1], [2])
+def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state, kills):
     import psutil
 
     from clicklib import broker
@@ -175,7 +177,7 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
         view.start().wait_running()
         load = Load(cluster, topic)
         try:
-            for _ in range(2):
+            for _ in range(kills):
                 before = sum(counts(view).values())
                 wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 100, 60)
                 [java] = [pid for status in broker.status() for pid in status.java]

@@ -26,6 +26,7 @@ from clicklib import broker
 from clicklib.broker.ports import is_free
 from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 # Seconds. On a quiet machine 2 to 3 are enough, and each test prints what it took; a machine that
@@ -253,11 +254,12 @@ def test_started_it_stays_until_stopped(home: Path) -> None:
     assert not the_status().stays
 
 
-def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path) -> None:
+@cases("kills", [1], [3])
+def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path, kills: int) -> None:
     cluster = broker.use(progress=False)
     create_topic(cluster, "numbers")
     times = []
-    for round in range(3):
+    for round in range(kills):
         produce(cluster, "numbers", range(100 * round, 100 * round + 100))
         before = the_status().java
         kill(before[0])
@@ -271,12 +273,13 @@ def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path) -> No
     assert min(times) < _LOADED
 
 
-def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path) -> None:
+@cases("kills", [1], [3])
+def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path, kills: int) -> None:
     cluster = broker.use(progress=False)
     create_topic(cluster, "numbers")
     produce(cluster, "numbers", range(100))
     times = []
-    for _ in range(3):
+    for _ in range(kills):
         before = the_status()
         kill(before.keeper)
         began = time.monotonic()
@@ -421,6 +424,7 @@ def test_three_nodes_lose_one_and_nothing_else(home: Path) -> None:
     assert consume(cluster, "numbers") == list(range(200))
 
 
+@pytest.mark.long
 def test_one_and_three_nodes_side_by_side(home: Path) -> None:
     one, three = broker.use(progress=False), broker.use(nodes=3, progress=False)
     assert not set(one.addresses) & set(three.addresses)

@@ -22,6 +22,7 @@ from tests.notebooks.books import (
     run,
     tagged,
 )
+from tests.support.long import cases
 
 LIMIT = 150  # seconds for a whole notebook: 60 on a quiet machine, more on one that is not
 
@@ -97,7 +98,7 @@ def is_as_tagged(book: NotebookNode) -> None:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("name", NAMES)
+@cases("name", ["02_count_user_clicks"], [name for name in NAMES if name != "02_count_user_clicks"])
 def test_it_runs_and_leaves_nothing_running(home: Path, tmp_path: Path, name: str) -> None:
     book = read(name)
     book.cells = [new_code_cell(BEFORE), *book.cells, new_code_cell(AFTER)]
@@ -110,6 +111,7 @@ def test_it_runs_and_leaves_nothing_running(home: Path, tmp_path: Path, name: st
     assert children == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["01_how_to_get_it_running", "05_partitioning_and_concurrency"])
 def test_a_second_run_meets_what_the_first_has_left(kernel_home: Path, name: str) -> None:
@@ -122,7 +124,7 @@ def test_a_second_run_meets_what_the_first_has_left(kernel_home: Path, name: str
     "names",
     [
         ("00_user_clicks", "01_how_to_get_it_running"),  # in one group
-        ("03_view_and_emitter", "04_codec"),
+        pytest.param(("03_view_and_emitter", "04_codec"), marks=pytest.mark.long),
     ],
     ids=lambda names: " and ".join(name[:2] for name in names),
 )
