@@ -12,6 +12,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from tests.notebooks.books import (
+    AFTER,
+    BEFORE,
     NAMES,
     RAISES,
     client,
@@ -25,34 +27,6 @@ from tests.notebooks.books import (
 from tests.support.long import cases
 
 LIMIT = 150  # seconds for a whole notebook: 60 on a quiet machine, more on one that is not
-
-# The first cell of a run notes what a kernel has by itself, the last one what is left beside it.
-BEFORE = """
-import threading
-
-_before = set(threading.enumerate())
-"""
-AFTER = """
-import json
-import os
-import time
-
-import psutil
-
-
-def _left():
-    threads = {t.name for t in set(threading.enumerate()) - _before if t.is_alive()}
-    family = psutil.Process().children(recursive=True)
-    children = {" ".join(p.cmdline()[:4]) for p in family if p.status() != "zombie"}
-    return sorted(n for n in threads if n.startswith(OURS)), sorted(children)
-
-
-OURS = ("clicklib", "processor", "view", "kafka")
-_deadline = time.monotonic() + 5
-while any(_left()) and time.monotonic() < _deadline:
-    time.sleep(0.05)
-print(json.dumps(_left()))
-"""
 
 PRESS = """
 import json
