@@ -1,4 +1,4 @@
-"""Codecs: how a value becomes the bytes of a Kafka record, and back."""
+"""A codec turns a value into the bytes of a Kafka record, and the bytes into a value again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Bytes", "Codec", "Int64", "Json", "String", "decode_key", "encode_ke
 
 
 class Codec(Protocol):
-    """Any object with these two methods is a codec. What they raise becomes a CodecError."""
+    """Any object with these two methods is a codec. An error in one becomes a CodecError."""
 
     def encode(self, value: Any, /) -> bytes: ...
 
@@ -19,17 +19,17 @@ class Codec(Protocol):
 
 
 def encode_key(key: str) -> bytes:
-    """The bytes of a key: UTF-8, and whatever `decode_key` could not read as UTF-8 restored."""
+    """The key as UTF-8. Bytes that `decode_key` could not read as UTF-8 come back unchanged."""
     return key.encode("utf-8", "surrogateescape")
 
 
 def decode_key(key: bytes | None) -> str:
-    """The text of a record's key. A missing key is the empty one, as in Goka."""
+    """The text of a record's key. A missing key gives the empty text, as in Goka."""
     return key.decode("utf-8", "surrogateescape") if key else ""
 
 
 class Bytes:
-    """Bytes as they are."""
+    """Bytes, not changed in either direction."""
 
     def encode(self, value: bytes, /) -> bytes:
         if not isinstance(value, bytes):
@@ -43,7 +43,7 @@ class Bytes:
 class String:
     """Text as UTF-8."""
 
-    # The built-in methods themselves: a Python function around them would double the cost.
+    # These are the built-in methods: a Python function around them would double the cost.
     encode = staticmethod(str.encode)
     decode = staticmethod(bytes.decode)
 
@@ -73,10 +73,10 @@ class Int64:
 
 
 class Json:
-    """JSON, untyped or of one type.
+    """JSON, with or without a type.
 
-    With a type (a `msgspec.Struct`, a dataclass, `dict[str, int]`, …) every decoded message is
-    checked against it, so that a wrong codec is noticed at the first message.
+    With a type (a `msgspec.Struct`, a dataclass, `dict[str, int]`, …) each decoded message is
+    checked against that type, so a wrong codec fails at the first message.
     """
 
     def __init__(self, type: Any = Any) -> None:

@@ -1,4 +1,4 @@
-"""Which partition a key belongs to, and which partitions a member of a group gets.
+"""The partition of a key, and the partitions of a member of a group.
 
 Both rules are Goka's, so that Goka and clicklib programs can share topics and groups.
 """
@@ -20,15 +20,16 @@ def fnv1a(data: bytes) -> int:
 
 @lru_cache(maxsize=1 << 17)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of `key` in a topic of `partitions`: |hash as a signed 32-bit number| mod n.
+    """The partition of `key` in a topic with `partitions` partitions.
 
-    Cached, because the loop above costs a Python step a byte.
+    It is abs(hash as a signed 32-bit number) % `partitions`. Results are cached, because the hash
+    costs one Python step for each byte.
     """
     value = fnv1a(key)
     return (value if value < 0x80000000 else 0x1_0000_0000 - value) % partitions
 
 
 def share(member: int, members: int, partitions: int) -> range:
-    """The partitions of the `member`-th of `members`, sorted by id, in Goka's `copartition`."""
+    """Goka's `copartition`: the partitions of member number `member`, from 0, sorted by id."""
     step = partitions / members
     return range(int(member * step + 0.5), int((member + 1) * step + 0.5))

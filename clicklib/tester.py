@@ -1,4 +1,4 @@
-"""Test a group without Kafka: the processor's own rules over a log in memory, no waiting.
+"""Test a group without Kafka: a Tester runs the processor's rules in memory, without waiting.
 
 def test_three_clicks_are_counted():
     tester = Tester(graph)
@@ -34,12 +34,12 @@ class _Record(NamedTuple):
 class Tester:
     """Runs the callbacks of `graph`, one message at a time, in the caller's thread.
 
-    Messages and values pass through their codecs as they do with Kafka. An error comes out of
-    `consume` as it would come out of `Processor.run`; the message in error changes nothing, and
-    the next one is handled as after a restart.
+    Messages and values pass through their codecs as they do with Kafka. `consume` raises the
+    error that `Processor.run` would raise. A failed message changes nothing, and the next message
+    is handled as after a restart.
     """
 
-    __test__ = False  # its name looks like a test class to pytest
+    __test__ = False  # pytest would take it for a test class
 
     def __init__(self, graph: Graph, partitions: int = 10) -> None:
         if partitions < 1:
@@ -60,7 +60,7 @@ class Tester:
         headers: Mapping[str, bytes] | None = None,
         timestamp: int = 0,
     ) -> None:
-        """Hand `msg` to the callback of `topic`, `times` times. None is a tombstone: skipped.
+        """Call the callback of `topic` with `msg`, `times` times. None is a tombstone, and skipped.
 
         Raises CodecError or CallbackError as the processor would, UsageError for a topic that
         the graph doesn't read.
@@ -84,7 +84,7 @@ class Tester:
         headers: Mapping[str, bytes] | None = None,
         timestamp: int = 0,
     ) -> None:
-        """The same with the record's bytes, as another program may have written them."""
+        """Like `consume`, but with the encoded value, as another program may have written it."""
         edge, raw = self._edge(topic), encode_key(key)
         partition = partition_of(raw, self._partitions)
         offset = self._ends.get((topic, partition), 0)
