@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
-__all__ = ["Bytes", "Codec", "Int64", "Json", "String", "decode_key", "encode_key"]
+from clicklib.errors import CodecError
+
+__all__ = [
+    "Bytes",
+    "Codec",
+    "Int64",
+    "Json",
+    "String",
+    "cannot_decode",
+    "cannot_encode",
+    "encode",
+    "text_of",
+]
 
 
 class Codec(Protocol):
@@ -16,16 +29,6 @@ class Codec(Protocol):
     def encode(self, value: Any, /) -> bytes: ...
 
     def decode(self, data: bytes, /) -> Any: ...
-
-
-def encode_key(key: str) -> bytes:
-    """The key as UTF-8. Bytes that `decode_key` could not read as UTF-8 come back unchanged."""
-    return key.encode("utf-8", "surrogateescape")
-
-
-def decode_key(key: bytes | None) -> str:
-    """The text of a record's key. A missing key gives the empty text, as in Goka."""
-    return key.decode("utf-8", "surrogateescape") if key else ""
 
 
 class Bytes:
@@ -82,3 +85,29 @@ class Json:
     def __init__(self, type: Any = Any) -> None:
         self.encode = msgspec.json.Encoder().encode
         self.decode = msgspec.json.Decoder(type).decode
+
+
+def encode(codec: Codec, value: Any) -> bytes:
+    """The bytes that `codec` makes of `value`. Raises TypeError if they are not bytes."""
+    data = codec.encode(value)
+    if not isinstance(data, bytes):
+        raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+    return data
+
+
+def cannot_encode(whose: str, value: Any, exc: Exception, **where: Any) -> CodecError:
+    """The error for a value of which a codec could not make bytes."""
+    return CodecError(f"{whose} cannot encode {text_of(value, repr):.60}: {text_of(exc)}", **where)
+
+
+def cannot_decode(whose: str, data: bytes, exc: Exception, **where: Any) -> CodecError:
+    """The error for bytes that a codec could not read."""
+    return CodecError(f"{whose} cannot decode {data[:60]!r}: {text_of(exc)}", **where)
+
+
+def text_of(value: Any, to: Callable[[Any], str] = str) -> str:
+    """The text of any object. What its own method raises must not hide the error told of."""
+    try:
+        return to(value)
+    except Exception:
+        return f"<{type(value).__name__}>"

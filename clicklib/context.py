@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from clicklib.codec import Codec, decode_key
-from clicklib.errors import CallbackError, ClicklibError, CodecError, UsageError
+from clicklib.codec import Codec, cannot_decode, cannot_encode, text_of
+from clicklib.errors import CallbackError, ClicklibError, UsageError
+from clicklib.keys import decode_key
 
 __all__ = ["Context"]
 
@@ -97,26 +98,18 @@ class Context:
         try:
             return self._codec.decode(data)
         except Exception as exc:
-            raise self._failed(
-                CodecError(
-                    f"the table's codec cannot decode {data[:60]!r}: {_text(exc)}",
-                    **self._where(),
-                )
-            ) from exc
+            error = cannot_decode("the table's codec", data, exc, **self._where())
+            raise self._failed(error) from exc
 
     def set_value(self, value: Any) -> None:
         """Give the message's key a value in the table; `value()` returns it from now on."""
         try:
             data = self._codec.encode(value)
-            if not isinstance(data, bytes):
+            if not isinstance(data, bytes):  # as `codec.encode`, without its call for each message
                 raise TypeError(f"encode returned {type(data).__name__}, not bytes")
         except Exception as exc:
-            raise self._failed(
-                CodecError(
-                    f"the table's codec cannot encode {_text(value, repr):.60}: {_text(exc)}",
-                    **self._where(),
-                )
-            ) from exc
+            error = cannot_encode("the table's codec", value, exc, **self._where())
+            raise self._failed(error) from exc
         self._set(data)
 
     def delete(self) -> None:
@@ -128,7 +121,7 @@ class Context:
 
         Raises CallbackError.
         """
-        error = CallbackError(f"the callback failed: {_text(reason)}", **self._where())
+        error = CallbackError(f"the callback failed: {text_of(reason)}", **self._where())
         raise self._failed(error) from (reason if isinstance(reason, BaseException) else None)
 
     def _set(self, data: bytes | None) -> None:
@@ -166,11 +159,3 @@ class Context:
         if self.error is None:
             self.error = error
         return error
-
-
-def _text(value: Any, to: Callable[[Any], str] = str) -> str:
-    """The text of `value` for an error message. An exception in `to` must not hide that error."""
-    try:
-        return to(value)
-    except Exception:
-        return f"<{type(value).__name__}>"

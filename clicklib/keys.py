@@ -1,13 +1,24 @@
-"""The partition of a key, and the partitions of a member of a group.
+"""Keys: as text and as bytes, and the partition that a key belongs to.
 
-Both rules are Goka's, so that Goka and clicklib programs can share topics and groups.
+The partitioner and the share of a member are Goka's rules, so that Goka and clicklib programs can
+share topics and groups.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["fnv1a", "partition_of", "share"]
+__all__ = ["decode_key", "encode_key", "fnv1a", "partition_of", "share"]
+
+
+def encode_key(key: str) -> bytes:
+    """The key as UTF-8. Bytes that `decode_key` could not read as UTF-8 come back unchanged."""
+    return key.encode("utf-8", "surrogateescape")
+
+
+def decode_key(key: bytes | None) -> str:
+    """The text of a record's key. A missing key gives the empty text, as in Goka."""
+    return key.decode("utf-8", "surrogateescape") if key else ""
 
 
 def fnv1a(data: bytes) -> int:

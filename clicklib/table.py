@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from clicklib.codec import Codec, decode_key
-from clicklib.errors import CallbackError, CodecError
-from clicklib.stores.storage import Storage
+from clicklib.codec import Codec, cannot_decode
+from clicklib.errors import CallbackError
+from clicklib.keys import decode_key
 
-__all__ = ["Table", "decode_row", "progress", "reach", "starting_point", "telling"]
+__all__ = [
+    "Rows",
+    "Snapshot",
+    "Storage",
+    "Table",
+    "decode_row",
+    "progress",
+    "reach",
+    "starting_point",
+    "telling",
+]
+
+Rows = Mapping[bytes, bytes | None]
+"""Values by key, both encoded. None removes a row."""
+
+
+class Snapshot(Protocol):
+    """Quick reads for one thread. They show the store at the time of the first since `release`."""
+
+    def get(self, key: bytes, /) -> bytes | None: ...
+
+    def release(self) -> None: ...
+
+
+class Storage(Protocol):
+    """One partition of a table. Any thread may read; one thread writes."""
+
+    @property
+    def position(self) -> int | None:
+        """The offset of the first record that is not in the store; None for a new store."""
+
+    def get(self, key: bytes, /) -> bytes | None: ...
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose key begins with `prefix`, sorted by key."""
+
+    def __len__(self) -> int: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def write(self, rows: Rows, position: int) -> None:
+        """Set rows and position, both or neither. None as a value removes a row."""
+
+    def evict(self, key: bytes) -> None:
+        """Remove a row from this store; the topic keeps it."""
+
+    def clear(self) -> None:
+        """Remove all rows and the position."""
+
+    def close(self) -> None: ...
 
 
 def starting_point(position: int | None, begin: int, end: int) -> tuple[int, bool]:
@@ -88,12 +137,8 @@ def decode_row(codec: Codec, topic: str, partition: int, key: bytes, data: bytes
     try:
         return codec.decode(data)
     except Exception as exc:
-        raise CodecError(
-            f"the table's codec cannot decode {data!r:.60}: {exc}",
-            topic=topic,
-            partition=partition,
-            key=decode_key(key),
-        ) from exc
+        where = {"topic": topic, "partition": partition, "key": decode_key(key)}
+        raise cannot_decode("the table's codec", data, exc, **where) from exc
 
 
 def telling(

@@ -21,12 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.codec import encode_key
+from clicklib.codec import cannot_decode
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError
 from clicklib.graph import Graph, Input
-from clicklib.stores.storage import Storage
-from clicklib.table import decode_row
+from clicklib.keys import encode_key
+from clicklib.table import Storage, decode_row
 
 __all__ = ["Batch", "Task"]
 
@@ -78,10 +78,8 @@ class Task:
                     try:
                         message = decode(data)
                     except Exception as exc:
-                        raise CodecError(
-                            f"the codec of the input cannot decode {data[:60]!r}: {exc}",
-                            **context._where(),
-                        ) from exc
+                        where = context._where()
+                        raise cannot_decode("the codec of the input", data, exc, **where) from exc
                     callback(context, message)
                     if context.error is not None:
                         raise context.error

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from clicklib.codec import decode_key, encode_key
-from clicklib.errors import CodecError, UsageError
+from clicklib.codec import cannot_encode, encode
+from clicklib.errors import UsageError
 from clicklib.graph import Graph, Input
-from clicklib.keys import partition_of
-from clicklib.stores.storage import MemoryStorage
+from clicklib.keys import decode_key, encode_key, partition_of
+from clicklib.stores.memory import MemoryStorage
+from clicklib.table import decode_row
 from clicklib.task import Task
 
 __all__ = ["Tester"]
@@ -67,11 +68,9 @@ class Tester:
         """
         edge = self._edge(topic)
         try:
-            data = None if msg is None else edge.codec.encode(msg)
+            data = None if msg is None else encode(edge.codec, msg)
         except Exception as exc:
-            raise CodecError(
-                f"the codec cannot encode {msg!r:.60}: {exc}", topic=topic, key=key
-            ) from exc
+            raise cannot_encode("the codec of the input", msg, exc, topic=topic, key=key) from exc
         for _ in range(times):
             self.consume_bytes(topic, key, data, headers=headers, timestamp=timestamp)
 
@@ -110,19 +109,17 @@ class Tester:
         raw = encode_key(key)
         store = self._stores[partition_of(raw, self._partitions)]
         try:
-            data = None if value is None else self.graph.persist.codec.encode(value)
+            data = None if value is None else encode(self.graph.persist.codec, value)
         except Exception as exc:
-            raise CodecError(
-                f"the table's codec cannot encode {value!r:.60}: {exc}",
-                topic=self.graph.table,
-                key=key,
-            ) from exc
+            where = {"topic": self.graph.table, "key": key}
+            raise cannot_encode("the table's codec", value, exc, **where) from exc
         store.write({raw: data}, (store.position or 0) + 1)
 
     def table(self) -> dict[str, Any]:
         """The whole table, decoded, sorted by key."""
-        rows = sorted(row for store in self._stores for row in store.items())
-        return {decode_key(key): self.graph.persist.codec.decode(data) for key, data in rows}
+        rows = sorted((*row, p) for p, store in enumerate(self._stores) for row in store.items())
+        codec, topic = self.graph.persist.codec, self.graph.table
+        return {decode_key(k): decode_row(codec, topic, p, k, data) for k, data, p in rows}
 
     def _edge(self, topic: str) -> Input:
         if topic not in self._edges:

@@ -13,6 +13,7 @@ import hashlib
 import platform
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -20,9 +21,11 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from clicklib.errors import StoreError, UsageError
-from clicklib.stores.storage import LmdbStorage, MemoryStorage, Storage
+from clicklib.stores.lmdb import LmdbStorage
+from clicklib.stores.memory import MemoryStorage
+from clicklib.table import Storage
 
-__all__ = ["MemoryDirectory", "StateDirectory", "default_state_dir"]
+__all__ = ["MemoryDirectory", "StateDirectory", "Stores", "default_state_dir", "open_stores"]
 
 _SLOTS = 1_000
 
@@ -30,6 +33,26 @@ _SLOTS = 1_000
 def default_state_dir() -> Path:
     """The folder of stores if a program names no other: one in the user's cache folder."""
     return Path(platformdirs.user_cache_dir("clicklib"))
+
+
+class Stores(Protocol):
+    """The stores of one processor or view, by partition."""
+
+    @property
+    def holder(self) -> str: ...
+
+    def store(self, partition: int, identity: str) -> Storage: ...
+
+    def close(self) -> None: ...
+
+
+def open_stores(
+    storage: str, state_dir: Path | str | None, cluster: str, owner: str, topic: str
+) -> Stores:
+    """Stores of the kind `storage`, `lmdb` or `memory`, for a processor or view of `topic`."""
+    if storage == "memory":
+        return MemoryDirectory()
+    return StateDirectory(state_dir, cluster, owner, topic)
 
 
 class StateDirectory:

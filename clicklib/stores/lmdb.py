@@ -11,22 +11,21 @@ import heapq
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import lmdb
 import msgspec
 import psutil
 
 from clicklib.errors import StoreError, UsageError
+from clicklib.table import Rows, Snapshot
 
-__all__ = ["LmdbStorage", "MemoryStorage", "Snapshot", "Storage"]
+__all__ = ["LmdbStorage"]
 
 logger = logging.getLogger("clicklib")
-
-Rows = Mapping[bytes, bytes | None]
 
 _FORMAT = "clicklib store 1"
 _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
@@ -36,83 +35,6 @@ _UNCLOSED = "unclosed"  # this file has a byte for each program that did not clo
 _PATIENCE = 3  # of these programs, kills may be the cause; from then on perhaps damaged pages
 _LOCK_BYTES = 8_192  # the size of LMDB's lock file for the default number of readers
 _LONGEST = 511  # bytes, LMDB's limit for a key
-
-
-class Snapshot(Protocol):
-    """Quick reads for one thread. They show the store at the time of the first since `release`."""
-
-    def get(self, key: bytes, /) -> bytes | None: ...
-
-    def release(self) -> None: ...
-
-
-class Storage(Protocol):
-    """One partition of a table. Any thread may read; one thread writes."""
-
-    @property
-    def position(self) -> int | None:
-        """The offset of the first record that is not in the store; None for a new store."""
-
-    def get(self, key: bytes, /) -> bytes | None: ...
-
-    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """The rows whose key begins with `prefix`, sorted by key."""
-
-    def __len__(self) -> int: ...
-
-    def snapshot(self) -> Snapshot: ...
-
-    def write(self, rows: Rows, position: int) -> None:
-        """Set rows and position, both or neither. None as a value removes a row."""
-
-    def evict(self, key: bytes) -> None:
-        """Remove a row from this store; the topic keeps it."""
-
-    def clear(self) -> None:
-        """Remove all rows and the position."""
-
-    def close(self) -> None: ...
-
-
-class MemoryStorage:
-    """A store in a dict: the quickest, and lost when the process ends."""
-
-    def __init__(self) -> None:
-        self.position: int | None = None
-        self._rows: dict[bytes, bytes] = {}
-        self.get = self._rows.get
-
-    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        # list() of a dict is one step, so that a writer on another thread cannot disturb it.
-        rows = list(self._rows.items())
-        return iter(sorted(row for row in rows if row[0].startswith(prefix)))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def snapshot(self) -> Snapshot:
-        return self
-
-    def release(self) -> None:
-        pass
-
-    def write(self, rows: Rows, position: int) -> None:
-        for key, data in rows.items():
-            if data is None:
-                self._rows.pop(key, None)
-            else:
-                self._rows[key] = data
-        self.position = position
-
-    def evict(self, key: bytes) -> None:
-        self._rows.pop(key, None)
-
-    def clear(self) -> None:
-        self._rows.clear()
-        self.position = None
-
-    def close(self) -> None:
-        pass
 
 
 class LmdbStorage:
