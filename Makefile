@@ -37,10 +37,11 @@ html: $(READY) ## run the notebooks and make pages of them to read, below build/
 test: $(READY) browser peers ## run every test, two at a time; ARGS="tests/unit -k codec" runs some
 	$(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
+lint: .venv/.ready ## check style, types and the order of the rooms, and that notebooks hold no outputs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo --no-cache
 	$(if $(NOTEBOOKS),$(STRIP) --verify $(NOTEBOOKS))
 
 format: .venv/.ready ## repair what lint finds, as far as a program can
