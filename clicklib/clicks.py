@@ -13,7 +13,7 @@ from clicklib.client.cluster import Brokers
 from clicklib.codec import String
 from clicklib.context import Context
 from clicklib.graph import Graph
-from clicklib.web.server import Endpoint
+from clicklib.web import Endpoint
 
 TOPIC = "user-clicks"
 GROUP = "mini-group"
