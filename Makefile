@@ -43,10 +43,11 @@ test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k 
 test-long: $(READY) browser peers ## run the series, soaks and matrices that `make test` leaves out
 	$(PYTEST) -m long $(ARGS)
 
-lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
+lint: .venv/.ready ## check style, types and the order of the rooms, and that notebooks hold no outputs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo --no-cache
 	$(if $(NOTEBOOKS),$(STRIP) --verify $(NOTEBOOKS))
 
 format: .venv/.ready ## repair what lint finds, as far as a program can

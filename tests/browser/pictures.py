@@ -20,8 +20,7 @@ class Pictures:
     def wanted(self) -> bool:
         return self._folder is not None
 
-    def take(self, page: Page, name: str, after: int = 0, **options: Any) -> None:
-        """Take one, `after` so many milliseconds in which there comes something to see."""
+    def take(self, page: Page, name: str, **options: Any) -> None:
+        """Take one of what is in sight."""
         if self._folder:
-            page.wait_for_timeout(after)
             page.screenshot(path=self._folder / f"{name}.png", **options)

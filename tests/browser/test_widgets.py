@@ -74,7 +74,8 @@ def test_each_alone_holds_tombstones_and_many_members(
         notebook.theme(theme)
         for name, place in (("each", ".clicklib"), ("history", ".clicklib-history")):
             page.locator(place).first.evaluate("each => each.scrollIntoView()")
-            pictures.take(page, f"{name}-{theme.split()[1].lower()}", after=1_500)
+            page.wait_for_timeout(1_500)  # plotly complains when its widget is closed as it draws
+            pictures.take(page, f"{name}-{theme.split()[1].lower()}")
     notebook.theme(THEMES[0])
     notebook.ask("for each in more: each.stop()")
     widgets = int(notebook.ask(WIDGETS))

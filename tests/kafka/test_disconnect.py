@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 
@@ -26,20 +27,11 @@ FAULTS = {
     "slow": lambda proxy: setattr(proxy, "rate", 20_000.0),
 }
 NOTHING_PASSES = ("refuse", "frozen")
-# In which guarantee `make test` tries a fault on a processor; the other is for a long run.
-QUICK = {
-    "cut": "exactly_once",
-    "refuse": "at_least_once",
-    "half closed": "at_least_once",
-    "frozen": "exactly_once",
-    "delayed": "at_least_once",
-    "slow": "exactly_once",
-}
-CELLS = [
-    pytest.param(fault, guarantee, marks=[pytest.mark.long] if guarantee != quick else [])
-    for fault, quick in QUICK.items()
-    for guarantee in ("at_least_once", "exactly_once")
+QUICK = [  # the faults on a processor that `make test` tries
+    *(("cut", "exactly_once"), ("half closed", "at_least_once"), ("frozen", "exactly_once")),
+    *(("delayed", "at_least_once"), ("slow", "exactly_once")),
 ]
+CELLS = list(itertools.product(FAULTS, ["at_least_once", "exactly_once"]))
 
 
 @pytest.fixture
@@ -63,7 +55,7 @@ def test_an_emitter_delivers_each_message_once_and_in_order(cluster, topic, prox
     assert [int(record.value) for record in read(cluster, topic)] == list(range(500))
 
 
-@pytest.mark.parametrize(("fault", "guarantee"), CELLS)
+@cases(("fault", "guarantee"), QUICK, [cell for cell in CELLS if cell not in QUICK])
 def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarantee, fault):
     options = {"guarantee": guarantee, "session_timeout": 6.0, "state_dir": state}
     processor = Processor(proxy.address, graph, **options)
@@ -71,7 +63,7 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
         processor.start().wait_running(),
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
     ):
-        view.start().wait_running()
+        view.wait_running()
         wanted = click(200)
         wait_for_counts(view, wanted)
         FAULTS[fault](proxy)
@@ -119,6 +111,7 @@ def test_rows_without_an_answer_start_the_partitions_over(
     assert processor.error is None
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, state, caplog):
     def count(ctx, msg):
@@ -159,6 +152,7 @@ def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
     assert view.error is None
 
 
+@pytest.mark.long
 def test_a_view_recovers_over_connections_that_are_cut(cluster, graph, click, state, proxy):
     wanted = click(20_000, users=5_000)
     with Processor(cluster, graph, state_dir=state).start() as processor:
@@ -198,7 +192,7 @@ def test_a_processor_starts_when_its_broker_can_be_reached_only_later(
     ):
         emitter.emit_sync("user-0", "now")
         wanted["user-0"] += 1
-        view.start().wait_running()
+        view.wait_running()
         wait_for_counts(view, wanted)
 
 

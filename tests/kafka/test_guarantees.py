@@ -15,7 +15,7 @@ from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_gr
 from clicklib.codec import Bytes, Int64, String
 from clicklib.errors import DeliveryError
 from tests.kafka.conftest import Load, counts, wait_until_counted
-from tests.support.long import GUARANTEES, cases
+from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
 
 MEMBER = """
@@ -76,7 +76,8 @@ def member(cluster, graph, tmp_path):
             each.kill()
 
 
-@GUARANTEES
+@pytest.mark.long
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee):
     load = Load(cluster, topic)
     try:
@@ -96,7 +97,7 @@ def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee
     with last.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         last.wait_running(60)
         wait_until("no lag", lambda: last.stats().lag and not any(last.stats().lag.values()), 60)
-        view.start().wait_running()
+        view.wait_running()
         wait_until_counted(view, acknowledged, 30)
         if guarantee == "exactly_once":
             assert counts(view) == dict(acknowledged)
@@ -111,7 +112,7 @@ def test_a_suspended_member_does_not_overwrite_its_successor(
     slow.wait_for_partitions()
     wanted = click(400, users=1)
     with View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
-        view.start().wait_running()
+        view.wait_running()
         wait_until("it works", lambda: counts(view).get("user-0", 0) > 20, timeout=30)
         slow.process.send_signal(signal.SIGSTOP)
         successor = member(guarantee, 2)
@@ -136,7 +137,7 @@ def test_rows_and_offsets_are_one_transaction(cluster, graph, topic, click, stat
     processor = Processor(cluster, graph, guarantee="exactly_once", state_dir=state)
     with processor.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         wait_until("all came", lambda: processor.stats().records_in == 1_000, timeout=30)
-        view.start().wait_running()
+        view.wait_running()
         wait_until("all are seen", lambda: counts(view) == dict(wanted))
         # The offsets are committed when the rows are: there is nothing between the two.
         consumer = KafkaConsumer(bootstrap_servers=list(cluster.addresses), group_id=graph.group)
@@ -155,14 +156,14 @@ def test_a_click_is_seen_soon_under_exactly_once(cluster, graph, topic, state):
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
         Emitter(cluster, topic, String()) as emitter,
     ):
-        view.start().wait_running()
+        view.wait_running()
         for n in range(1, 6):
             emitter.emit_sync("user-3", "now")
             wait_until("it is seen", lambda n=n: view.get("user-3") == clicks.User(n), timeout=5)
 
 
-@cases("kills", [1], [2])
-def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state, kills):
+@pytest.mark.long
+def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
     import psutil
 
     from clicklib import broker
@@ -174,10 +175,10 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state, kill
     processor = Processor(cluster, graph, guarantee="exactly_once", state_dir=state)
     with processor.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         processor.wait_running()
-        view.start().wait_running()
+        view.wait_running()
         load = Load(cluster, topic)
         try:
-            for _ in range(kills):
+            for _ in range(2):
                 before = sum(counts(view).values())
                 wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 100, 60)
                 [java] = [pid for status in broker.status() for pid in status.java]
@@ -219,7 +220,7 @@ def test_two_members_share_the_partitions_under_exactly_once(cluster, graph, cli
     wanted = click(500)
     with first.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         first.wait_running()
-        view.start().wait_running()
+        view.wait_running()
         with second.start():
             wait_until(
                 "both have five",

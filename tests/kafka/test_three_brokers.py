@@ -46,14 +46,7 @@ def test_a_topic_is_used_the_moment_after_it_was_made(three: Cluster, times: int
             wait_until("it is counted", lambda v=view: counts(v) == {"user-3": 1}, timeout=30)
 
 
-@pytest.mark.parametrize(
-    ("guarantee", "kills"),
-    [
-        ("exactly_once", 1),
-        pytest.param("exactly_once", 3, marks=pytest.mark.long),
-        pytest.param("at_least_once", 3, marks=pytest.mark.long),
-    ],
-)
+@cases(("guarantee", "kills"), [("exactly_once", 1)], [("exactly_once", 3), ("at_least_once", 3)])
 def test_each_broker_is_killed_in_turn(
     three: Cluster, name: str, guarantee: str, kills: int
 ) -> None:
@@ -62,7 +55,7 @@ def test_each_broker_is_killed_in_turn(
         topics.ensure_stream(f"{name}-clicks", replication=3)
     processor = Processor(three, graph, guarantee=guarantee, storage="memory")
     with processor.start(), View(three, graph.table, clicks.UserCodec()) as view:
-        view.start().wait_running()
+        view.wait_running()
         load = Load(three, f"{name}-clicks")
         try:
             for number in range(kills):

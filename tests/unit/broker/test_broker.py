@@ -15,10 +15,14 @@ from types import SimpleNamespace
 import pytest
 
 from clicklib import broker
-from clicklib.broker import local
+from clicklib.broker import needs
+from clicklib.broker.answer import count_nodes
+from clicklib.broker.files import last_lines
 from clicklib.broker.java import Java, find_java, version_of
-from clicklib.broker.node import cluster_id, count_nodes, layout
-from clicklib.broker.place import Mark, Place, Record, home, jars_directory, last_lines
+from clicklib.broker.node import cluster_id, layout
+from clicklib.broker.notice import Notice, Pid
+from clicklib.broker.paths import home, jars_directory
+from clicklib.broker.place import Place
 from clicklib.broker.ports import Ports, is_free
 from clicklib.errors import LocalBrokerError, UsageError
 
@@ -257,20 +261,20 @@ def test_users_are_those_whose_lock_is_held(place: Place) -> None:
     assert list(place.users.iterdir()) == []
 
 
-def test_a_record_of_a_dead_keeper_is_not_believed(place: Place) -> None:
+def test_a_notice_of_a_dead_keeper_is_not_believed(place: Place) -> None:
     assert place.read() is None
     dead = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    record = Record("ready", "token", Mark.of(dead.pid), "an-id", ("127.0.0.1:9092",))
-    place.write(record)
-    assert place.read() == record
-    assert record.is_kept()
+    notice = Notice("ready", "token", Pid.of(dead.pid), "an-id", ("127.0.0.1:9092",))
+    place.write(notice)
+    assert place.read() == notice
+    assert notice.is_kept()
     dead.communicate()
-    assert not record.is_kept()
-    me = Mark.of(os.getpid())
-    assert Record("starting", "token", me).is_kept()
-    assert not Record("stopping", "token", me).is_kept()
-    assert Mark(me.pid, me.born - 100).process() is None, "another process had this id before"
-    place.record_file.write_text("{")
+    assert not notice.is_kept()
+    me = Pid.of(os.getpid())
+    assert Notice("starting", "token", me).is_kept()
+    assert not Notice("stopping", "token", me).is_kept()
+    assert Pid(me.pid, me.born - 100).process() is None, "another process had this id before"
+    place.notice_file.write_text("{")
     assert place.read() is None
 
 
@@ -298,9 +302,9 @@ def test_too_little_memory_or_disk(
     def disk_usage(path: str) -> SimpleNamespace:
         return SimpleNamespace(free=disk << 20)
 
-    monkeypatch.setattr(local.psutil, "virtual_memory", virtual_memory)
-    monkeypatch.setattr(local.psutil, "disk_usage", disk_usage)
-    monkeypatch.setattr(local.jars, "fetch", lambda directory, progress: [])
+    monkeypatch.setattr(needs.psutil, "virtual_memory", virtual_memory)
+    monkeypatch.setattr(needs.psutil, "disk_usage", disk_usage)
+    monkeypatch.setattr(needs.jars, "fetch", lambda directory, progress: [])
     for begin in (broker.use, broker.start):
         with pytest.raises(LocalBrokerError, match=says):
             begin()

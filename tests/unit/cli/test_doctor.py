@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from clicklib.broker import node
+from clicklib.broker import ports
 from clicklib.broker.jars import Jar
 from clicklib.broker.java import Java
 from clicklib.cli import cli, doctor
@@ -41,11 +41,20 @@ def test_python_is_new_enough_or_not(version: tuple[int, ...], state: str) -> No
 
 
 def test_packages_are_told_with_their_versions() -> None:
-    versions = {"click": "8.1", "lmdb": "1.5.9", "kafka-python": "3.0.12rc1"}
+    versions = {
+        "click": "8.1",
+        "lmdb": "1.5.9",
+        "kafka-python": "3.0.12rc1",
+        "msgspec": "0.9.1",
+        "tqdm": "5.0.1",
+    }
     requirements = [
         "click>=8.1",
         "lmdb>=1.6",
-        "kafka-python[crc32c,lz4]>=3.0.12",
+        "kafka-python[crc32c,lz4]>=3.0.12,<3.1",
+        "msgspec>=0.19",
+        "tqdm[extra]>=4.66,<5",
+        "tomli>=2; python_version < '3.11'",
         "plain",
         "pytest>=8.3; extra == 'test'",
     ]
@@ -53,6 +62,8 @@ def test_packages_are_told_with_their_versions() -> None:
         "ok      click: 8.1",
         "missing lmdb: 1.5.9 is too old: pip install 'lmdb>=1.6'",
         "ok      kafka-python: 3.0.12rc1",
+        "missing msgspec: 0.9.1 is too old: pip install 'msgspec>=0.19'",
+        "missing tqdm: 5.0.1 is too new: pip install 'tqdm[extra]<5,>=4.66'",
         "missing plain: not installed: pip install 'plain'",
     ]
 
@@ -131,7 +142,7 @@ def test_a_port_is_free_ours_or_taken(listener: int) -> None:
     taken = doctor.port(listener, [], "choose another")
     assert (taken.state, taken.text) == ("note", "taken by another program: choose another")
     assert doctor.port(listener, [f"127.0.0.1:{listener}"], "").state == "ok"
-    free = next(n for n in range(20_000, 30_000) if node.is_free(n))
+    free = next(n for n in range(20_000, 30_000) if ports.is_free(n))
     assert doctor.port(free, [], "").text == "free"
 
 

@@ -9,7 +9,7 @@ import pytest
 from kafka.coordinator.assignors.abstract import RebalanceProtocol
 from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
 
-from clicklib.client.group import CopartitionAssignor
+from clicklib.client.assignor import CopartitionAssignor
 
 
 class Metadata:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from clicklib.client.partitions import TopicPartition
 from clicklib.engine import flusher
-from clicklib.engine.commits import Place
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.errors import DeliveryError
 from clicklib.task import Batch
@@ -66,8 +66,8 @@ class FakeWriter:
         self._step("begin")
         self.open = True
 
-    def add_offsets(self, offsets: Mapping[Place, int], membership: Any) -> None:
-        self._step("offsets", dict(offsets), membership)
+    def add_offsets(self, offsets: Mapping[TopicPartition, int], group_metadata: Any) -> None:
+        self._step("offsets", dict(offsets), group_metadata)
 
     def commit(self) -> None:
         self.committing.set()
@@ -98,7 +98,7 @@ class FakeWorker:
 class FlusherBench:
     """A flusher whose sends and reports are kept for the test to look at."""
 
-    membership = "member 7"
+    group_metadata = "member 7"
 
     def __init__(self, kind: type[Flusher] = Flusher) -> None:
         self.log: list[tuple] = []
@@ -295,7 +295,7 @@ def test_the_rows_of_an_abandoned_worker_are_not_sent(kind: type[Flusher]) -> No
     assert bench.writer.sent == [("g-table", 5, b"a", b"new")]
     assert bench.reported.empty()
     offsets = [details[0] for step, *details in bench.log if step == "offsets"]
-    assert offsets == ([] if kind is Flusher else [{Place("clicks", 5): 1}])
+    assert offsets == ([] if kind is Flusher else [{TopicPartition("clicks", 5): 1}])
     bench.close()
 
 
@@ -308,7 +308,11 @@ def test_a_round_is_one_transaction_and_safe_after_its_commit(transacting: Flush
     third = transacting.submit({b"c": b"3"}, partition=6, offset=9)
     transacting.flusher.start()
     reports = [transacting.reported.get(timeout=5) for _ in range(3)]
-    offsets = {Place("clicks", 4): 7, Place("clicks", 5): 8, Place("clicks", 6): 9}
+    offsets = {
+        TopicPartition("clicks", 4): 7,
+        TopicPartition("clicks", 5): 8,
+        TopicPartition("clicks", 6): 9,
+    }
     assert transacting.log == [
         ("begin",),
         ("send", 4, b"a"),
@@ -375,14 +379,14 @@ def test_a_transaction_needs_no_lease(transacting: FlusherBench) -> None:
 def test_a_batch_of_the_membership_before_is_not_sent(
     transacting: FlusherBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its partition may be another's by now, and the new membership would vouch for it."""
+    """Its partition may be another's by now, and the new group_metadata would vouch for it."""
     lost, kept = transacting.submit({b"a": b"1"}, 4), transacting.submit({b"b": b"2"}, 5)
 
     def rebalance(bench: FlusherBench) -> str:
         lost.abandon()
         return "member 8"
 
-    monkeypatch.setattr(FlusherBench, "membership", property(rebalance))
+    monkeypatch.setattr(FlusherBench, "group_metadata", property(rebalance))
     transacting.flusher.start()
     assert transacting.reported.get(timeout=5)[0] is kept
     assert [entry for entry in transacting.log if entry[0] == "send"] == [("send", 5, b"b")]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clicklib.engine.follower import Follower
-from clicklib.stores.storage import MemoryStorage
+from clicklib.stores.memory import MemoryStorage
 from tests.support.records import record
 
 

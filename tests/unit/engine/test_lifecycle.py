@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from clicklib.engine.lifecycle import OwnedThread, Service, keep_trying
+from clicklib.engine.lifecycle import Lifecycle, OwnedThread
+from clicklib.engine.service import Service
 from clicklib.engine.state import State
 from clicklib.errors import (
     DataError,
     InternalError,
-    TopicError,
     UnavailableError,
     UsageError,
 )
@@ -26,15 +26,19 @@ class Clock(Service):
     """Runs until it is stopped, or until `then` is called and returns or raises."""
 
     def __init__(
-        self, then: Callable[[Clock], Any] = lambda clock: clock.wait_stopping(60)
+        self, then: Callable[[Clock], Any] = lambda clock: clock.life.wait_stopping(60)
     ) -> None:
         super().__init__("clock")
         self.then = then
         self.closed = 0
 
+    @property
+    def life(self) -> Lifecycle:
+        return self._life
+
     def _main(self) -> None:
         try:
-            self.move(State.RUNNING)
+            self.life.move(State.RUNNING)
             self.then(self)
         finally:
             self.closed += 1
@@ -64,7 +68,7 @@ def test_it_runs_on_a_daemon_thread_with_its_name(clock: Clock) -> None:
     (thread,) = [t for t in threading.enumerate() if t.name == "clock"]
     assert thread.daemon
     assert isinstance(thread, OwnedThread)
-    assert thread.owner is clock
+    assert thread.owner is clock.life
 
 
 def test_it_cannot_be_started_twice(clock: Clock) -> None:
@@ -108,10 +112,30 @@ def test_many_threads_may_stop_it(clock: Clock) -> None:
     assert answers == [True] * 8
 
 
-def test_it_leaves_its_block_stopped() -> None:
-    with Clock().start() as clock:
+@pytest.mark.parametrize("begun", [False, True], ids=["with Clock()", "with Clock().start()"])
+def test_a_block_begins_started_and_ends_stopped(begun: bool) -> None:
+    clock = Clock()
+    for number in range(3):
+        with clock.start() if begun else clock as entered:
+            assert entered is clock
+            clock.wait_running(5)
+            with pytest.raises(UsageError, match="already"):
+                clock.start()
+        assert (clock.state, clock.closed) == (State.STOPPED, number + 1)
+
+
+def test_a_block_starts_what_has_failed_before() -> None:
+    clock = broken(DataError("bad click"))
+    with pytest.raises(DataError):
+        clock.run()
+    clock.then = lambda clock: clock.life.wait_stopping(60)
+    with clock:
         clock.wait_running(5)
-    assert clock.state is State.STOPPED
+
+
+def test_a_user_sees_what_a_user_may_call_and_nothing_of_the_machinery() -> None:
+    shown = {name for name in dir(Service("clock")) if not name.startswith("_")}
+    assert shown == {"error", "run", "start", "state", "stop", "wait", "wait_running"}
 
 
 def test_stop_waits_no_longer_than_it_was_told() -> None:
@@ -138,7 +162,7 @@ def test_once_it_is_stopping_it_moves_nowhere_but_to_its_end() -> None:
 
     def then(clock: Clock) -> None:
         gate.wait(10)
-        clock.move(State.RECOVERING)
+        clock.life.move(State.RECOVERING)
 
     clock = Clock(then).start().wait_running(5)
     clock.stop(0.01)
@@ -150,15 +174,23 @@ def test_once_it_is_stopping_it_moves_nowhere_but_to_its_end() -> None:
 def test_it_says_that_it_is_to_end_and_how_long_it_may_take() -> None:
     gate = threading.Event()
     clock = Clock(lambda clock: gate.wait(10)).start().wait_running(5)
-    assert (clock.name, clock.stopping, clock.time_left()) == ("clock", False, math.inf)
-    assert not clock.wait_stopping(0.01)
+    assert (clock.life.name, clock.life.stopping, clock.life.time_left()) == (
+        "clock",
+        False,
+        math.inf,
+    )
+    assert not clock.life.wait_stopping(0.01)
     clock.stop(0)
-    assert (clock.stopping, clock.wait_stopping(0), clock.time_left()) == (True, True, 0)
+    assert (clock.life.stopping, clock.life.wait_stopping(0), clock.life.time_left()) == (
+        True,
+        True,
+        0,
+    )
     gate.set()
     assert clock.stop(5)
-    clock.then = lambda clock: clock.wait_stopping(60)
+    clock.then = lambda clock: clock.life.wait_stopping(60)
     clock.start().wait_running(5)
-    assert (clock.stopping, clock.time_left()) == (False, math.inf)
+    assert (clock.life.stopping, clock.life.time_left()) == (False, math.inf)
     assert clock.stop(5)
 
 
@@ -168,9 +200,9 @@ def test_who_asks_later_for_an_earlier_end_gets_it_and_nobody_a_later_one() -> N
     def then(clock: Clock) -> None:
         for timeout in (60, 30, 40):
             clock.stop(timeout)  # on its own thread: it only asks
-            left.append(clock.time_left())
-        clock.fail(DataError("bad click"))
-        left.append(clock.time_left())
+            left.append(clock.life.time_left())
+        clock.life.fail(DataError("bad click"))
+        left.append(clock.life.time_left())
 
     clock = Clock(then).start()
     with pytest.raises(DataError):
@@ -206,7 +238,7 @@ def test_running_blocks_until_it_ends() -> None:
 def test_a_service_that_does_not_get_to_run_is_unavailable() -> None:
     class Slow(Clock):
         def _main(self) -> None:
-            self.wait_stopping(60)
+            self.life.wait_stopping(60)
 
     with Slow().start() as slow, pytest.raises(UnavailableError, match="still starting after"):
         slow.wait_running(0.01)
@@ -244,9 +276,9 @@ def test_the_first_error_counts_and_later_ones_are_noted_on_it() -> None:
     first = DataError("first")
 
     def then(clock: Clock) -> None:
-        clock.fail(first)
-        clock.fail(DataError("second"))
-        clock.fail(first)
+        clock.life.fail(first)
+        clock.life.fail(DataError("second"))
+        clock.life.fail(first)
         raise OSError("third")
 
     clock = Clock(then)
@@ -261,7 +293,7 @@ def test_the_first_error_counts_and_later_ones_are_noted_on_it() -> None:
 
 def test_an_error_on_another_thread_of_it_ends_it(clock: Clock) -> None:
     clock.start().wait_running(5)
-    clock.fail(DataError("bad click"))
+    clock.life.fail(DataError("bad click"))
     with pytest.raises(DataError):
         clock.wait(5)
     clock.stop()
@@ -273,7 +305,7 @@ def test_a_service_that_failed_starts_anew_without_its_error() -> None:
     with pytest.raises(DataError):
         clock.run()
     clock.stop()
-    clock.then = lambda clock: clock.wait_stopping(60)
+    clock.then = lambda clock: clock.life.wait_stopping(60)
     with clock.start():
         clock.wait_running(5)
         assert clock.error is None
@@ -306,10 +338,10 @@ def test_a_service_without_an_error_shows_none() -> None:
 
 def test_what_is_running_when_the_program_ends_is_stopped() -> None:
     code = """
-from clicklib.engine.lifecycle import Service
+from clicklib.engine.service import Service
 class Clock(Service):
     def _main(self):
-        self.wait_stopping(60)
+        self._life.wait_stopping(60)
         print("closed", flush=True)
 clock = Clock("clock").start()
 """
@@ -317,24 +349,3 @@ clock = Clock("clock").start()
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == "closed\n"
-
-
-def test_what_is_unavailable_is_tried_again_until_it_is_late_or_unwanted():
-    outcomes = iter([UnavailableError("cut"), UnavailableError("cut"), "there"])
-
-    def step() -> str:
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    assert keep_trying(5, step) == "there"
-    outcomes = iter([UnavailableError("late"), "too late"])
-    with pytest.raises(UnavailableError, match="late"):
-        keep_trying(-1, step)
-    outcomes = iter([UnavailableError("unwanted"), "unwanted"])
-    with pytest.raises(UnavailableError, match="unwanted"):
-        keep_trying(5, step, stopping=lambda: True)
-    outcomes = iter([TopicError("missing"), "there"])
-    with pytest.raises(TopicError):
-        keep_trying(5, step)

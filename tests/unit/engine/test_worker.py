@@ -14,7 +14,7 @@ from clicklib.codec import Int64, String
 from clicklib.context import Context
 from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError
-from clicklib.stores.storage import MemoryStorage
+from clicklib.stores.memory import MemoryStorage
 from clicklib.task import Batch, Task
 from tests.support.owner import Owner
 from tests.support.records import Record, clicks, record

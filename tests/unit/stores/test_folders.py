@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from clicklib.errors import UsageError
 from clicklib.stores import folders
 from clicklib.stores.folders import MemoryDirectory, StateDirectory, default_state_dir
-from clicklib.stores.storage import LmdbStorage, MemoryStorage
+from clicklib.stores.lmdb import LmdbStorage
+from clicklib.stores.memory import MemoryStorage
 
 ODD = ["..", ".", "/", "../../etc", "a/b", "a\\b", "C:", "nul\0", "", "ünï ☃", "x" * 5_000, "%2E"]
 

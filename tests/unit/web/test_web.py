@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from clicklib.engine.state import State
 from clicklib.errors import CodecError, UsageError
-from clicklib.web import Endpoint, server
+from clicklib.web import Endpoint, handler
 
 
 class User(msgspec.Struct):
@@ -362,7 +362,7 @@ def test_the_list_is_sorted_and_bounded(view: FakeView, endpoint: Endpoint) -> N
     view.table = {f"{i:05}": i for i in range(5000)}
     for limit in ("", "5000", "9" * 6000):
         many = ask(endpoint, f"/?prefix=&limit={limit}").json()
-        assert (len(many["users"]), many["more"]) == (server.LIST_ROWS, True)
+        assert (len(many["users"]), many["more"]) == (handler.LIST_ROWS, True)
     assert ask(endpoint, "/?limit=0").json()["users"] == []
     assert ask(endpoint, "/?limit=-1").status == 400
 
@@ -370,7 +370,7 @@ def test_the_list_is_sorted_and_bounded(view: FakeView, endpoint: Endpoint) -> N
 def test_the_list_of_long_values_is_bounded(view: FakeView, endpoint: Endpoint) -> None:
     view.table = {f"{i:05}": "x" * 2**20 for i in range(100)}
     answer = ask(endpoint, "/?prefix=")
-    assert len(answer.body) < 2 * server.LIST_BYTES
+    assert len(answer.body) < 2 * handler.LIST_BYTES
     assert answer.json()["more"]
 
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clicklib.engine.state import State
-from clicklib.web import Endpoint, server
+from clicklib.web import Endpoint
+from clicklib.web import endpoint as module
 from tests.waiting import wait_until
 
 GOOD = b"GET /user-3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -67,7 +68,7 @@ def test_a_request_that_comes_byte_by_byte_is_answered(endpoint: Endpoint) -> No
 def test_clients_that_never_end_a_request_hold_nobody_up_and_are_cut_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "_PATIENCE", 2.0)
+    monkeypatch.setattr(module, "_PATIENCE", 2.0)
     body = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nx"
     stopped = threading.Event()
     with contextlib.ExitStack() as stack:

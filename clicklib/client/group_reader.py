@@ -1,4 +1,4 @@
-"""A member of a consumer group, over kafka-python: assignments, positions, commits, leases."""
+"""Reads topics as a member of a consumer group: assignments, positions, commits, leases."""
 
 from __future__ import annotations
 
@@ -10,50 +10,19 @@ from typing import Any
 
 import kafka
 import kafka.errors
-from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from kafka.protocol.consumer.metadata import (
-    ConsumerProtocolAssignment,
-    ConsumerProtocolSubscription,
-)
 
+from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
-from clicklib.client.connection import translated
-from clicklib.client.kafka_clients import Offsets, Records, TopicPartition, committable, reader
+from clicklib.client.faults import translated
+from clicklib.client.partitions import Offsets, Records, TopicPartition, committable
+from clicklib.client.retry import keep_trying
+from clicklib.client.topic_reader import consumer
 from clicklib.errors import TopicError
-from clicklib.keys import share
 
-__all__ = ["CopartitionAssignor", "GroupReader"]
+__all__ = ["GroupReader"]
 
 _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
 """The coordinator's answers to those it counts on."""
-
-
-class CopartitionAssignor(AbstractPartitionAssignor):
-    """Goka's `copartition`: members sorted by id, each with the same share of every topic."""
-
-    name = "copartition"
-
-    def metadata(self, topics: Iterable[str]) -> Any:
-        return ConsumerProtocolSubscription(0, sorted(topics), b"")
-
-    def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
-        members = sorted(members, key=lambda member: member.member_id)
-        assignment: dict[str, list[tuple[str, list[int]]]] = {m.member_id: [] for m in members}
-        for topic in sorted({topic for m in members for topic in m.metadata.topics}):
-            readers = [m.member_id for m in members if topic in m.metadata.topics]
-            # None just after the topic was made: nothing to hand out until the next metadata.
-            partitions = len(cluster.partitions_for_topic(topic) or ())
-            for index, member in enumerate(readers):
-                mine = list(share(index, len(readers), partitions))
-                if mine:
-                    assignment[member].append((topic, mine))
-        return {
-            member: ConsumerProtocolAssignment(0, topics, b"")
-            for member, topics in assignment.items()
-        }
-
-    def on_assignment(self, assignment: Any, generation: int = -1) -> None:
-        pass
 
 
 class GroupReader:
@@ -77,7 +46,7 @@ class GroupReader:
         on_assigned: Callable[[set[TopicPartition]], None],
         on_lost: Callable[[], None],
     ) -> None:
-        self._consumer = reader(
+        self._consumer = consumer(
             cluster,
             connect_timeout,
             group_id=group,
@@ -87,11 +56,11 @@ class GroupReader:
             max_poll_interval_ms=int(max_poll_interval * 1000),
             partition_assignment_strategy=[CopartitionAssignor()],
         )
-        self.membership: Any = None
-        """What the coordinator knew this member by when it gave the present assignment.
+        self.group_metadata: Any = None
+        """The name and generation under which the coordinator gave the present assignment.
 
-        That of this moment would not do for a transaction: a member that was dropped has none until
-        it joins again, and offsets that come without one are taken unchecked (KIP-447).
+        A transaction needs those, not the ones of this moment: a member that was dropped has none
+        until it joins again, and Kafka takes offsets without them unchecked (KIP-447).
         """
         self._on_its_way = False
         self.commit_error: BaseException | None = None
@@ -111,36 +80,38 @@ class GroupReader:
         A member that joins before leads an empty assignment, joins a second time when it learns
         of them, and that second join can hang for good.
         """
-        deadline = time.monotonic() + timeout
-        with translated("cannot find the topics"):
-            while missing := set(topics) - self._consumer.topics():
-                if time.monotonic() > deadline:
-                    raise TopicError("the topic is not there", topic=min(missing))
-                time.sleep(0.02)
+
+        def find() -> None:
+            with translated("cannot find the topics"):
+                missing = set(topics) - self._consumer.topics()
+            if missing:
+                raise TopicError("the topic is not there", topic=min(missing))
+
+        keep_trying(find, timeout, passes=lambda exc: isinstance(exc, TopicError), pause=0.02)
 
     def poll(self, timeout: float) -> Records:
         """The next records by partition, after at most `timeout` seconds."""
         with translated("cannot read the input"):
             return self._consumer.poll(int(timeout * 1000))
 
-    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Return no more records of `partitions` until `resume`; those that left are ignored."""
         self._consumer.pause(*self._assigned(partitions))
 
-    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Return their records again."""
         self._consumer.resume(*self._assigned(partitions))
 
-    def _assigned(self, partitions: Iterable[tuple[str, int]]) -> set[TopicPartition]:
-        return self._consumer.assignment() & {TopicPartition(*place) for place in partitions}
+    def _assigned(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
+        return self._consumer.assignment() & set(partitions)
 
     def lease_age(self) -> float:
-        """Seconds since the coordinator surely knew this member: since the last heartbeat, or the
-        last request for its assignment, that it answered was sent. Infinite before the first, and
-        after one that it refused.
+        """Seconds since the coordinator surely counted on this member.
 
-        An answer may have lain in a buffer while the process was suspended, so the time of sending
-        is what counts.
+        They run from the moment at which the member sent the last heartbeat, or the last request
+        for its assignment, that the coordinator answered. The time of the answer would not do: an
+        answer may lie in a buffer while the process is suspended. Infinite before the first answer
+        and after a refusal.
         """
         return time.monotonic() - self._known
 
@@ -247,7 +218,7 @@ class _Listener(kafka.AsyncConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         # Paused here, so that no record comes before the table is recovered.
         self._reader.pause(assigned)
-        self._reader.membership = self._reader._consumer.group_metadata()
+        self._reader.group_metadata = self._reader._consumer.group_metadata()
         self._assigned(set(assigned))
 
     async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import kafka.errors
 import pytest
 
-from clicklib.client.kafka_clients import translated
+from clicklib.client.faults import translated
 from clicklib.errors import KafkaError, UnavailableError
 
 

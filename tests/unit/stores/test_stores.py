@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clicklib.errors import StoreError, UsageError
-from clicklib.stores import storage
-from clicklib.stores.storage import LmdbStorage, MemoryStorage, Storage
+from clicklib.stores import lmdb as storage
+from clicklib.stores.lmdb import LmdbStorage
+from clicklib.stores.memory import MemoryStorage
+from clicklib.table import Storage
 
 LONGEST = 511  # bytes of a key in LMDB
 KEYS = [
@@ -343,7 +345,7 @@ def test_a_file_where_the_store_should_be_is_an_error(tmp_path: Path) -> None:
 
 def killed_while_open(path: Path) -> Path:
     code = (
-        "import os, sys; from pathlib import Path; from clicklib.stores.storage import LmdbStorage;"
+        "import os, sys; from pathlib import Path; from clicklib.stores.lmdb import LmdbStorage;"
         "LmdbStorage(Path(sys.argv[1]), 'topic 0').write({b'a': b'1'}, 7); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
@@ -375,7 +377,7 @@ def test_a_store_with_an_empty_page_ends_three_programs_at_most(tmp_path: Path) 
         file.seek(data.stat().st_size // 2 // 4096 * 4096)
         file.write(bytes(4096))
     code = (
-        "import sys; from pathlib import Path; from clicklib.stores.storage import LmdbStorage;"
+        "import sys; from pathlib import Path; from clicklib.stores.lmdb import LmdbStorage;"
         "store = LmdbStorage(Path(sys.argv[1]), 'topic 0'); list(store.items()); store.close()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -423,7 +425,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from clicklib.errors import StoreError
-from clicklib.stores.storage import LmdbStorage
+from clicklib.stores.lmdb import LmdbStorage
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:

@@ -1,7 +1,7 @@
-"""The local copy of one partition of a table: its rows, and how far into the topic they reach.
+"""The local copy of one partition of a table: its rows, and its position in the topic.
 
-A store is a cache of Kafka. Rows and position move in one transaction, and a store that is
-damaged, foreign or newer than this program is dropped and rebuilt, never repaired.
+A store is a cache of Kafka. One transaction changes both rows and position. A store that is
+damaged, or of another topic, cluster or version, is never repaired: it is deleted and rebuilt.
 """
 
 from __future__ import annotations
@@ -11,116 +11,38 @@ import heapq
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import lmdb
 import msgspec
 import psutil
 
 from clicklib.errors import StoreError, UsageError
+from clicklib.table import Rows, Snapshot
 
-__all__ = ["LmdbStorage", "MemoryStorage", "Snapshot", "Storage"]
+__all__ = ["LmdbStorage"]
 
 logger = logging.getLogger("clicklib")
-
-Rows = Mapping[bytes, bytes | None]
 
 _FORMAT = "clicklib store 1"
 _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
 _CHUNK = 1_000  # rows read under one lock
-_DAMAGED = "damaged"  # the name of a mark beside the store's files
-_UNCLOSED = "unclosed"  # of another: as many bytes as programs ended without closing the store
-_PATIENCE = 3  # so many may have been killed; then LMDB itself may have ended them over bad pages
-_LOCK_BYTES = 8_192  # what LMDB's lock file takes for the default number of readers
+_DAMAGED = "damaged"  # this file in the folder marks a damaged store
+_UNCLOSED = "unclosed"  # this file has a byte for each program that did not close the store
+_PATIENCE = 3  # of these programs, kills may be the cause; from then on perhaps damaged pages
+_LOCK_BYTES = 8_192  # the size of LMDB's lock file for the default number of readers
 _LONGEST = 511  # bytes, LMDB's limit for a key
-
-
-class Snapshot(Protocol):
-    """Quick reads for one thread, as of its first read since `release`."""
-
-    def get(self, key: bytes, /) -> bytes | None: ...
-
-    def release(self) -> None: ...
-
-
-class Storage(Protocol):
-    """One partition of a table. Any thread may read; one thread writes."""
-
-    @property
-    def position(self) -> int | None:
-        """The offset of the first record that is not in the store; None for a new store."""
-
-    def get(self, key: bytes, /) -> bytes | None: ...
-
-    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """The rows whose key begins with `prefix`, sorted by key."""
-
-    def __len__(self) -> int: ...
-
-    def snapshot(self) -> Snapshot: ...
-
-    def write(self, rows: Rows, position: int) -> None:
-        """Set the rows (None removes one) and the position, both or neither."""
-
-    def evict(self, key: bytes) -> None:
-        """Forget a row here; the topic keeps it."""
-
-    def clear(self) -> None:
-        """Forget everything, the position too."""
-
-    def close(self) -> None: ...
-
-
-class MemoryStorage:
-    """A store in a dict: the quickest, and gone with the process."""
-
-    def __init__(self) -> None:
-        self.position: int | None = None
-        self._rows: dict[bytes, bytes] = {}
-        self.get = self._rows.get
-
-    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        # list() of a dict is one step, so that a writer on another thread cannot disturb it.
-        rows = list(self._rows.items())
-        return iter(sorted(row for row in rows if row[0].startswith(prefix)))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def snapshot(self) -> Snapshot:
-        return self
-
-    def release(self) -> None:
-        pass
-
-    def write(self, rows: Rows, position: int) -> None:
-        for key, data in rows.items():
-            if data is None:
-                self._rows.pop(key, None)
-            else:
-                self._rows[key] = data
-        self.position = position
-
-    def evict(self, key: bytes) -> None:
-        self._rows.pop(key, None)
-
-    def clear(self) -> None:
-        self._rows.clear()
-        self.position = None
-
-    def close(self) -> None:
-        pass
 
 
 class LmdbStorage:
     """A store in a folder, in LMDB: read through memory maps, kept across restarts.
 
-    `identity` names the very topic and partition; a store that was written under another one is
-    dropped. LMDB takes keys of 1 to 511 bytes: other keys stand under their hash, in a database
-    of their own.
+    `identity` names the exact topic and partition; a store with another identity is deleted. LMDB
+    takes keys of 1 to 511 bytes. Rows with other keys are in a second database, by the hash of
+    their key.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
@@ -146,8 +68,8 @@ class LmdbStorage:
             self._prepare()
         except OSError as exc:
             raise self._not_made(exc) from exc
-        # sync=False: after a crash of the process the pages are still the system's, and a crash
-        # of the machine is noticed by `_unfit`.
+        # sync=False: if the process crashes, the operating system still writes the pages. If the
+        # machine crashes, `_check_fit` notices it.
         self._env = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False)
         try:
             self._check_length()
@@ -175,12 +97,12 @@ class LmdbStorage:
             mark.write(b".")
         lock = self.path / "lock.mdb"
         if not lock.exists():
-            # LMDB makes it with a hole and maps it: to fill the hole on a full disk would end the
-            # process (SIGBUS), where to write it is an error.
+            # LMDB would make a sparse file and map it. On a full disk, a write to the map ends the
+            # process (SIGBUS), while a write to the file raises an error.
             lock.write_bytes(bytes(_LOCK_BYTES))
 
     def _check_length(self) -> None:
-        """A read beyond the end of a truncated file would end the process (SIGBUS)."""
+        """Refuse a truncated file: a read beyond its end would end the process (SIGBUS)."""
         needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         if (self.path / "data.mdb").stat().st_size < needed:
             raise _Unfit("it is damaged (its file was cut off)")
@@ -200,7 +122,7 @@ class LmdbStorage:
         txn.put(b"open since boot", b"%d" % _boot_minute(), db=self._meta)
 
     def _change(self, change: Callable[[Any], object]) -> None:
-        """Do `change` in one transaction, again in a larger map if it found no room."""
+        """Run `change` in one transaction; if the map is full, double it and run `change` again."""
         while True:
             try:
                 with self._env.begin(write=True) as txn:
@@ -212,7 +134,7 @@ class LmdbStorage:
                 raise self._broken(exc) from exc
 
     def _broken(self, exc: lmdb.Error) -> Exception:
-        """Damage that only a read or a write shows: the next opening drops the store."""
+        """The error to raise for damage. It is also noted, so the next start deletes the store."""
         if self._closed:
             return UsageError(f"the local store {self.path} is closed")
         with suppress(OSError):
@@ -250,7 +172,7 @@ class LmdbStorage:
         return heapq.merge(self._main_items(prefix), rest)
 
     def _main_items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """In chunks, since an open read transaction would keep the map from growing."""
+        """The rows of the main database, in chunks: an open read keeps the map from growing."""
         last: bytes | None = None
         while True:
             chunk: list[tuple[bytes, bytes]] = []
@@ -311,13 +233,13 @@ class LmdbStorage:
             self.position = None
 
     def close(self) -> None:
-        """Sync to the disk and close; repeatable."""
+        """Sync to the disk and close; a second call does nothing."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             try:
-                # First the rows, so that a store which says that it was closed is whole.
+                # The rows first: a store that is marked as closed must have them on the disk.
                 self._env.sync(True)
                 self._change(lambda txn: txn.delete(b"open since boot", db=self._meta))
                 self._env.sync(True)
@@ -327,7 +249,7 @@ class LmdbStorage:
 
 
 class _Unfit(Exception):
-    """Why a store cannot be used."""
+    """A store cannot be used; the text is the reason."""
 
 
 class _LmdbSnapshot:
