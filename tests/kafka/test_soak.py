@@ -44,7 +44,7 @@ def test_half_a_minute_of_random_faults(cluster, tmp_path, guarantee, seed):
 
 
 @pytest.mark.timeout(200)
-@cases("kills", [1], [3])
+@cases("kills", [2], [10])
 def test_kills_as_a_program(cluster, tmp_path, kills):
     args = ["--kills", str(kills), "--guarantee", "exactly_once"]
     figures = run("tests.kills", cluster, tmp_path / "figures.json", *args)
