@@ -22,7 +22,7 @@ __all__ = ["FAREWELL", "end", "find", "is_alive", "main", "outliving"]
 
 FAREWELL = b"bye"
 
-_MAIN = "kafka.Kafka"  # tells Java from this script, which has the mark as its argument too
+_MAIN = "kafka.Kafka"  # an argument of Java; the mark is an argument of this script too
 
 
 def find(mark: str) -> list[Any]:

@@ -159,7 +159,7 @@ def _fetch_one(jar: Jar, source: Any, bar: Any) -> None:
     try:
         source.fetch(jar.name, downloader=begin)
     except OSError as error:
-        if error.errno is not None:  # of the disk: what requests raises has no number
+        if error.errno is not None:  # of the disk; errors of requests have no number
             raise
         place = "Maven Central" if source.base_url.startswith(_CENTRAL) else source.base_url
         raise LocalBrokerError(
