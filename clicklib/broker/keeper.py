@@ -93,9 +93,8 @@ class Keeper:
 
     def _end_strays(self) -> None:
         """End the Java of a killed keeper, if that one's guard has not done so."""
-        for number in range(1, self.place.nodes + 1):
-            settings = self.place.node_directory(number) / "broker.properties"
-            if strays := guard.find(str(settings)):
+        for node in layout(self.place, 0):
+            if strays := guard.find(str(node.settings)):
                 logger.warning("ending the Kafka of a keeper that died: %s", strays)
                 guard.end(strays, _PATIENCE)
 

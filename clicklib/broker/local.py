@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from clicklib.broker import guard, jars, needs
+from clicklib.broker import download, guard, needs
 from clicklib.broker.files import last_lines, write_whole
 from clicklib.broker.launch import launch, mark_of
 from clicklib.broker.node import layout
@@ -195,7 +195,7 @@ def fetch(progress: bool = True) -> Path:
 
     Raises LocalBrokerError if it cannot be fetched.
     """
-    jars.fetch(jars_directory(), progress)
+    download.fetch(jars_directory(), progress)
     return jars_directory()
 
 

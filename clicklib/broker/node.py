@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clicklib.broker.files import last_lines, write_whole
+from clicklib.broker.guard import MAIN
 from clicklib.broker.java import Java
 from clicklib.broker.place import Place
 from clicklib.broker.ports import LOOPBACK
@@ -76,7 +77,7 @@ class Node:
             f"-Dorg.slf4j.simpleLogger.logFile={self.log}",
             "-cp",
             os.pathsep.join(str(jar) for jar in jars),
-            "kafka.Kafka",
+            MAIN,
             str(self.settings),
         ]
 
