@@ -1,4 +1,4 @@
-"""Clicks and owners over time, to zoom into."""
+"""The history of clicks and owners, in a plot that the reader can zoom."""
 
 from __future__ import annotations
 
@@ -11,34 +11,28 @@ from typing import Any
 import ipywidgets
 
 from clicklib.view import View
-from clicklib.widgets.painter import Part, Picture, asset
-from clicklib.widgets.sources import (
-    COLOURS,
-    Count,
-    GroupWatch,
-    Processors,
-    Rows,
-    clicks_of,
-    group_watch,
-    natural,
-    readable,
-)
+from clicklib.widgets.colours import PALETTE, colour
+from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
+from clicklib.widgets.part import Part
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.text import natural, readable
 
 __all__ = ["HistoryPlot"]
 
 _LINES = 10
-_SECONDS = 600  # that are remembered, a sample each
+_SECONDS = 600  # of history, with one sample a second
 _DASHES = ("solid", "dash")
 
 _current: HistoryPlot | None = None
 
 
 class HistoryPlot(Part, ipywidgets.VBox):
-    """Clicks of each user over time above, the owner of each partition below, once a second.
+    """Above the clicks of each user over time, below the owners of each partition.
 
-    It remembers ten minutes. plotly costs ten times as much in the browser as the other widgets
-    and 5 MB to load, so there is one a kernel: a new one closes the one before. With
-    `draw=False` it only remembers, until `draw()` is called.
+    It takes a sample each second and remembers ten minutes. With `draw=False` it draws nothing
+    until `draw()` is called. A kernel has one HistoryPlot: a new one closes the old one, because
+    plotly loads 5 MB and costs the browser ten times as much as the other widgets.
     """
 
     def __init__(
@@ -69,7 +63,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
             self.draw()
 
     def draw(self) -> None:
-        """Load plotly and begin to draw; returns at once."""
+        """Load plotly and begin to draw. Returns at once."""
         if self._thread is None and not self.closed:
             self._thread = threading.Thread(target=self._make, name="clicklib plotly", daemon=True)
             self._thread.start()
@@ -101,7 +95,7 @@ def _close(figure: Any) -> None:
 
 
 class _Recorder(Picture):
-    """Notes once a second what the plot shows, and gives it to the plot."""
+    """Takes a sample each second and gives all samples to the plot."""
 
     _esm = asset("status.js")
     period = 1.0
@@ -124,7 +118,7 @@ class _Recorder(Picture):
         return {"text": text, "error": self.problem or self._watch.error}
 
     def _draw(self, figure: Any, users: list[str]) -> None:
-        """All changes in one message."""
+        """Send all changes to the browser in one message."""
         times = [time for time, _ in self._samples]
         bars = self._owners(self._begin + times[0])
         with figure.batch_update():
@@ -161,7 +155,7 @@ class _Recorder(Picture):
 
 
 def _figure(height: int) -> Any:
-    """Two panes over one axis of time: lines for users, bars for owners."""
+    """Two plots with one time axis: lines for users, bars for owners."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -170,8 +164,8 @@ def _figure(height: int) -> Any:
     )
     for index in range(_LINES):
         line = {
-            "color": COLOURS[index % len(COLOURS)][0],
-            "dash": _DASHES[index // len(COLOURS)],
+            "color": colour(index)[0],
+            "dash": _DASHES[index // len(PALETTE)],
         }
         panes.add_trace(go.Scatter(mode="lines", line=line, visible=False), row=1, col=1)
     panes.add_trace(
