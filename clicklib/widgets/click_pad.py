@@ -47,10 +47,8 @@ class ClickPad(Part, ipywidgets.VBox):
         self._waiting: Queue[list[str] | None] = Queue(maxsize=10_000)
         self._tally = Tally()
         self._automatic = threading.Event()
-        buttons = [
-            self._button(user, partial(self._pressed, user)) for user in self._users[:_BUTTONS]
-        ]
-        everyone = self._button("Click everyone", lambda _: self.click_everyone(), "8.5em")
+        buttons = [self._button(user, partial(self.click, user)) for user in self._users[:_BUTTONS]]
+        everyone = self._button("Click everyone", self.click_everyone, "8.5em")
         self._slider = ipywidgets.IntSlider(
             value=10,
             max=_FASTEST,
@@ -59,18 +57,10 @@ class ClickPad(Part, ipywidgets.VBox):
             layout=ipywidgets.Layout(width="auto", flex="1 1 12em", min_width="12em"),
             style={"description_width": "auto"},
         )
-        self._toggle = self._button("Start", lambda _: self._toggled(), "5.5em")
+        self._toggle = self._button("Start", self._toggled, "5.5em")
         self.picture = _Figures(self)
-        wrap = {"flex_flow": "row wrap", "align_items": "center"}
-        super().__init__(
-            [
-                ipywidgets.Box(buttons, layout=ipywidgets.Layout(**wrap)),
-                ipywidgets.Box(
-                    [everyone, self._slider, self._toggle], layout=ipywidgets.Layout(**wrap)
-                ),
-                self.picture,
-            ]
-        )
+        rows = [self._row(buttons), self._row([everyone, self._slider, self._toggle])]
+        super().__init__([*rows, self.picture])
         self.belong()
         self._thread = threading.Thread(target=self._run, name="clicklib pad", daemon=True)
         self._thread.start()
@@ -108,15 +98,17 @@ class ClickPad(Part, ipywidgets.VBox):
             self._waiting.put_nowait(None)
 
     @staticmethod
-    def _button(text: str, pressed: Callable[[Any], None], width: str = "5.2em") -> Any:
+    def _button(text: str, pressed: Callable[[], None], width: str = "5.2em") -> Any:
         button = ipywidgets.Button(
             description=text, layout=ipywidgets.Layout(width="auto", min_width=width)
         )
-        button.on_click(pressed)
+        button.on_click(lambda _: pressed())
         return button
 
-    def _pressed(self, user: str, _: Any) -> None:
-        self.click(user)
+    @staticmethod
+    def _row(widgets: list[Any]) -> Any:
+        layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        return ipywidgets.Box(widgets, layout=layout)
 
     def _toggled(self) -> None:
         self.stop() if self.automatic else self.start()

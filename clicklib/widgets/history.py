@@ -80,18 +80,14 @@ class HistoryPlot(Part, ipywidgets.VBox):
             self.picture.problem = f"plotly cannot draw: {exc!r}"
             return
         if self.closed:
-            _close(figure)
+            figure.close()
             return
         self._figure = figure
         self.children = (self.picture, figure)
 
     def end(self) -> None:
         if self._figure is not None:
-            _close(self._figure)
-
-
-def _close(figure: Any) -> None:
-    figure.close()
+            self._figure.close()
 
 
 class _Recorder(Picture):
@@ -126,7 +122,7 @@ class _Recorder(Picture):
                 user = users[index] if index < len(users) else None
                 line.visible = user is not None
                 if user is not None:
-                    line.name = html.escape(readable(user, 20))  # plotly reads markup
+                    line.name = html.escape(readable(user, 20))  # plotly takes names for HTML
                     line.x = times
                     line.y = [counts.get(user) for _, counts in self._samples]
             last = figure.data[-1]
@@ -175,7 +171,7 @@ def _figure(height: int) -> Any:
             insidetextanchor="middle",
             constraintext="none",
             textangle=0,
-            textfont={"size": 10 if height > 320 else 8},  # no higher than the bars
+            textfont={"size": 10 if height > 320 else 8},  # letters must fit into the bars
             width=0.9,
             showlegend=False,
             hovertemplate="partition %{y}: %{text}<extra></extra>",
@@ -184,6 +180,12 @@ def _figure(height: int) -> Any:
         col=1,
     )
     figure = go.FigureWidget(panes)
+    _style(figure, height)
+    return figure
+
+
+def _style(figure: Any, height: int) -> None:
+    """Set size, axes and colours. The background is transparent, so it fits both themes."""
     clear = "rgba(0,0,0,0)"
     axis = {"gridcolor": "rgba(128,128,128,0.3)", "zeroline": False}
     figure.update_layout(
@@ -194,7 +196,7 @@ def _figure(height: int) -> Any:
         plot_bgcolor=clear,
         font={"color": "#787878", "size": 11},
         bargap=0,
-        uirevision="kept",  # a zoom survives the next second
+        uirevision="kept",  # the reader's zoom stays when new samples come
     )
     figure.update_xaxes(**axis)
     figure.update_xaxes(title_text="seconds", title_standoff=0, row=2, col=1)
@@ -207,4 +209,3 @@ def _figure(height: int) -> Any:
         col=1,
         **axis,
     )
-    return figure

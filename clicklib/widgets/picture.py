@@ -45,7 +45,7 @@ class Picture(Part, anywidget.AnyWidget):
         painter.add(self)
 
     def look(self) -> dict[str, Any]:
-        """What to draw now. The painter's thread calls it: it must not block."""
+        """Return what to draw now. The painter's thread calls it: it must not block."""
         raise NotImplementedError
 
     def told(self, message: dict[str, Any]) -> None:
