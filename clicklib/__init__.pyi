@@ -29,6 +29,7 @@ from .codec import String as String
 from .context import Context as Context
 from .emitter import Acknowledged as Acknowledged
 from .emitter import Emitter as Emitter
+from .emitter import EmitterStats as EmitterStats
 from .engine.state import State as State
 from .errors import (
     CallbackError as CallbackError,

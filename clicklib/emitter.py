@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Self
 
 from clicklib.client.cluster import Brokers, Cluster
@@ -21,10 +22,19 @@ from clicklib.errors import (
 )
 from clicklib.keys import encode_key, partition_of
 
-__all__ = ["Acknowledged", "Emitter"]
+__all__ = ["Acknowledged", "Emitter", "EmitterStats"]
 
 Acknowledged = tuple[int, int]
 """What a future gives: the partition and the offset of the record."""
+
+
+@dataclass(frozen=True)
+class EmitterStats:
+    """How many messages an emitter took, and what became of them; the others are on their way."""
+
+    emitted: int
+    acknowledged: int
+    failed: int
 
 
 class Emitter:
@@ -58,6 +68,8 @@ class Emitter:
         self._room = threading.BoundedSemaphore(buffer)
         self.closed = False
         self._error: DeliveryError | None = None
+        self._counting = threading.Lock()  # any thread emits, and another answers
+        self._emitted = self._acknowledged = self._lost = 0
         self._cluster = Cluster.of(brokers)
         keep_trying(lambda: self._find(connect_timeout), connect_timeout)
         self._writer = keep_trying(
@@ -107,6 +119,8 @@ class Emitter:
             if isinstance(exc, ClicklibError) or not isinstance(exc, Exception):
                 raise
             raise self._undelivered(key, partition, exc) from exc
+        with self._counting:
+            self._emitted += 1
         sent.add_callback(self._delivered, promise)
         sent.add_errback(self._failed, promise, key, partition)
         return promise
@@ -156,6 +170,8 @@ class Emitter:
 
     def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
         self._room.release()
+        with self._counting:
+            self._acknowledged += 1
         promise.set_result((metadata.partition, metadata.offset))
 
     def _failed(
@@ -164,7 +180,9 @@ class Emitter:
         self._room.release()
         failure = self._undelivered(key, partition, error)
         failure.__cause__ = error
-        self._error = self._error or failure
+        with self._counting:
+            self._lost += 1
+            self._error = self._error or failure
         promise.set_exception(failure)
 
     def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
@@ -187,6 +205,14 @@ class Emitter:
     def error(self) -> DeliveryError | None:
         """The first message that Kafka did not take, or None."""
         return self._error
+
+    def stats(self) -> EmitterStats:
+        """The messages that `emit` took, and how many of them were acknowledged or failed.
+
+        A message is counted before its future is done. `error` is the first failure.
+        """
+        with self._counting:
+            return EmitterStats(self._emitted, self._acknowledged, self._lost)
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"

@@ -1,4 +1,4 @@
-"""The answer of a broker to the one question that the local Kafka asks it: who is in the cluster?
+"""The answer of a broker that lets clients in: the brokers of its cluster.
 
 A broker opens its port before it may be used. It names itself in the answer to a Metadata request
 only once the controller has let it in.

@@ -18,11 +18,11 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["FAREWELL", "end", "find", "is_alive", "main", "outliving"]
+__all__ = ["FAREWELL", "MAIN", "end", "find", "is_alive", "main", "outliving"]
 
 FAREWELL = b"bye"
 
-_MAIN = "kafka.Kafka"  # tells Java from this script, which has the mark as its argument too
+MAIN = "kafka.Kafka"  # an argument of Java; the mark is an argument of this script too
 
 
 def find(mark: str) -> list[Any]:
@@ -32,7 +32,7 @@ def find(mark: str) -> list[Any]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         arguments = process.info["cmdline"] or ()
-        if mark in arguments and _MAIN in arguments:
+        if mark in arguments and MAIN in arguments:
             found.append(process)
     return found
 

@@ -45,9 +45,9 @@ logger = logging.getLogger("clicklib")
 
 _LOOP = 0.1  # seconds between two looks at everything
 _SWEEP = 0.5  # seconds between two looks for users
-_LINGER = 1.0  # seconds without users before the end: a program that follows finds it running
+_LINGER = 1.0  # seconds without users before the end: the next program finds Kafka running
 _PATIENCE = 8.0  # seconds for Java to stop by itself: one node takes 0.7, three 5.5
-_TRIES = 3  # starts of a node without all being ready before giving up
+_TRIES = 3  # starts of a node after which the keeper gives up, if not all were ready
 
 
 class Keeper:
@@ -92,10 +92,9 @@ class Keeper:
         self.place.write(self.notice)
 
     def _end_strays(self) -> None:
-        """End what a killed keeper left, should its guard not have done so (yet)."""
-        for number in range(1, self.place.nodes + 1):
-            settings = self.place.node_directory(number) / "broker.properties"
-            if strays := guard.find(str(settings)):
+        """End the Java of a killed keeper, if that one's guard has not done so."""
+        for node in layout(self.place, 0):
+            if strays := guard.find(str(node.settings)):
                 logger.warning("ending the Kafka of a keeper that died: %s", strays)
                 guard.end(strays, _PATIENCE)
 
@@ -152,7 +151,7 @@ class Keeper:
                     f"node {node.number} of {self.place.nodes}); its log is {node.log}\n"
                     f"{node.last_words()}"
                 )
-        if dead and not self.was_ready:  # another program may have taken a port: choose again
+        if dead and not self.was_ready:  # perhaps another program took a port: choose again
             self._end_java()
             self._start()
         elif dead:
@@ -174,7 +173,7 @@ class Keeper:
         return False
 
     def _is_idle(self) -> bool:
-        """Whether no user has been there for a while; then none can register here any more."""
+        """Whether no user was there for a while; then the notice tells new ones to wait."""
         if time.monotonic() < self.next_sweep:
             return False
         with self.place.gate():
@@ -215,7 +214,7 @@ def main(arguments: list[str]) -> None:
             place.keeper_lock.acquire(timeout=0)
             break
         except Timeout:
-            # It may be stopping, and then the place is ours in a moment.
+            # Perhaps the other keeper is stopping: then the place is free in a moment.
             notice = place.read()
             if (notice and notice.is_kept()) or time.monotonic() > deadline:
                 return

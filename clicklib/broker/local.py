@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from clicklib.broker import guard, jars, needs
+from clicklib.broker import download, guard, needs
 from clicklib.broker.files import last_lines, write_whole
 from clicklib.broker.launch import launch, mark_of
 from clicklib.broker.node import layout
@@ -28,7 +28,7 @@ __all__ = ["fetch", "logs", "release", "start", "stop", "use", "wipe"]
 logger = logging.getLogger("clicklib")
 
 _READY_WITHIN = 60.0  # seconds; one node takes 2, three about 8
-_LAUNCHES = 5  # keepers that ended without a word before giving up
+_LAUNCHES = 5  # keepers that ended without a notice, after which a user gives up
 
 _mutex = threading.RLock()
 _uses: dict[Path, FileLock] = {}
@@ -195,12 +195,12 @@ def fetch(progress: bool = True) -> Path:
 
     Raises LocalBrokerError if it cannot be fetched.
     """
-    jars.fetch(jars_directory(), progress)
+    download.fetch(jars_directory(), progress)
     return jars_directory()
 
 
 def _forget_uses() -> None:
-    """A forked child is no user: filelock has closed its copies of the locks."""
+    """Forget the uses in a forked child: it is no user, and filelock has closed its locks."""
     global _mutex
     _mutex = threading.RLock()
     _uses.clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from clicklib.broker import jars
+from clicklib.broker.download import fetch
 from clicklib.broker.java import find_java
 from clicklib.broker.paths import jars_directory
 from clicklib.errors import LocalBrokerError
@@ -23,7 +23,7 @@ DISK = 500 << 20
 def meet(nodes: int, directory: Path, progress: bool) -> None:
     """Fetch what can be fetched, and raise LocalBrokerError that names what is missing."""
     find_java()
-    jars.fetch(jars_directory(), progress)
+    fetch(jars_directory(), progress)
     memory, disk = psutil.virtual_memory().available, psutil.disk_usage(str(directory)).free
     if memory < MEMORY * nodes:
         raise LocalBrokerError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clicklib.broker.files import last_lines, write_whole
+from clicklib.broker.guard import MAIN
 from clicklib.broker.java import Java
 from clicklib.broker.place import Place
 from clicklib.broker.ports import LOOPBACK
@@ -50,8 +51,8 @@ class Node:
 
     def prepare(self, nodes: Sequence[Node], cluster_id: str) -> None:
         """Write the settings, and the data directories where they are missing."""
-        # Side by side: with the metadata inside the log directory Kafka does not come up, and
-        # at its default a second broker on the same data truncates the metadata of the first.
+        # Two directories side by side. Kafka does not start with the metadata inside the log
+        # directory; without a directory for them a second broker truncates those of the first.
         for directory in (self.directory / "log", self.directory / "meta"):
             directory.mkdir(parents=True, exist_ok=True)
             meta = directory / "meta.properties"
@@ -76,7 +77,7 @@ class Node:
             f"-Dorg.slf4j.simpleLogger.logFile={self.log}",
             "-cp",
             os.pathsep.join(str(jar) for jar in jars),
-            "kafka.Kafka",
+            MAIN,
             str(self.settings),
         ]
 
@@ -101,10 +102,10 @@ class Node:
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": _escape(self.directory / "log"),
             "metadata.log.dir": _escape(self.directory / "meta"),
-            # A killed broker leads its partitions until its old registration has expired (9 s by
-            # default), then loses them, and gets them again. Kafka's group coordinator must have
-            # read its log by then: a reading that overlaps the second one leaves a member that
-            # nothing ends before its max_poll_interval, and nobody gets a partition.
+            # A broker that was killed leads its partitions until its old registration expires (9 s
+            # by default). Then it loses them, and gets them again, and the group coordinator reads
+            # its log a second time. If the first reading still goes on, a member is left over that
+            # ends only with its max_poll_interval. Until then nobody gets a partition.
             "broker.session.timeout.ms": 1500,
             "offsets.topic.segment.bytes": 1 << 20,
             "transaction.state.log.segment.bytes": 1 << 20,
@@ -122,13 +123,13 @@ class Node:
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
             "share.coordinator.state.topic.replication.factor": copies,
             "share.coordinator.state.topic.min.isr": in_step,
-            # Data and offsets stay until they are wiped.
+            # Data and offsets stay until a wipe.
             "log.retention.ms": -1,
             "offsets.retention.minutes": 2147483647,
             "log.cleaner.backoff.ms": 200,
             "log.cleaner.dedupe.buffer.size": 4194304,
         }
-        if several:  # a leader's death stops acknowledgements for 1.7 s instead of 7
+        if several:  # without a leader there are no acknowledgements: for 1.7 s instead of 7
             settings |= {
                 "controller.quorum.election.timeout.ms": 300,
                 "controller.quorum.fetch.timeout.ms": 600,
@@ -150,7 +151,7 @@ def cluster_id(place: Place) -> str:
     """The id of the cluster whose data are in `place`, a new one where there are none."""
     path = place.directory / "cluster.id"
     if not path.exists():
-        # A leading '-' would be taken for an option by Kafka's own tools.
+        # Kafka's own tools would take a leading '-' for an option.
         text = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
         write_whole(path, text.encode())
     return path.read_text("utf-8").strip()

@@ -1,4 +1,4 @@
-"""The notice of a keeper: who it is, and how far it has come with its broker."""
+"""The notice of a keeper: its process, and the state of its broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Notice", "Pid"]
 
 @dataclass(frozen=True)
 class Pid:
-    """The id of a process, and its time of birth: a later process may get the same id."""
+    """The id of a process and its time of birth, as a later process may get the same id."""
 
     pid: int
     born: float
@@ -28,7 +28,7 @@ class Pid:
         """The process, or None if it has ended (a zombie has)."""
         try:
             process = psutil.Process(self.pid)
-            # Times of birth are reckoned from the clock, which may be set in between.
+            # The system reckons times of birth from the clock, which may be set in between.
             same = abs(process.create_time() - self.born) < 2
             return process if same and is_alive(process) else None
         except psutil.Error:

@@ -1,4 +1,4 @@
-"""The place of one local cluster: its directory, and what users and keeper tell each other there.
+"""The place of a local cluster: the directory where its users and its keeper leave word.
 
 <home>/jars/                 Kafka itself
 <home>/kafka-<nodes>/        a `Place`: one local cluster of so many nodes

@@ -14,14 +14,14 @@ from clicklib.errors import LocalBrokerError
 __all__ = ["LOOPBACK", "Ports", "is_free"]
 
 LOOPBACK = "127.0.0.1"
-_FIRST, _LAST = 9092, 11_092  # below what systems give to outgoing connections
+_FIRST, _LAST = 9092, 11_092  # systems give higher ports to outgoing connections
 
 
 class Ports:
-    """A row of `count` ports, kept from the keepers of other homes while this process lives.
+    """A row of `count` ports that this process has taken from the keepers of other homes.
 
-    A port that is free may be that of a broker which restarts just now. So each keeper holds a
-    lock for every port of its own, in the machine's directory for temporary files.
+    A free port may belong to a broker that restarts just now. So each keeper holds a lock for every
+    port of its own, in the machine's directory for temporary files.
     """
 
     def __init__(self, count: int, directory: Path | None = None) -> None:
@@ -30,9 +30,9 @@ class Ports:
         self._locks: list[FileLock] = []
 
     def choose(self, wanted: int | None, last: int | None) -> int:
-        """The first of the row: `wanted`, else `last`, else what is free from 9092 on.
+        """Take a row, and return its first port: `wanted`, else `last`, else one from 9092 on.
 
-        What was chosen before is given up. Raises LocalBrokerError if `wanted` or a port of its
+        Gives up the row that it took before. Raises LocalBrokerError if `wanted` or a port of its
         row is taken, or if nothing is free.
         """
         self.release()
@@ -73,14 +73,14 @@ class Ports:
             lock.acquire(timeout=0)
         except Timeout:
             return False
-        except OSError:  # another account's directory: do without
+        except OSError:  # the directory is another account's: go on without a lock
             return True
         self._locks.append(lock)
         return True
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens on a port of the loopback address, and we may."""
+    """Whether this process may listen on a port of the loopback address."""
     if not 0 < port < 65536:
         return False
     with socket.socket() as probe:
@@ -88,7 +88,7 @@ def is_free(port: int) -> bool:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             return False
     with socket.socket() as listener:
-        if os.name == "posix":  # else a port stays taken for a minute after its last connection
+        if os.name == "posix":  # else a port counts as taken for a minute after its use
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port))

@@ -1,8 +1,14 @@
 """The command line: `clicklib demo`, `emit`, `process`, `view`, `broker …` and `doctor`.
 
-What takes long to load is imported by the command that needs it. Nothing else in clicklib handles
-signals: while a command connects, Ctrl-C and SIGTERM raise KeyboardInterrupt; while it runs, they
-set an event, and its parts end in order.
+Each command imports late what takes long to load. Only the command line handles signals, in two
+layers:
+
+- `main` is the process. It makes SIGTERM the same as Ctrl-C, a KeyboardInterrupt, for the commands
+  that do one thing and end, and ignores both once the command has ended.
+- `_running` is a command that goes on until it is stopped. While it connects, a signal raises
+  KeyboardInterrupt; later a signal sets an event, and the command's parts end in order.
+
+They are not one, as only the second has something to close, and each is entered at its own time.
 """
 
 from __future__ import annotations
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from clicklib.client.cluster import Cluster
+    from clicklib.emitter import Emitter
 
 __all__ = ["cli", "main"]
 
@@ -57,12 +64,13 @@ def _running(
     """The cluster with these topics in it, and an event that Ctrl-C and SIGTERM set."""
     with terminal.stopping() as stop:
         try:
-            with terminal.interruptible():
-                cluster = _connect(brokers)
-                _ensure(cluster, stream, table)
+            stop.raises = True
+            cluster = _connect(brokers)
+            _ensure(cluster, stream, table)
+            stop.raises = False
         except KeyboardInterrupt:
             raise SystemExit(0) from None  # nothing has begun
-        # Interrupted or not: a library may have swallowed the KeyboardInterrupt.
+        # A library may have swallowed the KeyboardInterrupt; the event is set all the same.
         yield cluster, stop
 
 
@@ -180,48 +188,37 @@ def emit(
     """Emit clicks until Ctrl-C, or --count of them."""
     keys = (f"user-{i % users}" if key is None else key for i in itertools.count())
     with _running(brokers, stream=topic) as (cluster, stop):
-        tally = _Tally(stop)
-        try:
-            _emit(cluster, topic, itertools.islice(keys, count), rate, tally)
-        finally:
-            click.echo(f"emitted {tally.emitted} clicks, {tally.acknowledged} acknowledged")
-        if tally.error is not None:
-            raise tally.error
+        _emit(cluster, topic, itertools.islice(keys, count), rate, stop)
 
 
-class _Tally:
-    """What became of the clicks of an emitter; the first that fails sets `stop`."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self.stop = stop
-        self.emitted = self.answered = self.acknowledged = 0
-        self.error: BaseException | None = None
-        self._lock = threading.Lock()
-
-    def answer(self, promise: Future[Any]) -> None:
-        error = promise.exception()
-        with self._lock:
-            self.answered += 1
-            self.acknowledged += error is None
-            self.error = self.error or error
-        if error is not None:
-            self.stop.set()
-
-
-def _emit(cluster: Cluster, topic: str, keys: Iterable[str], rate: float, tally: _Tally) -> None:
+def _emit(
+    cluster: Cluster, topic: str, keys: Iterable[str], rate: float, stop: threading.Event
+) -> None:
     from clicklib.codec import String
     from clicklib.emitter import Emitter
 
-    with Emitter(cluster, topic, String()) as emitter:
-        begin = time.monotonic()
-        for i, key in enumerate(keys):
-            if tally.stop.wait(begin + i / rate - time.monotonic() if rate else 0):
-                break
-            while tally.emitted - tally.answered >= _IN_FLIGHT and not tally.stop.wait(0.005):
-                pass
-            promise = emitter.emit(key, datetime.now(UTC).isoformat())
-            tally.emitted += 1
-            promise.add_done_callback(tally.answer)
+    def answered(promise: Future[Any]) -> None:
+        if promise.exception() is not None:
+            stop.set()
+
+    emitter = Emitter(cluster, topic, String())
+    try:
+        with emitter:  # the end raises the error of a click that failed
+            begin = time.monotonic()
+            for i, key in enumerate(keys):
+                if stop.wait(begin + i / rate - time.monotonic() if rate else 0):
+                    break
+                while _in_flight(emitter) >= _IN_FLIGHT and not stop.wait(0.005):
+                    pass
+                emitter.emit(key, datetime.now(UTC).isoformat()).add_done_callback(answered)
+    finally:
+        stats = emitter.stats()
+        click.echo(f"emitted {stats.emitted} clicks, {stats.acknowledged} acknowledged")
+
+
+def _in_flight(emitter: Emitter) -> int:
+    stats = emitter.stats()
+    return stats.emitted - stats.acknowledged - stats.failed
 
 
 @cli.command()
@@ -337,7 +334,7 @@ def fetch() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Say what is there, what is missing, and what to do about it."""
+    """Look for all that is needed, and say what to do about what is missing."""
     from clicklib.cli.doctor import examine
 
     complete = True

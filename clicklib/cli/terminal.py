@@ -1,4 +1,4 @@
-"""What the command line owes a terminal: whole lines, errors of one line, signals that stop."""
+"""The terminal's part of the command line: whole lines, errors of one line, signals that stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import click
 
 from clicklib.errors import ClicklibError
 
-__all__ = ["SIGNALS", "Lines", "Program", "describe", "interruptible", "stopping"]
+__all__ = ["SIGNALS", "Lines", "Program", "Stop", "describe", "stopping"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,9 +24,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Lines:
-    """A text stream for several threads: a line leaves as a whole and at once.
+    """A text stream for several threads: each line is written as a whole and at once.
 
-    Control characters leave as escapes: keys and messages are data, not orders to the terminal.
+    Control characters become escapes: keys and messages are data, not orders to the terminal.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -72,9 +72,9 @@ def describe(error: BaseException) -> str:
 
 
 def _discard_output() -> None:
-    """Send the rest of standard output nowhere, as its reader has gone (`clicklib demo | head`).
+    """Send the rest of standard output nowhere: its reader has gone (`clicklib demo | head`).
 
-    Otherwise Python's last flush would complain.
+    Else Python's last flush would complain.
     """
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -100,16 +100,25 @@ class Program(click.Group):
             ctx.exit(1)
 
 
+class Stop(threading.Event):
+    """The wish that a command ends. A signal also raises KeyboardInterrupt, once, if `raises`."""
+
+    raises = False
+
+
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[Stop]:
     """An event that Ctrl-C and SIGTERM set. For the main thread.
 
-    Once it was set, further signals do nothing, also after the end: a second Ctrl-C must not
-    break into what is being closed.
+    Set `raises` around calls that do not look at the event. Once the event is set, further signals
+    do nothing, also after the end: a second Ctrl-C must not break into the closing of the parts.
+
+    A handler alone would not do. Python calls it only when the main thread comes back from a wait,
+    and a signal that comes just before the wait does not end that. And a handler that sets an event
+    may find the event's lock held by the thread that it interrupts. So a thread sets the event; the
+    system wakes it by a socket.
     """
-    stop = threading.Event()
-    # Python calls a handler only when its main thread comes back from a wait, which a signal that
-    # comes just before the wait does not end. The wakeup socket is written to at once.
+    stop = Stop()
     reader, writer = socket.socketpair()
     writer.setblocking(False)
 
@@ -117,13 +126,19 @@ def stopping() -> Iterator[threading.Event]:
         if reader.recv(1) != b"\0":
             stop.set()
 
+    def handle(*_: object) -> None:
+        if stop.raises:
+            stop.raises = False
+            raise KeyboardInterrupt
+
     thread = threading.Thread(target=relay, name="clicklib-signals", daemon=True)
     thread.start()
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield stop
     finally:
+        stop.raises = False
         signal.set_wakeup_fd(wakeup)
         with suppress(OSError):  # full of signals
             writer.send(b"\0")
@@ -133,22 +148,3 @@ def stopping() -> Iterator[threading.Event]:
         if not stop.is_set():
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let the first signal raise KeyboardInterrupt inside; for what does not look at an event."""
-    interrupted = False
-
-    def interrupt(*_: object) -> None:
-        nonlocal interrupted
-        if not interrupted:
-            interrupted = True
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

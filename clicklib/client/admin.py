@@ -116,7 +116,7 @@ class GroupAdmin(Admin):
 
     def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
         # A look at a group is worth little when it is late: 30 s is kafka-python's default.
-        super().__init__(cluster, connect_timeout, request_timeout_ms=5_000)
+        super().__init__(cluster, connect_timeout, request_timeout_ms=int(connect_timeout * 500))
 
     def group(self, group: str) -> dict[str, Any]:
         """`group_state` and `members` as the coordinator describes them."""

@@ -62,6 +62,7 @@ class GroupReader:
         A transaction needs those, not the ones of this moment: a member that was dropped has none
         until it joins again, and Kafka takes offsets without them unchecked (KIP-447).
         """
+        self._timeout_ms = int(connect_timeout * 500)  # for one answer
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._known = -math.inf
@@ -137,16 +138,18 @@ class GroupReader:
         once: a message that comes before the first commit is then not forgotten.
         """
         with translated("cannot read the committed offsets"):
-            committed = {p: self._consumer.committed(p, timeout_ms=5_000) for p in places}
-            fresh = [place for place in places if committed[place] is None]
-            ends = self._consumer.end_offsets(fresh, timeout_ms=5_000) if fresh and newest else {}
-            for place, offset in {**committed, **ends}.items():
-                if offset is None:
-                    self._consumer.seek_to_beginning(place)
+            # All at once: the public `committed` takes a round trip for each partition.
+            found = self._consumer._coordinator.fetch_committed_offsets(places, self._timeout_ms)
+            fresh = [place for place in places if place not in found]
+            ends = self._consumer.end_offsets(fresh, self._timeout_ms) if fresh and newest else {}
+            offsets = {**{place: known.offset for place, known in found.items()}, **ends}
+            for place in places:
+                if place in offsets:
+                    self._consumer.seek(place, offsets[place])
                 else:
-                    self._consumer.seek(place, offset)
+                    self._consumer.seek_to_beginning(place)
             if ends:
-                self._consumer.commit(committable(ends), timeout_ms=5_000)
+                self._consumer.commit(committable(ends), timeout_ms=self._timeout_ms)
 
     def lag(self, partition: TopicPartition, position: int) -> int | None:
         """How many offsets lie between `position` and the end; None before the first fetch."""

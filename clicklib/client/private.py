@@ -74,16 +74,25 @@ PARTS = (
     Part("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),
     Part("kafka.protocol.consumer.metadata", "ConsumerProtocolSubscription", "what it asks for"),
     Part("kafka.consumer:KafkaConsumer", "_coordinator", "its answers are noted"),
+    Part(
+        "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
+    ),
     Part("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
     Part("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
     Part("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
     # writer: steps of a transaction with a limit, and a close that leaves no thread
-    Part("kafka.producer:KafkaProducer", "_metadata", "whether the brokers were asked"),
-    Part("kafka.cluster:ClusterMetadata", "_last_successful_refresh_ms", "when they answered"),
+    Part("kafka.producer:KafkaProducer", "_metadata", "how often the brokers have answered"),
+    Part("kafka.cluster:ClusterMetadata", "add_listener", "told of each answer"),
+    Part("kafka.cluster:ClusterMetadata", "remove_listener", "told of no more answers"),
     Part("kafka.producer:KafkaProducer", "_sender", "woken, joined, told from other threads"),
     Part("kafka.producer.sender:Sender", "force_close", "ends what `close` leaves running"),
     Part("kafka.producer:KafkaProducer", "_transaction_manager", "steps of a transaction"),
     Part("kafka.producer.transaction_manager:TransactionManager", "begin_commit", "a step"),
+    Part(
+        "kafka.producer.transaction_manager:TransactionManager",
+        "transaction_timeout_ms",
+        "longer where the broker answers slowly",
+    ),
     Part(
         "kafka.producer.transaction_manager:TransactionManager",
         "send_offsets_to_transaction",

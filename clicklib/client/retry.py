@@ -42,11 +42,13 @@ def keep_trying(
 
 
 class Patience:
-    """How long to wait for an answer that may be lost: 2 seconds at first, then four times as long.
+    """How long to wait for an answer that may be lost: `FIRST` seconds, then four times as long.
 
     A broken connection can lose an answer, and then a short wait and a second question are best.
     Over a slow link only a long wait helps. `limit` (seconds) is the longest.
     """
+
+    FIRST = 2.0
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
@@ -54,7 +56,7 @@ class Patience:
 
     def reset(self) -> None:
         """Begin again with the short wait: an answer came."""
-        self.seconds = min(2.0, self._limit)
+        self.seconds = min(self.FIRST, self._limit)
 
     def grow(self) -> None:
         """Wait longer next time: no answer came."""

@@ -32,8 +32,6 @@ FETCH: dict[str, Any] = {
     "allow_auto_create_topics": False,
 }
 
-_REQUEST_MS = 5_000  # an admin request of a reader; kafka-python's 30 s are too long for a reader
-
 
 def consumer(cluster: Cluster, connect_timeout: float, **settings: Any) -> kafka.KafkaConsumer:
     """A consumer that polls what a fetch brought, whole and of committed records only."""
@@ -50,7 +48,10 @@ class TopicReader:
         self._consumer = consumer(cluster, connect_timeout, auto_offset_reset="none")
         try:
             self._admin = connect(
-                kafka.KafkaAdminClient, cluster, connect_timeout, request_timeout_ms=_REQUEST_MS
+                kafka.KafkaAdminClient,
+                cluster,
+                connect_timeout,
+                request_timeout_ms=int(connect_timeout * 500),
             )
         except BaseException:
             self._consumer.close(autocommit=False)

@@ -19,7 +19,9 @@ from clicklib.errors import TopicError, UnavailableError
 __all__ = ["Writer"]
 
 # After this time the coordinator ends a transaction whose producer went away.
-_TRANSACTION_MS = 10_000
+_TRANSACTION = 10.0  # seconds, at least
+# A transaction takes some eight answers, and finding the topic takes two.
+_ANSWERS = 5.0
 
 
 class Writer:
@@ -28,8 +30,9 @@ class Writer:
     What is sent waits in the client while `may_send` says no. `may_send` is asked just before data
     leave; `delivery_timeout` (seconds) runs meanwhile.
     With a `transactional_id` the writer first ends the transaction that an earlier writer of that
-    id left behind. After any error a new writer is needed: kafka-python may carry offsets of a
-    failed transaction into the next.
+    id left behind. The coordinator ends a transaction after `transaction_timeout` (seconds), which
+    is longer where the broker answers slowly. After any error a new writer is needed: kafka-python
+    may carry offsets of a failed transaction into the next.
     """
 
     REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
@@ -67,29 +70,43 @@ class Writer:
             max_block_ms=int(connect_timeout * 1000),
             allow_auto_create_topics=False,
             transactional_id=transactional_id,
-            transaction_timeout_ms=_TRANSACTION_MS,
         )
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
         try:
+            asked = time.monotonic()
             self.partitions = self._find(topic)
+            self.transaction_timeout = max(_TRANSACTION, _ANSWERS * (time.monotonic() - asked))
             if transactional_id is not None:
-                with translated("cannot begin with transactions"):
-                    self._producer.init_transactions()
+                self._begin_transactions()
         except BaseException:
             self.close(0)
             raise
 
+    def _begin_transactions(self) -> None:
+        manager = self._producer._transaction_manager
+        manager.transaction_timeout_ms = int(self.transaction_timeout * 1000)
+        with translated("cannot begin with transactions"):
+            self._producer.init_transactions()
+
     def _find(self, topic: str) -> int:
         """How many partitions it has. The client knows it from then on, and sending asks nobody."""
-        asked = time.monotonic()
+        answers = 0
+
+        def count(_: Any) -> None:
+            nonlocal answers
+            answers += 1
+
+        self._producer._metadata.add_listener(count)
         try:
             with translated("cannot find the topic", topic=topic):
                 return len(self._producer.partitions_for(topic))
         except UnavailableError as exc:
-            if self._producer._metadata._last_successful_refresh_ms > 1000 * asked:
+            if answers > 1:  # the first may answer a question that did not name the topic yet
                 raise TopicError("the topic is not there", topic=topic) from exc
             raise
+        finally:
+            self._producer._metadata.remove_listener(count)
 
     def halt(self) -> None:
         """Send nothing more; what has not left fails when the writer is closed."""
@@ -116,8 +133,10 @@ class Writer:
         step unanswered for good.
         """
         self._producer._sender.wakeup()
-        if not step.wait(timeout_ms=_TRANSACTION_MS):
-            raise UnavailableError(f"the transaction got no answer for {_TRANSACTION_MS // 1000} s")
+        if not step.wait(timeout_ms=int(self.transaction_timeout * 1000)):
+            raise UnavailableError(
+                f"the transaction got no answer for {self.transaction_timeout:.0f} s"
+            )
 
     def answers_here(self) -> bool:
         """Whether this thread is the one on which futures get their answers."""

@@ -2,18 +2,16 @@
 
 The threads of a processor, and what passes between them:
 
-                   records             records                batches
-    client's IO  ----------->  loop  ----------->  worker  ------------->  flusher  --> Kafka
-         |         poll()       |      inbox        one for     submit()    |   ^
-         |                      |      of each      each        queue       |   |
-         |                      |                   partition               |   |
-         |                      |                      ^      answers       |   |
-         |                      |                      +--------------------+   |
-         |                      |                         of each worker    |   |
-         |   assigned, revoked, |                                           |   |
-         +-> lost: Handover     |  <----------------------------------------+   |
-                                |     safe(): offsets in Handover.commits       |
-                                +-> commits them                      futures --+
+    client's IO ---- assigned, revoked, lost ----> Handover
+        |
+      poll()
+        v
+       loop ---- inbox ----> worker ---- submit() ----> flusher ---- send() ----> Kafka
+        ^                    one for                      |  ^                      |
+        |                    each partition               |  +------ futures -------+
+        |                      ^                          |
+        |                      +--- answers: position ----+
+        +------ Handover.commits: offsets that are safe --+
 
 1. The loop (`membership`) polls the client and puts the records of each partition into the inbox
    of its worker. It pauses a partition whose inbox is full.

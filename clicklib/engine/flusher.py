@@ -23,7 +23,6 @@ from clicklib.task import Batch
 __all__ = ["Flusher", "Reports", "TransactionalFlusher"]
 
 _WINDOW = 0.1  # seconds between the beginnings of two transactions
-_PATIENCE = 15.0  # seconds; by then the coordinator has ended the transaction
 
 Work = list[tuple[Worker, Batch]]
 
@@ -183,8 +182,9 @@ class TransactionalFlusher(Flusher):
             while not self._writer.flush(0.5):
                 if self._ended:
                     return
-                if time.monotonic() > self._began + _PATIENCE:
-                    raise UnavailableError(f"rows got no answer for {_PATIENCE:g} s")
+                if time.monotonic() > self._began + 1.5 * self._writer.transaction_timeout:
+                    # By now the coordinator has ended the transaction.
+                    raise UnavailableError("the rows of a transaction got no answer")
             offsets_of_rows = [
                 self._check(batch, futures) for (_, batch), futures in zip(work, sent, strict=True)
             ]

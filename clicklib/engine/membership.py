@@ -37,7 +37,8 @@ logger = logging.getLogger("clicklib")
 
 _QUEUE_BYTES = 8 << 20  # of one partition: above, it is paused; below half of it, resumed
 _COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
-_JOIN_TIMEOUT = 30.0  # seconds without an assignment before the membership is made anew
+_JOIN_TIMEOUT = 30.0  # seconds, at least, without an assignment before it joins anew
+_LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it joins anew
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
@@ -81,6 +82,9 @@ class Membership:
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
         self._next_commit = self._next_lag = 0.0
+        # A member that could not leave is waited for until its session ends, and only then does
+        # the coordinator assign its partitions.
+        self._join_timeout = max(_JOIN_TIMEOUT, 2 * settings.session_timeout)
         self._join_by = math.inf  # when the present assignment has to have come
         self._in_doubt: BaseException | None = None
 
@@ -94,7 +98,7 @@ class Membership:
             stack.callback(lambda: self._close_flusher())
             self._inputs = begin(timeout, lambda: self._open_inputs(timeout))
             stack.callback(lambda: self._inputs.close(min(1.0, self._life.time_left())))
-            self._join_by = time.monotonic() + _JOIN_TIMEOUT
+            self._join_by = time.monotonic() + self._join_timeout
             self._life.move(State.RECOVERING)
             try:
                 self._loop()
@@ -172,7 +176,7 @@ class Membership:
         """Go on from what Kafka has: join anew with a new writer, which ends a transaction."""
         logger.warning("%s starts its partitions over: %s", self._life.name, self._in_doubt)
         self._lose()
-        self._inputs.close(1.0)
+        self._leave_group()
         self._close_flusher()
         patience = Patience(self._settings.connect_timeout)
         while not self._life.stopping:
@@ -187,6 +191,9 @@ class Membership:
                 self._in_doubt = None
                 return
 
+    def _leave_group(self) -> None:
+        self._inputs.close(min(_LEAVE_TIMEOUT, self._settings.connect_timeout))
+
     def _join_anew(self) -> None:
         """Replace a membership that got no assignment: a join of kafka-python can hang."""
         try:
@@ -194,9 +201,10 @@ class Membership:
         except UnavailableError:
             return  # that explains it; the old membership goes on trying
         finally:
-            self._join_by = time.monotonic() + _JOIN_TIMEOUT
-        logger.warning("%s: no assignment for %g s, joins anew", self._life.name, _JOIN_TIMEOUT)
-        self._inputs.close(1.0)
+            self._join_by = time.monotonic() + self._join_timeout
+        name, waited = self._life.name, self._join_timeout
+        logger.warning("%s: no assignment for %g s, joins anew", name, waited)
+        self._leave_group()
         self._lose()
         self._inputs = inputs
 
@@ -226,7 +234,7 @@ class Membership:
         """Drop the partitions as they are, and wait for another assignment."""
         self.partitions.drop(self._halt)
         self.lag = {}
-        self._join_by = time.monotonic() + _JOIN_TIMEOUT
+        self._join_by = time.monotonic() + self._join_timeout
         self._life.move(State.RECOVERING)
 
     def _halt(self) -> None:

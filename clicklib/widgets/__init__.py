@@ -1,41 +1,54 @@
-"""Widgets that press the buttons and draw what Kafka does, for notebooks.
+"""Widgets for notebooks: they emit clicks, and they draw what Kafka does with the clicks.
 
-Each is displayed as the last expression of a cell, follows by itself from then on, and may be
-put into an `ipywidgets.HBox` or `VBox`:
-
-    ClickPad(emitter, users=10)        a button for each user, automatic clicks, what became of them
-    CountsPlot(view)                   bars of clicks by user, and the total
-    TableView(view)                    the table; a press on a key shows its hash, partition, offset
-    PartitionMap(processor)            who owns which partition over time, and the lag
+    ClickPad(emitter, users=10)        buttons and automatic clicks; the numbers sent and failed
+    CountsPlot(view)                   a bar for each user's clicks, and the total
+    TableView(view)                    the table; a press on a key shows hash, partition and offset
+    PartitionMap(processor)            the owners of all partitions over time, and the lag
     PartitionMap(cluster, "my-group")  the same for a group whose members run elsewhere
     LogView(cluster, "user-clicks")    the newest records of each partition, holes, tombstones
     FlowMap(emitter, processor, view)  emitter → topic → processor → table → view, with rates
     HistoryPlot(view, processor)       plotly: clicks over time above, owners of partitions below
     Dashboard(emitter, processor, view, users=10)   all of these in one layout
 
-- `processor` may be a list of processors of this kernel; or None, where a view is given: then the
-  group is told from the view's table. All draw processors, views and emitters in any state: not
-  started yet, failed, stopped, started again. A stopped view leaves its last counts standing.
-- CountsPlot, TableView and HistoryPlot take `count=`, a function from a row's value to its number.
-  The default takes a number as it is, an attribute or field `clicks` or `Clicks`, else the first
-  number in the value.
-- ClickPad may be driven without a mouse: `click("user-3")`, `click_everyone()`, `start(rate)`,
-  `stop()`; `stats()` has `sent`, `acknowledged`, `failed` and the last `error`. It sends the time
-  as text; `message=` is a function that makes something else.
-- Every picture's `data` is what it shows, as a plain dict, drawn at most four times a second;
-  `paint()` draws now.
-- `close()` ends a widget, its threads and its children; it may be called twice. To run a cell
-  again closes the widgets of its last run (in JupyterLab). There is one Dashboard and one
-  HistoryPlot a kernel: a new one closes the one before. While nobody sees a widget it rests.
-- No call blocks, and no callback does more than leave a note for a thread.
+A cell shows a widget if the widget is its last expression. From then on the widget is live. It may
+also be put into an `ipywidgets.HBox` or `VBox`.
+
+- `processor` is one processor of this kernel or a list of them. It may be None if a view is given:
+  then the widget shows the group that writes the view's table.
+- Processors, views and emitters may be in any state: not started yet, failed, stopped, started
+  again. After a view is stopped, its last counts are still shown.
+- CountsPlot, TableView and HistoryPlot take `count=`, a function from a row's value to a number.
+  Without it the number is the value itself, else its attribute or field `clicks` or `Clicks`, else
+  the first number in the value.
+- A program can use a ClickPad as well: `click("user-3")`, `click_everyone()`, `start(rate)` and
+  `stop()`. `stats()` has `sent`, `acknowledged`, `failed` and the last `error`. A click's message
+  is the time as text; the function `message=` makes another one.
+- The `data` of a picture is a plain dict with all that the picture shows. A picture is drawn at
+  most four times a second. `paint()` draws it now.
+- `close()` ends a widget, its threads and the widgets in it. A second call does nothing. In
+  JupyterLab, a cell that runs again closes the widgets of its last run. A kernel has one
+  Dashboard and one HistoryPlot: a new one closes the old one.
+- A picture rests when no browser shows it any more.
+- No call blocks. The buttons and all other callbacks of the browser return at once; the work is
+  done on threads of clicklib.
+
+The modules behind the widgets:
+
+    picture      the base class: Python makes `data`, and a script such as `counts.js` draws it
+    painter      the thread that draws all pictures
+    part         a widget that belongs to a cell and is closed with it
+    rows         the rows of a view's table
+    watch        looks at Kafka on a thread; `group_watch` does so for a group and its owners
+    colours      the letters and colours of members; beside it `text`, `rate` and `pad_stats`
 """
 
-from clicklib.widgets.click_pad import ClickPad, PadStats
+from clicklib.widgets.click_pad import ClickPad
 from clicklib.widgets.counts import CountsPlot
 from clicklib.widgets.dashboard import Dashboard
 from clicklib.widgets.flow import FlowMap
 from clicklib.widgets.history import HistoryPlot
 from clicklib.widgets.log import LogView
+from clicklib.widgets.pad_stats import PadStats
 from clicklib.widgets.partitions import PartitionMap
 from clicklib.widgets.table import TableView
 

@@ -1,13 +1,12 @@
-"""Buttons that emit clicks."""
+"""The pad: buttons that emit clicks."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle
@@ -17,11 +16,13 @@ from typing import Any
 import ipywidgets
 
 from clicklib.emitter import Emitter
-from clicklib.widgets.painter import Part, Picture, asset
+from clicklib.widgets.pad_stats import PadStats, Tally
+from clicklib.widgets.part import Part
+from clicklib.widgets.picture import Picture, asset
 
-__all__ = ["ClickPad", "PadStats"]
+__all__ = ["ClickPad"]
 
-_BUTTONS = 50  # more users than that get no buttons; automatic clicks are for all of them
+_BUTTONS = 50  # only so many users get a button; automatic clicks are for all users
 _FASTEST = 200  # automatic clicks a second
 
 
@@ -29,22 +30,12 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-@dataclass(frozen=True)
-class PadStats:
-    """What became of the clicks of a pad."""
-
-    sent: int = 0
-    acknowledged: int = 0
-    failed: int = 0
-    error: str = ""
-
-
 class ClickPad(Part, ipywidgets.VBox):
     """A button for each of `users`, one for all of them, and automatic clicks.
 
-    A press only leaves a note; one thread emits, so that the kernel goes on while Kafka is slow
-    or away. Automatic clicks go to each user in turn, and stop at an error. `message()` makes
-    what is sent, by default the time.
+    A press only puts a click into a queue. The pad's own thread emits it, so the kernel does not
+    wait when Kafka is slow or away. Automatic clicks take the users in turn and stop at an error.
+    `message()` makes the message of a click; by default it is the time as text.
     """
 
     def __init__(
@@ -53,15 +44,11 @@ class ClickPad(Part, ipywidgets.VBox):
         self.emitter = emitter
         self._message = message
         self._users = [f"user-{i}" for i in range(users)]
-        self._notes: Queue[list[str] | None] = Queue(maxsize=10_000)
-        self._lock = threading.Lock()
-        self._sent = self._acknowledged = self._failed = 0
-        self._error = ""
+        self._waiting: Queue[list[str] | None] = Queue(maxsize=10_000)
+        self._tally = Tally()
         self._automatic = threading.Event()
-        buttons = [
-            self._button(user, partial(self._pressed, user)) for user in self._users[:_BUTTONS]
-        ]
-        everyone = self._button("Click everyone", lambda _: self.click_everyone(), "8.5em")
+        buttons = [self._button(user, partial(self.click, user)) for user in self._users[:_BUTTONS]]
+        everyone = self._button("Click everyone", self.click_everyone, "8.5em")
         self._slider = ipywidgets.IntSlider(
             value=10,
             max=_FASTEST,
@@ -70,29 +57,21 @@ class ClickPad(Part, ipywidgets.VBox):
             layout=ipywidgets.Layout(width="auto", flex="1 1 12em", min_width="12em"),
             style={"description_width": "auto"},
         )
-        self._toggle = self._button("Start", lambda _: self._toggled(), "5.5em")
-        self.picture = _Tally(self)
-        wrap = {"flex_flow": "row wrap", "align_items": "center"}
-        super().__init__(
-            [
-                ipywidgets.Box(buttons, layout=ipywidgets.Layout(**wrap)),
-                ipywidgets.Box(
-                    [everyone, self._slider, self._toggle], layout=ipywidgets.Layout(**wrap)
-                ),
-                self.picture,
-            ]
-        )
+        self._toggle = self._button("Start", self._toggled, "5.5em")
+        self.picture = _Figures(self)
+        rows = [self._row(buttons), self._row([everyone, self._slider, self._toggle])]
+        super().__init__([*rows, self.picture])
         self.belong()
         self._thread = threading.Thread(target=self._run, name="clicklib pad", daemon=True)
         self._thread.start()
 
     def click(self, user: str) -> None:
         """Emit a click of `user`, soon."""
-        self._note([user])
+        self._enqueue([user])
 
     def click_everyone(self) -> None:
         """Emit a click of each user, soon."""
-        self._note(self._users)
+        self._enqueue(self._users)
 
     def start(self, rate: int | None = None) -> None:
         """Begin automatic clicks: `rate` a second, or as many as the slider says."""
@@ -110,37 +89,38 @@ class ClickPad(Part, ipywidgets.VBox):
         return self._automatic.is_set()
 
     def stats(self) -> PadStats:
-        """A snapshot of what became of the clicks."""
-        with self._lock:
-            return PadStats(self._sent, self._acknowledged, self._failed, self._error)
+        """A snapshot of the pad's figures."""
+        return self._tally.stats()
 
     def end(self) -> None:
         self._automatic.clear()
-        with contextlib.suppress(Full):  # then the thread sees `closed` before its next note
-            self._notes.put_nowait(None)
+        with contextlib.suppress(Full):  # a full queue wakes the thread as well
+            self._waiting.put_nowait(None)
 
     @staticmethod
-    def _button(text: str, pressed: Callable[[Any], None], width: str = "5.2em") -> Any:
+    def _button(text: str, pressed: Callable[[], None], width: str = "5.2em") -> Any:
         button = ipywidgets.Button(
             description=text, layout=ipywidgets.Layout(width="auto", min_width=width)
         )
-        button.on_click(pressed)
+        button.on_click(lambda _: pressed())
         return button
 
-    def _pressed(self, user: str, _: Any) -> None:
-        self.click(user)
+    @staticmethod
+    def _row(widgets: list[Any]) -> Any:
+        layout = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
+        return ipywidgets.Box(widgets, layout=layout)
 
     def _toggled(self) -> None:
         self.stop() if self.automatic else self.start()
 
-    def _note(self, users: list[str]) -> None:
+    def _enqueue(self, users: list[str]) -> None:
         try:
-            self._notes.put_nowait(users)
+            self._waiting.put_nowait(users)
         except Full:
-            self._refused(len(users), "too many clicks wait for Kafka")
+            self._tally.failed(len(users), "too many clicks wait for Kafka")
 
     def label(self) -> None:
-        """Say on the button what it will do; on the painter's thread."""
+        """Write Start or Stop on the button. The painter's thread calls it."""
         wanted = "Stop" if self.automatic else "Start"
         if self._toggle.description != wanted and not self.closed:
             self._toggle.description = wanted
@@ -150,54 +130,45 @@ class ClickPad(Part, ipywidgets.VBox):
         while not self.closed:
             rate = self._slider.value if self._automatic.is_set() else 0
             now = time.monotonic()
-            due = max(due, now - 0.2)  # what could not be sent in time is left out
+            due = max(due, now - 0.2)  # clicks that are late by more are left out
             try:
                 wait = min(0.1, max(0.0, due - now)) if rate else 0.1
-                note = self._notes.get(timeout=wait) if wait else self._notes.get_nowait()
-                if note is None:
+                users = self._waiting.get(timeout=wait) if wait else self._waiting.get_nowait()
+                if users is None:
                     return
-                self._emit(note)
+                self._emit(users)
             except Empty:
                 pass
             if not rate:
                 due = time.monotonic()
             while rate and due <= time.monotonic() and not self.closed:
-                self._emit(self._turn(turns))
+                self._emit([next(turns)])
                 due += 1 / rate
-
-    @staticmethod
-    def _turn(turns: Iterator[str]) -> list[str]:
-        return [next(turns)]
 
     def _emit(self, users: list[str]) -> None:
         for user in users:
             try:
                 promise = self.emitter.emit(user, self._message())
             except Exception as exc:
-                self._refused(1, str(exc))
-                self._automatic.clear()
+                self._failed(exc)
             else:
-                with self._lock:
-                    self._sent += 1
+                self._tally.sent()
                 promise.add_done_callback(self._answered)
 
     def _answered(self, promise: Future[Any]) -> None:
         error = promise.exception()
         if error is not None:
-            self._refused(1, str(error))
-            self._automatic.clear()
+            self._failed(error)
         else:
-            with self._lock:
-                self._acknowledged += 1
+            self._tally.acknowledged()
 
-    def _refused(self, clicks: int, why: str) -> None:
-        with self._lock:
-            self._failed += clicks
-            self._error = why
+    def _failed(self, error: BaseException) -> None:
+        self._tally.failed(1, str(error))
+        self._automatic.clear()
 
 
-class _Tally(Picture):
-    """The counter below the buttons."""
+class _Figures(Picture):
+    """The pad's figures, in a line below the buttons."""
 
     _esm = asset("status.js")
 

@@ -1,5 +1,5 @@
-// What all pictures share. Each picture's file defines `open(el, model)`, which returns a function
-// that draws `data` at a given width. Text goes through textContent: what Kafka holds is data.
+// The code that all pictures share. The script of a picture defines `open(el, model)`. It returns a
+// function that draws `data` at a given width. Text from Kafka becomes textContent, never HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -21,7 +21,7 @@ const number = (value) => value.toLocaleString("en");
 
 const short = (text, letters) => (text.length > letters ? text.slice(0, letters - 1) + "…" : text);
 
-// A line that screen readers say: at once, but not more than once a second.
+// A line of text for screen readers too. It changes at once, but at most once a second.
 function speaker(parent, role = "status") {
   const line = node(parent, "p", { role });
   let wanted = "";
@@ -44,7 +44,7 @@ function complainer(parent) {
   return (data) => say(data.error || "");
 }
 
-// Say something to the kernel, which may have closed the widget already.
+// Send a message to the kernel. The kernel may have closed the widget already.
 async function tell(model, message) {
   try {
     await model.send(message);

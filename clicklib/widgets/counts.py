@@ -1,20 +1,22 @@
-"""Bars of clicks by user."""
+"""The bars of a table: the clicks of each user."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from clicklib.view import View
-from clicklib.widgets.painter import Picture, asset
-from clicklib.widgets.sources import Count, Rows, clicks_of, natural, readable
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.text import natural, readable
 
 __all__ = ["CountsPlot"]
 
 
 class CountsPlot(Picture):
-    """Live bars of clicks by user, and the total.
+    """A live bar for each user's clicks, and the total. `counts.js` draws the bars.
 
-    With more than `limit` users it draws those with the most clicks and sums up the others.
+    If there are more than `limit` users, those with the most clicks get a bar, and the others are
+    added up.
     """
 
     _esm = asset("counts.js")

@@ -1,4 +1,4 @@
-"""All pictures together."""
+"""The dashboard: all widgets in one layout."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from clicklib.view import View
 from clicklib.widgets.click_pad import ClickPad
 from clicklib.widgets.counts import CountsPlot
 from clicklib.widgets.flow import FlowMap
+from clicklib.widgets.group_watch import Processors, group_watch
 from clicklib.widgets.history import HistoryPlot
 from clicklib.widgets.log import LogView
-from clicklib.widgets.painter import Part
+from clicklib.widgets.part import Part
 from clicklib.widgets.partitions import PartitionMap
-from clicklib.widgets.sources import Processors, Rows, group_watch
+from clicklib.widgets.rows import Rows
 from clicklib.widgets.table import TableView
 
 __all__ = ["Dashboard"]
@@ -26,8 +27,9 @@ _current: Dashboard | None = None
 class Dashboard(Part, ipywidgets.VBox):
     """Pad, counts, partitions, flow, table, logs and history in one layout.
 
-    `processor` is one, several, or None: then the group of the view's table is watched, whose
-    members may run anywhere. There is one a kernel: a new one closes the one before.
+    `processor` is one processor, a list of them, or None. With None the dashboard shows the group
+    of the view's table, whose members may run anywhere. A kernel has one dashboard: a new one
+    closes the old one.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Dashboard(Part, ipywidgets.VBox):
         self.belong()
 
     def _turned(self) -> None:
-        """Let the pages that are not seen rest. The history goes on noting."""
+        """Let the pages of closed tabs rest, except the history, which goes on to remember."""
         for index, page in enumerate(self._pages[:-1]):
             page.resting = index != (self._tabs.selected_index or 0)
         if self._tabs.selected_index == len(self._pages) - 1:
@@ -74,6 +76,6 @@ class Dashboard(Part, ipywidgets.VBox):
 
 
 def _column(*parts: Any) -> Any:
-    """One below the other; two columns stand side by side where there is room for both."""
+    """A column of widgets. Two columns are side by side if the page is wide enough for both."""
     layout = ipywidgets.Layout(flex="1 1 320px", min_width="0")
     return ipywidgets.VBox(parts, layout=layout)

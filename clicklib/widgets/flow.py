@@ -1,4 +1,4 @@
-"""The way of a click, from the emitter to the view."""
+"""The flow of clicks, from the emitter to the view."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from clicklib.engine.state import State
 from clicklib.errors import UsageError
 from clicklib.view import View
 from clicklib.widgets.click_pad import ClickPad
-from clicklib.widgets.painter import Picture, asset
-from clicklib.widgets.sources import GroupWatch, Processors, Rate, as_list, group_watch
+from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.rate import Rate
 
 __all__ = ["FlowMap"]
 
@@ -28,8 +29,9 @@ _LEVELS = {
 class FlowMap(Picture):
     """emitter → topic → processor → table → view, each with its state and rate.
 
-    What stopped is grey, what failed is red, and both say so in a word. The emitter's rate is
-    known if it is given as a ClickPad. `emitter`, `processor` and `view` may be set anew.
+    A stopped part is grey and a failed part is red; both also show their state as a word. The
+    emitter's rate is known if `emitter` is a ClickPad. The attributes `emitter`, `processor` and
+    `view` may be set again at any time.
     """
 
     _esm = asset("flow.js")
@@ -65,7 +67,7 @@ class FlowMap(Picture):
     def _node(
         self, part: str, name: str, state: str, level: str, count: float | None, note: str = ""
     ) -> dict[str, str]:
-        """A part as it is drawn. `count` is what it has seen so far, of which the rate is drawn."""
+        """A part as it is drawn. Its rate is the growth of `count`, its number of records."""
         rate = "" if count is None else f"{_speed(self._rates.setdefault(part, Rate()).of(count))}"
         part = part.partition(" ")[0]
         return {"part": part, "name": name, "state": state, "level": level, "rate": rate} | (
@@ -98,7 +100,7 @@ class FlowMap(Picture):
         return self._node("topic", name, state, level, count)
 
     def _reached(self, group: Group | None) -> tuple[str, str]:
-        """Whether Kafka answers."""
+        """State and level of a topic: whether Kafka answers."""
         if self._watch.error:
             return "unreachable", "failed"
         return ("ready", "ok") if group else ("…", "off")
@@ -110,7 +112,7 @@ class FlowMap(Picture):
         inside = sum(states[s] for s in (State.RUNNING, State.RECOVERING, State.STARTING))
         note = f"lag {group.lag:,}" if group else ""
         if not mine or members > inside:
-            # Some of them run elsewhere: what the group commits tells of all.
+            # Some members run elsewhere. The offsets that the group commits count all members.
             done = sum(each.committed or 0 for each in group.progress) if group else None
             state = f"{members} member{'s' * (members != 1)}"
             level = "failed" if states[State.FAILED] else "ok" if members else "off"
@@ -137,7 +139,7 @@ class FlowMap(Picture):
         if state is not State.IDLE:
             try:
                 stats = self.view.stats()
-            except UsageError:  # it closes its stores this very moment
+            except UsageError:  # at this very moment it closes its stores
                 pass
             else:
                 read, note = stats.records_in, f"{stats.rows:,} rows"

@@ -1,4 +1,4 @@
-"""Clicks and owners over time, to zoom into."""
+"""The history of clicks and owners, in a plot that the reader can zoom."""
 
 from __future__ import annotations
 
@@ -11,34 +11,28 @@ from typing import Any
 import ipywidgets
 
 from clicklib.view import View
-from clicklib.widgets.painter import Part, Picture, asset
-from clicklib.widgets.sources import (
-    COLOURS,
-    Count,
-    GroupWatch,
-    Processors,
-    Rows,
-    clicks_of,
-    group_watch,
-    natural,
-    readable,
-)
+from clicklib.widgets.colours import PALETTE, colour
+from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
+from clicklib.widgets.part import Part
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.text import natural, readable
 
 __all__ = ["HistoryPlot"]
 
 _LINES = 10
-_SECONDS = 600  # that are remembered, a sample each
+_SECONDS = 600  # of history, with one sample a second
 _DASHES = ("solid", "dash")
 
 _current: HistoryPlot | None = None
 
 
 class HistoryPlot(Part, ipywidgets.VBox):
-    """Clicks of each user over time above, the owner of each partition below, once a second.
+    """Above the clicks of each user over time, below the owners of each partition.
 
-    It remembers ten minutes. plotly costs ten times as much in the browser as the other widgets
-    and 5 MB to load, so there is one a kernel: a new one closes the one before. With
-    `draw=False` it only remembers, until `draw()` is called.
+    It takes a sample each second and remembers ten minutes. With `draw=False` it draws nothing
+    until `draw()` is called. A kernel has one HistoryPlot: a new one closes the old one, because
+    plotly loads 5 MB and costs the browser ten times as much as the other widgets.
     """
 
     def __init__(
@@ -69,7 +63,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
             self.draw()
 
     def draw(self) -> None:
-        """Load plotly and begin to draw; returns at once."""
+        """Load plotly and begin to draw. Returns at once."""
         if self._thread is None and not self.closed:
             self._thread = threading.Thread(target=self._make, name="clicklib plotly", daemon=True)
             self._thread.start()
@@ -86,22 +80,18 @@ class HistoryPlot(Part, ipywidgets.VBox):
             self.picture.problem = f"plotly cannot draw: {exc!r}"
             return
         if self.closed:
-            _close(figure)
+            figure.close()
             return
         self._figure = figure
         self.children = (self.picture, figure)
 
     def end(self) -> None:
         if self._figure is not None:
-            _close(self._figure)
-
-
-def _close(figure: Any) -> None:
-    figure.close()
+            self._figure.close()
 
 
 class _Recorder(Picture):
-    """Notes once a second what the plot shows, and gives it to the plot."""
+    """Takes a sample each second and gives all samples to the plot."""
 
     _esm = asset("status.js")
     period = 1.0
@@ -124,7 +114,7 @@ class _Recorder(Picture):
         return {"text": text, "error": self.problem or self._watch.error}
 
     def _draw(self, figure: Any, users: list[str]) -> None:
-        """All changes in one message."""
+        """Send all changes to the browser in one message."""
         times = [time for time, _ in self._samples]
         bars = self._owners(self._begin + times[0])
         with figure.batch_update():
@@ -132,7 +122,7 @@ class _Recorder(Picture):
                 user = users[index] if index < len(users) else None
                 line.visible = user is not None
                 if user is not None:
-                    line.name = html.escape(readable(user, 20))  # plotly reads markup
+                    line.name = html.escape(readable(user, 20))  # plotly takes names for HTML
                     line.x = times
                     line.y = [counts.get(user) for _, counts in self._samples]
             last = figure.data[-1]
@@ -161,7 +151,7 @@ class _Recorder(Picture):
 
 
 def _figure(height: int) -> Any:
-    """Two panes over one axis of time: lines for users, bars for owners."""
+    """Two plots with one time axis: lines for users, bars for owners."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -170,8 +160,8 @@ def _figure(height: int) -> Any:
     )
     for index in range(_LINES):
         line = {
-            "color": COLOURS[index % len(COLOURS)][0],
-            "dash": _DASHES[index // len(COLOURS)],
+            "color": colour(index)[0],
+            "dash": _DASHES[index // len(PALETTE)],
         }
         panes.add_trace(go.Scatter(mode="lines", line=line, visible=False), row=1, col=1)
     panes.add_trace(
@@ -181,7 +171,7 @@ def _figure(height: int) -> Any:
             insidetextanchor="middle",
             constraintext="none",
             textangle=0,
-            textfont={"size": 10 if height > 320 else 8},  # no higher than the bars
+            textfont={"size": 10 if height > 320 else 8},  # letters must fit into the bars
             width=0.9,
             showlegend=False,
             hovertemplate="partition %{y}: %{text}<extra></extra>",
@@ -190,6 +180,12 @@ def _figure(height: int) -> Any:
         col=1,
     )
     figure = go.FigureWidget(panes)
+    _style(figure, height)
+    return figure
+
+
+def _style(figure: Any, height: int) -> None:
+    """Set size, axes and colours. The background is transparent, so it fits both themes."""
     clear = "rgba(0,0,0,0)"
     axis = {"gridcolor": "rgba(128,128,128,0.3)", "zeroline": False}
     figure.update_layout(
@@ -200,7 +196,7 @@ def _figure(height: int) -> Any:
         plot_bgcolor=clear,
         font={"color": "#787878", "size": 11},
         bargap=0,
-        uirevision="kept",  # a zoom survives the next second
+        uirevision="kept",  # the reader's zoom stays when new samples come
     )
     figure.update_xaxes(**axis)
     figure.update_xaxes(title_text="seconds", title_standoff=0, row=2, col=1)
@@ -213,4 +209,3 @@ def _figure(height: int) -> Any:
         col=1,
         **axis,
     )
-    return figure

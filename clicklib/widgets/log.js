@@ -1,4 +1,4 @@
-// A row for each partition: its newest records, the holes between them, begin and end.
+// A row for each partition: its begin and end, its newest records, the holes between them.
 
 function open(el) {
   const title = node(el, "h4");

@@ -1,4 +1,4 @@
-"""The log of a topic, as it lies in Kafka."""
+"""The log of a topic: its records and holes, as they are in Kafka."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import Any
 
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.logs import Logs, PartitionLog
-from clicklib.widgets.painter import Picture, asset
-from clicklib.widgets.sources import Watch, readable
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.text import readable
+from clicklib.widgets.watch import Watch
 
 __all__ = ["LogView"]
 
 
 class LogView(Picture):
-    """The newest records of a topic by partition, and where the log begins and ends.
+    """The newest records of each partition of a topic, and where its log begins and ends.
 
-    The last `depth` offsets of each partition are read anew every second, so that a compaction
-    is seen: its holes are drawn between the records. At most `limit` records and holes are shown.
+    The last `depth` offsets of each partition are read again every second. So compaction can be
+    seen: it leaves holes between the records. At most `limit` records and holes are shown.
     """
 
     _esm = asset("log.js")
@@ -44,7 +45,7 @@ class LogView(Picture):
         }
 
     def _partition(self, log: PartitionLog) -> dict[str, Any]:
-        # A hole where the reading began may begin before it.
+        # A hole at the first offset that was read may begin before that offset.
         entries: list[tuple[int, dict[str, Any]]] = [
             (first, {"hole": count, "offset": first, "open": first == log.read_from > log.begin})
             for first, count in log.holes

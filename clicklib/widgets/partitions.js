@@ -1,4 +1,4 @@
-// A row for each partition: its owners from left to right over time, then the lag.
+// A row for each partition: its owners over time, from left to right, and its lag.
 
 function open(el) {
   const picture = drawing(el);
@@ -6,8 +6,8 @@ function open(el) {
   const say = speaker(el);
   const complain = complainer(el);
   const row = 16;
-  let told = 0; // the kernel's time of the last data,
-  let heard = 0; // and the browser's when it came
+  let told = 0; // the kernel's clock when it sent the last data
+  let heard = 0; // the browser's clock when those data arrived
 
   function draw(data, width) {
     if (data.now !== told) {
@@ -19,7 +19,7 @@ function open(el) {
     const [left, right] = [18, width - 60];
     const first = Math.min(...strips.map(([, parts]) => (parts.length ? parts[0][1] : now)));
     const begin = Math.max(first, now - data.window);
-    const scale = (right - left) / Math.max(30, now - begin); // it grows, then it is compressed
+    const scale = (right - left) / Math.max(30, now - begin); // 30 s fill the width; a longer time is compressed
     picture.replaceChildren();
     picture.setAttribute("height", strips.length * row + 16);
     strips.forEach(([partition, parts], index) => {

@@ -1,4 +1,4 @@
-"""Who owns which partition, over time."""
+"""The owners of a group's partitions, over time."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Any
 
 from clicklib.client.cluster import Brokers
 from clicklib.client.groups import Group
-from clicklib.widgets.painter import Picture, asset
-from clicklib.widgets.sources import GroupWatch, Processors, as_list, group_watch, readable
+from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.text import readable
 
 __all__ = ["PartitionMap"]
 
 
 class PartitionMap(Picture):
-    """The owners of a group's partitions as a strip that grows to the right, and the lag.
+    """For each partition a strip with its owners, which grows to the right, and its lag.
 
-    `where` is a processor, several of them, or the brokers together with the name of a `group`.
-    Every member has a letter and a colour, those of other programs and those that idle too. The
-    strip shows the last `window` seconds. The group is asked twice a second.
+    `where` is a processor, a list of processors, or the brokers together with the name of a
+    `group`. Each member of the group has a letter and a colour, also a member of another program
+    and one without partitions. A strip shows the last `window` seconds. It is drawn from the
+    group's state, which is read twice a second.
     """
 
     _esm = asset("partitions.js")
@@ -42,7 +44,7 @@ class PartitionMap(Picture):
         self._watch.rest()
 
     def shown_again(self) -> None:
-        self._plain = {}  # sends a new `now`, by which the browser sets its clock
+        self._plain = {}  # the next `look` sends a new `now`, and the browser sets its clock by it
 
     def look(self) -> dict[str, Any]:
         group = self._watch.latest()
@@ -88,7 +90,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _ranges(numbers: list[int]) -> str:
-    """0-4, 7"""
+    """The numbers as text: 0-4, 7"""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
         if runs and runs[-1][-1] == number - 1:

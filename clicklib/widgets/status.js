@@ -1,4 +1,4 @@
-// A line of text, and one for what went wrong.
+// A line of text, and a line for an error.
 
 function open(el) {
   const say = speaker(el);

@@ -1,4 +1,4 @@
-// The rows of a table. Rows stay the same elements, so that the keyboard's focus stays.
+// The rows of a table. A row keeps its HTML element, so that it keeps the keyboard's focus.
 
 function open(el, model) {
   const frame = node(el, "div", { class: "table" });
@@ -57,7 +57,7 @@ function open(el, model) {
     const rest = data.more ? `and ${number(data.more)} more` : "";
     const stale = data.state && data.state !== "running" ? `the view is ${data.state}` : "";
     note.textContent = [rest, stale].filter(Boolean).join("; ");
-    detail(data.detail || "Press a user to see where it lies.");
+    detail(data.detail || "Press a user to see its partition and offset.");
     complain(data);
   };
 }

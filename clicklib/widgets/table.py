@@ -9,17 +9,19 @@ import msgspec
 from clicklib.client.logs import LogRecord, Logs
 from clicklib.keys import encode_key, fnv1a
 from clicklib.view import View
-from clicklib.widgets.painter import Picture, asset
-from clicklib.widgets.sources import Count, Rows, Watch, clicks_of, natural, readable
+from clicklib.widgets.picture import Picture, asset
+from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.text import natural, readable
+from clicklib.widgets.watch import Watch
 
 __all__ = ["TableView"]
 
 
 class TableView(Picture):
-    """The table of a view, which follows. A press on a key tells where it lies in Kafka.
+    """The live table of a view. A press on a key shows its hash, partition and last offset.
 
-    Shows `limit` rows, the first by key, or those with the most clicks after a press on that
-    heading.
+    The picture has at most `limit` rows, sorted by key. A press on the heading of the clicks sorts
+    the rows by clicks instead.
     """
 
     _esm = asset("table.js")
@@ -41,7 +43,7 @@ class TableView(Picture):
         super().__init__()
 
     def select(self, key: str | None) -> None:
-        """Show where `key` lies; None shows nothing."""
+        """Show hash, partition and last offset of `key`; None shows nothing."""
         self.selected = key
         self._watch.hurry()
 

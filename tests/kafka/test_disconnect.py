@@ -10,11 +10,13 @@ import pytest
 
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.client.groups import Groups
+from clicklib.client.retry import Patience
 from clicklib.codec import Int64, String
 from clicklib.engine import membership
+from clicklib.errors import UnavailableError
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
-from tests.support.long import cases
+from tests.support.long import GUARANTEES, cases
 from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
@@ -111,6 +113,24 @@ def test_rows_without_an_answer_start_the_partitions_over(
     assert processor.error is None
 
 
+@GUARANTEES
+def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer_may(
+    cluster, graph, click, state, proxy, guarantee, monkeypatch
+):
+    monkeypatch.setattr(Patience, "FIRST", 0.3)
+    processor = Processor(proxy.address, graph, guarantee=guarantee, state_dir=state)
+    with (
+        processor.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        proxy.delay = 0.2  # seconds each way: 0.4 for an answer
+        processor._membership.doubt(UnavailableError("asked to by the test"))
+        wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
+        wanted = click(20)
+        wait_until("all are counted", lambda: holds(view, wanted), timeout=60)
+    assert processor.error is None
+
+
 @pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, state, caplog):
@@ -177,8 +197,6 @@ def under_way(view: View) -> float:
 def test_a_processor_starts_when_its_broker_can_be_reached_only_later(
     cluster, graph, click, state, proxy
 ):
-    from clicklib.errors import UnavailableError
-
     proxy.refuse()
     wanted = click(10)
     processor = Processor(proxy.address, graph, state_dir=state, connect_timeout=0.5)

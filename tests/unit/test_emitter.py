@@ -13,7 +13,7 @@ from kafka.future import Future as Sent
 
 from clicklib import emitter as module
 from clicklib.codec import String
-from clicklib.emitter import Acknowledged, Emitter
+from clicklib.emitter import Acknowledged, Emitter, EmitterStats
 from clicklib.errors import DeliveryError, UsageError
 
 
@@ -101,6 +101,35 @@ def test_a_future_gives_the_place_of_its_record(bench: Bench) -> None:
     assert not future.done()
     bench.acknowledge(0)
     assert future.result(0) == (6, 0)
+
+
+def test_messages_are_counted_before_their_futures_are_done(bench: Bench) -> None:
+    seen: list[EmitterStats] = []
+    for _ in range(2):
+        bench.emit().add_done_callback(lambda future: seen.append(bench.emitter.stats()))
+    assert bench.emitter.stats() == EmitterStats(emitted=2, acknowledged=0, failed=0)
+    bench.acknowledge(0)
+    bench.lose(1)
+    assert seen == [EmitterStats(2, 1, 0), EmitterStats(2, 1, 1)]
+
+
+def test_a_message_that_is_refused_was_not_emitted(bench: Bench) -> None:
+    bench.emitter.close()
+    with pytest.raises(UsageError, match="closed"):
+        bench.emit()
+    assert bench.emitter.stats() == EmitterStats(0, 0, 0)
+
+
+def test_messages_of_many_threads_are_all_counted(bench: Bench) -> None:
+    bench.emitter._room = threading.BoundedSemaphore(8 * 500)
+    threads = [on_a_thread(lambda: [bench.emit() for _ in range(500)]) for _ in range(8)]
+    assert all(ends(thread) for thread in threads)
+    halves = [range(0, 4000, 2), range(1, 4000, 2)]
+    threads = [
+        on_a_thread(lambda half=half: [bench.acknowledge(n) for n in half]) for half in halves
+    ]
+    assert all(ends(thread) for thread in threads)
+    assert bench.emitter.stats() == EmitterStats(4000, 4000, 0)
 
 
 @pytest.mark.parametrize("answer", ["acknowledge", "lose"])

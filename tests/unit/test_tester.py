@@ -146,3 +146,44 @@ def test_a_struct_in_the_table_is_checked_while_decoding() -> None:
     graph = define_group("g", Input("clicks", String(), callback), Persist(Json(Point)))
     with pytest.raises(CodecError, match="cannot decode"):
         Tester(graph).consume("clicks", "a", "no number")
+
+
+class Text:
+    """A codec that returns text where bytes are due, as json.dumps does."""
+
+    def encode(self, value: Any) -> Any:
+        return str(value)
+
+    def decode(self, data: Any) -> str:
+        return str(data)
+
+
+def test_a_codec_that_returns_text_is_refused_as_kafka_would_have_it() -> None:
+    def keep(ctx: Context, msg: Any) -> None:
+        ctx.set_value(msg)
+
+    words = "encode returned str, not bytes"
+    of_the_input = Tester(define_group("g", Input("clicks", Text(), keep), Persist(Int64())))
+    with pytest.raises(CodecError, match=f"codec of the input cannot encode 7: {words}"):
+        of_the_input.consume("clicks", "a", 7)
+    of_the_table = Tester(define_group("g", Input("clicks", Int64(), keep), Persist(Text())))
+    with pytest.raises(CodecError, match=f"table's codec cannot encode 7: {words}"):
+        of_the_table.consume("clicks", "a", 7)
+    with pytest.raises(CodecError, match=f"table's codec cannot encode 7: {words}"):
+        of_the_table.set_table_value("a", 7)
+
+
+def test_a_value_that_cannot_be_read_back_says_where_it_stands() -> None:
+    class Point(msgspec.Struct):
+        x: int
+
+    def keep(ctx: Context, msg: str) -> None:
+        ctx.set_value({"x": msg})
+
+    tester = Tester(define_group("g", Input("clicks", String(), keep), Persist(Json(Point))))
+    tester.consume("clicks", "a", "no number")
+    for look in (tester.table, lambda: tester.table_value("a")):
+        with pytest.raises(CodecError, match="table's codec cannot decode") as raised:
+            look()
+        where = raised.value
+        assert (where.topic, where.partition, where.key) == ("g-table", 6, "a")

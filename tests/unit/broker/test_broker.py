@@ -304,7 +304,7 @@ def test_too_little_memory_or_disk(
 
     monkeypatch.setattr(needs.psutil, "virtual_memory", virtual_memory)
     monkeypatch.setattr(needs.psutil, "disk_usage", disk_usage)
-    monkeypatch.setattr(needs.jars, "fetch", lambda directory, progress: [])
+    monkeypatch.setattr(needs, "fetch", lambda directory, progress: [])
     for begin in (broker.use, broker.start):
         with pytest.raises(LocalBrokerError, match=says):
             begin()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -14,11 +16,12 @@ from pathlib import Path
 import pooch
 import pytest
 
-from clicklib.broker.jars import Jar, fetch, missing, pinned, read_lock
+from clicklib.broker.download import fetch
+from clicklib.broker.jars import Jar, missing, pinned, read_lock
 from clicklib.errors import LocalBrokerError
 
 RIGHT, WRONG = b"right bytes", b"wrong bytes"
-CUT, BUSY = b"cut", b"busy"  # what a server does instead of answering
+CUT, RESET, BUSY = b"cut", b"reset", b"busy"  # what a server does instead of answering
 
 
 def a_jar(name: str = "a", content: bytes = RIGHT) -> Jar:
@@ -42,9 +45,13 @@ class Maven:
                 answers = maven.answers
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 self.send_response(503 if answer is BUSY else 200)
-                self.send_header("Content-Length", str(len(answer) + (answer is CUT)))
+                self.send_header("Content-Length", str(len(answer) + (answer in (CUT, RESET))))
                 self.end_headers()
                 self.wfile.write(answer)
+                if answer is RESET:
+                    at_once = struct.pack("ii", 1, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                    self.connection.close()
 
             def do_CONNECT(self) -> None:
                 maven.asked.append(self.path)
@@ -136,7 +143,7 @@ def test_a_changed_jar_is_noticed_and_fetched_again(
     assert path.read_bytes() == RIGHT
 
 
-@pytest.mark.parametrize("first", [WRONG, BUSY, CUT, b"", RIGHT[:-1], RIGHT + b"!"])
+@pytest.mark.parametrize("first", [WRONG, BUSY, CUT, RESET, b"", RIGHT[:-1], RIGHT + b"!"])
 def test_what_fails_is_fetched_once_more(tmp_path: Path, maven: Maven, first: bytes) -> None:
     maven.answers = [first, RIGHT]
     (path,) = fetch(tmp_path, False, [a_jar()])
@@ -156,7 +163,9 @@ def test_wrong_bytes_twice_are_refused(tmp_path: Path, maven: Maven) -> None:
     assert len(maven.asked) == 2
 
 
-@pytest.mark.parametrize(("fault", "told"), [(BUSY, "503"), (CUT, "IncompleteRead")])
+@pytest.mark.parametrize(
+    ("fault", "told"), [(BUSY, "503"), (CUT, "IncompleteRead"), (RESET, "reset")]
+)
 def test_a_failed_download_says_what_to_do_and_keeps_the_rest(
     tmp_path: Path, maven: Maven, fault: bytes, told: str
 ) -> None:
@@ -233,7 +242,8 @@ def test_several_at_once_fetch_once(tmp_path: Path, maven: Maven) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from clicklib.broker.jars import fetch, read_lock
+from clicklib.broker.download import fetch
+from clicklib.broker.jars import read_lock
 fetch(Path(sys.argv[1]), True, read_lock(sys.argv[2]))
 """
 

@@ -23,6 +23,7 @@ from clicklib import broker, emitter
 from clicklib.cli import commands as cli
 from clicklib.cli import terminal
 from clicklib.client.cluster import Cluster
+from clicklib.emitter import EmitterStats
 from clicklib.errors import CallbackError, DeliveryError, LocalBrokerError, UnavailableError
 from tests.waiting import wait_until
 
@@ -198,22 +199,29 @@ class FakeEmitter:
 
     def __init__(self, brokers: Cluster, topic: str, codec: Any) -> None:
         self.brokers, self.topic = brokers, topic
+        self.error: DeliveryError | None = None
         FakeEmitter.sent = []
 
     def emit(self, key: str, msg: str) -> Future[tuple[int, int]]:
         self.sent.append((key, msg))
         promise: Future[tuple[int, int]] = Future()
         if len(self.sent) - 1 == self.bad:
-            promise.set_exception(DeliveryError("Kafka did not take the message", key=key))
+            self.error = DeliveryError("Kafka did not take the message", key=key)
+            promise.set_exception(self.error)
         else:
             promise.set_result((0, len(self.sent) - 1))
         return promise
+
+    def stats(self) -> EmitterStats:
+        failed = self.error is not None
+        return EmitterStats(len(self.sent), len(self.sent) - failed, int(failed))
 
     def __enter__(self) -> FakeEmitter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        if self.error is not None:
+            raise self.error
 
 
 @pytest.fixture
@@ -243,7 +251,9 @@ def test_emit_of_no_clicks_emits_none() -> None:
 
 
 @pytest.mark.usefixtures("_fake_emitter")
-def test_emit_keeps_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emit_keeps_its_rate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     waits = []
 
     class Clock(threading.Event):
@@ -252,10 +262,9 @@ def test_emit_keeps_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
             return len(waits) > 10
 
     monkeypatch.setattr(cli.time, "monotonic", lambda: 0.0)
-    tally = cli._Tally(Clock())
-    cli._emit(Cluster(("x:1",)), "t", iter(lambda: "user-0", None), 4, tally)
+    cli._emit(Cluster(("x:1",)), "t", iter(lambda: "user-0", None), 4, Clock())
     assert waits == [i / 4 for i in range(11)]
-    assert (tally.emitted, tally.acknowledged, tally.error) == (10, 10, None)
+    assert capsys.readouterr().out == "emitted 10 clicks, 10 acknowledged\n"
 
 
 @pytest.mark.usefixtures("_fake_emitter")

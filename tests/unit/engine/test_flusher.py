@@ -33,6 +33,7 @@ class FakeWriter:
 
     REFUSED = (TooLarge,)
     LATE = Late
+    transaction_timeout = 10.0
 
     def __init__(self, log: list[tuple]) -> None:
         self.log = log  # the steps of transactions, in order

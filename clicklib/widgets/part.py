@@ -1,0 +1,74 @@
+"""A part of a cell's output: a widget that is closed when its cell runs again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import ipywidgets
+
+__all__ = ["Part"]
+
+# The widgets that the last run of each cell made, by the cell's id: (id of the run, widgets).
+_cells: dict[str, tuple[str, list[Part]]] = {}
+_cells_lock = threading.Lock()
+
+
+class Part:
+    """A widget that belongs to the cell that made it. Its end is the end of all widgets in it.
+
+    It is mixed into a class of ipywidgets.
+    """
+
+    closed = False
+
+    def belong(self) -> None:
+        """Close the widgets of the cell's last run. A subclass calls it when its widget is made."""
+        cell, run = _this_cell()
+        if not cell:
+            return
+        with _cells_lock:
+            last, parts = _cells.get(cell, ("", []))
+            kept = [part for part in parts if not part.closed] if last == run else []
+            _cells[cell] = (run, [*kept, self])
+        for part in parts if last != run else ():
+            part.close()
+
+    def end(self) -> None:
+        """Stop the threads of this widget. `close` calls it once."""
+
+    def close(self) -> None:
+        """End this widget and all widgets in it; a second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        self.end()
+        for widget in _family(self):
+            ipywidgets.Widget.close(widget) if widget is self else widget.close()
+
+
+def _this_cell() -> tuple[str, str]:
+    """The ids of the running cell and of this run; both are empty if they are not known."""
+    from IPython import get_ipython
+
+    try:
+        parent = get_ipython().kernel.get_parent()
+        return parent["metadata"]["cellId"], parent["header"]["msg_id"]
+    except (AttributeError, KeyError, TypeError, LookupError):
+        return "", ""
+
+
+def _family(root: Any) -> list[Any]:
+    """The widget and all in it, also the layouts and styles, which ipywidgets does not close."""
+    found: dict[int, Any] = {}
+    left = [root]
+    while left:
+        widget = left.pop()
+        if id(widget) in found or widget.comm is None:
+            continue
+        found[id(widget)] = widget
+        for name in widget.keys:
+            value = getattr(widget, name, None)
+            values = value if isinstance(value, list | tuple) else (value,)
+            left += [each for each in values if isinstance(each, ipywidgets.Widget)]
+    return list(reversed(found.values()))

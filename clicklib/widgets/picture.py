@@ -1,0 +1,89 @@
+"""A picture: Python says in `data` what to draw, a script in the browser draws it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from clicklib.widgets.painter import PERIOD, painter
+from clicklib.widgets.part import Part
+
+__all__ = ["Picture", "asset"]
+
+
+def asset(name: str) -> str:
+    """The text of a JavaScript or CSS file of this package; a script begins with `common.js`."""
+    here = Path(__file__).parent
+    names = ["common.js", name] if name.endswith(".js") else [name]
+    return "\n".join((here / each).read_text("utf-8") for each in names)
+
+
+class Picture(Part, anywidget.AnyWidget):
+    """The base class of all pictures. A subclass returns in `look` what its script draws.
+
+    That becomes `data`, which is sent to the browser only if it changed.
+    """
+
+    _css = asset("style.css")
+    data = traitlets.Dict().tag(sync=True)
+    period = PERIOD
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._due = 0.0
+        self._seen_by: set[str] = set()
+        self._painting = threading.Lock()
+        self.resting = False
+        self.on_msg(self._heard)
+        self.belong()
+        self.paint()
+        painter.add(self)
+
+    def look(self) -> dict[str, Any]:
+        """Return what to draw now. The painter's thread calls it: it must not block."""
+        raise NotImplementedError
+
+    def told(self, message: dict[str, Any]) -> None:
+        """Note a message of the browser. The kernel's main thread calls it: it must not block."""
+
+    def paint(self) -> None:
+        """Draw now."""
+        with self._painting:
+            try:
+                data = self.look()
+            except Exception as exc:
+                data = {**self.data, "error": f"{type(exc).__name__}: {exc}"}
+            if not self.closed:
+                self.data = data
+
+    def paint_if_due(self) -> None:
+        """Draw, unless the picture was drawn a moment ago or rests."""
+        now = time.monotonic()
+        if not self.resting and now >= self._due:
+            self._due = now + self.period - 0.05
+            self.paint()
+
+    def end(self) -> None:
+        painter.remove(self)
+
+    def shown_again(self) -> None:
+        """A browser begins to show this picture."""
+
+    def _heard(self, _: Any, message: Any, buffers: Any) -> None:
+        if "shown" in message:
+            self._seen_by.add(message["shown"])
+            self.shown_again()
+            if not self.closed:
+                painter.add(self)
+        elif "hidden" in message:
+            self._seen_by.discard(message["hidden"])
+            if not self._seen_by:
+                painter.remove(self)
+        else:
+            self.told(message)
+            self._due = 0.0

@@ -1,0 +1,89 @@
+"""A watch over Kafka, so that a picture has fresh figures and never waits for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from clicklib.errors import ClicklibError
+
+__all__ = ["LEASE", "Watch"]
+
+LEASE = 3.0  # seconds that a watch goes on after the last call of `latest`
+
+
+class _Client(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Client)
+T = TypeVar("T")
+
+
+class Watch(Generic[C, T]):
+    """Looks at Kafka every `every` seconds, on a thread of its own.
+
+    The thread begins with the first call of `latest`, and ends when these calls end.
+    """
+
+    def __init__(
+        self, name: str, connect: Callable[[], C], look: Callable[[C], T], every: float
+    ) -> None:
+        self._name, self._connect, self._look, self._every = name, connect, look, every
+        self._lock = threading.Lock()
+        self._asked = 0.0
+        self._soon = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._latest: T | None = None
+        self.error = ""
+
+    def latest(self) -> T | None:
+        """The result of the last look, or None before the first. Never blocks."""
+        with self._lock:
+            self._asked = time.monotonic()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            return self._latest
+
+    def hurry(self) -> None:
+        """Look again at once."""
+        self._soon.set()
+
+    def rest(self) -> None:
+        """End the thread soon, unless `latest` is called again."""
+        with self._lock:
+            self._asked = 0.0
+        self._soon.set()
+
+    def take(self, seen: T) -> None:
+        """Keep the result of a look."""
+        self._latest = seen
+
+    def _run(self) -> None:
+        client: C | None = None
+        try:
+            while self._wanted():
+                try:
+                    client = client or self._connect()
+                    self.take(self._look(client))
+                    self.error = ""
+                except Exception as exc:  # any error is shown, and the next look tries again
+                    self.error = str(exc) if isinstance(exc, ClicklibError) else repr(exc)
+                    if client is not None:
+                        client.close()
+                    client = None
+                self._soon.wait(self._every)
+                self._soon.clear()
+        finally:
+            if client is not None:
+                client.close()
+
+    def _wanted(self) -> bool:
+        with self._lock:
+            if time.monotonic() - self._asked < LEASE:
+                return True
+            self._thread = None
+            return False

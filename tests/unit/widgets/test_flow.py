@@ -1,0 +1,42 @@
+"""The way of a click, part by part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clicklib import Emitter, Processor, clicks
+from clicklib.errors import DeliveryError
+from clicklib.widgets import FlowMap
+from tests.unit.widgets.fakes import NOWHERE, FakeEmitter, FakeWatch, group, member, view
+
+
+def test_the_flow_says_what_each_part_is() -> None:
+    processor = Processor(NOWHERE, clicks.graph(clicks.count))
+    watch = FakeWatch(None)
+    emitter: Any = FakeEmitter()
+    flow = FlowMap(emitter, processor, view(), watch=watch)  # type: ignore[arg-type]
+
+    def levels() -> list[tuple[str, str]]:
+        flow.paint()
+        return [(node["state"], node["level"]) for node in flow.data["nodes"]]
+
+    assert levels() == [
+        ("ready", "ok"),
+        ("…", "off"),
+        ("idle", "off"),
+        ("…", "off"),
+        ("idle", "off"),
+    ]
+    watch.seen, emitter.closed = group(member("m1", 0), member("m2")), True
+    assert levels()[:3] == [("closed", "off"), ("1 partitions", "ok"), ("2 members", "ok")]
+    emitter.error, watch.error = DeliveryError("lost", topic="clicks"), "no broker"
+    assert levels()[:2] == [("failed", "failed"), ("unreachable", "failed")]
+    assert flow.data["error"] == "lost (topic clicks); no broker"
+    flow.emitter = flow.processor = flow.view = None
+    assert [level for _, level in levels()] == ["off", "failed", "ok", "failed", "off"]
+
+
+def test_widgets_know_emitters_only_by_what_they_have() -> None:
+    """FakeEmitter stands for it."""
+    for name in ("emit", "error"):
+        assert hasattr(Emitter, name)

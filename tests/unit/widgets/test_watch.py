@@ -1,0 +1,60 @@
+"""A watch over Kafka from a thread of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clicklib.errors import UnavailableError
+from clicklib.widgets import watch as module
+from clicklib.widgets.watch import Watch
+from tests.waiting import wait_until
+
+
+class Client:
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_watch_looks_as_long_as_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEASE", 0.1)
+    clients: list[Client] = []
+
+    def connect() -> Client:
+        clients.append(Client())
+        return clients[-1]
+
+    watch: Any = Watch("watch", connect, lambda client: len(clients), every=0.01)
+    for round in (1, 2):
+        wait_until("it looked", lambda round=round: watch.latest() == round)
+        wait_until("it ended", lambda round=round: clients[round - 1].closed)
+        assert watch._thread is None
+    assert len(clients) == 2
+
+
+def test_a_watch_says_what_went_wrong_and_tries_again() -> None:
+    clients = [Client(), Client(), Client()]
+    problems: list[Exception] = [UnavailableError("no broker"), ValueError("odd")]
+    left = iter(clients)
+
+    def look(client: Client) -> str:
+        if problems:
+            raise problems.pop(0)
+        return "seen"
+
+    watch: Any = Watch("watch", lambda: next(left), look, every=0.05)
+    errors = set()
+
+    def seen() -> bool:
+        errors.add(watch.error)
+        return watch.latest() == "seen"
+
+    wait_until("it looked in spite of errors", seen, every=0.01)
+    assert {"no broker", "ValueError('odd')"} <= errors
+    assert watch.error == ""
+    assert [client.closed for client in clients] == [True, True, False]
+    watch.rest()
