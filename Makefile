@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test lint format bench bench-quick soak pictures clean kafka browser peers
+.PHONY: help lab demo html test lint format bench bench-quick soak pictures pins clean kafka uv browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -57,6 +57,10 @@ bench-quick: $(READY) ## measure against the bare client; fails when clicklib go
 soak: $(READY) ## run it under random faults for SOAK_MINUTES (10), every click accounted for
 	@$(PY) -m tests.soak --minutes $(or $(SOAK_MINUTES),10) $(ARGS)
 
+pins: uv ## add to constraints.txt what pyproject.toml needs; ARGS=--upgrade takes the newest
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11.0 --extra test --no-annotate \
+		--custom-compile-command "make pins" -o constraints.txt $(ARGS) pyproject.toml >/dev/null
+
 pictures: $(READY) browser ## remake the README's picture, and take those of all notebooks
 	CLICKLIB_SCREENSHOTS=build/pictures $(PY) -m pytest tests/browser $(ARGS)
 	cp build/pictures/dashboard-light-table.png docs/dashboard.png
@@ -85,6 +89,11 @@ endif
 	@$(PY) -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
 	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@pwd -P >$@
+
+# What finds versions that go together. It must also run when the pins and the needs disagree.
+uv:
+	@$(PY) -c '' 2>/dev/null || "$(PYTHON)" -m venv .venv
+	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install -q uv
 
 # The jars of the local Kafka; with CLICKLIB_BROKERS another Kafka is used.
 kafka: .venv/.ready
