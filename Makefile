@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test lint format bench bench-quick soak pictures pins clean kafka uv browser peers
+.PHONY: help lab demo html test test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -36,6 +36,12 @@ html: $(READY) ## run the notebooks and make pages of them to read, below build/
 
 test: $(READY) browser peers ## run every test, two at a time; ARGS="tests/unit -k codec" runs some
 	$(PY) -m pytest -p tests.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-lowest: $(READY) ## the unit tests and one of Kafka with the oldest versions that are allowed
+	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest
+	@$(PY) -m uv pip install -q --python build/lowest --resolution lowest-direct -e '.[test]'
+	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile \
+		$(or $(ARGS),tests/unit tests/kafka/test_count.py)
 
 lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
 	$(PY) -m ruff check .
