@@ -35,7 +35,7 @@ html: $(READY) ## run the notebooks and make pages of them to read, below build/
 	@$(PY) -m docs.site $(ARGS)
 
 test: $(READY) browser peers ## run every test, two at a time; ARGS="tests/unit -k codec" runs some
-	$(PY) -m pytest -p tests.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-lowest: $(READY) ## the unit tests and one of Kafka with the oldest versions that are allowed
 	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest
@@ -43,10 +43,11 @@ test-lowest: $(READY) ## the unit tests and one of Kafka with the oldest version
 	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile \
 		$(or $(ARGS),tests/unit tests/kafka/test_count.py)
 
-lint: .venv/.ready ## check style and types, and that notebooks hold no outputs
+lint: .venv/.ready ## check style, types and the order of the rooms, and that notebooks hold no outputs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports --no-logo --no-cache
 	$(if $(NOTEBOOKS),$(STRIP) --verify $(NOTEBOOKS))
 
 format: .venv/.ready ## repair what lint finds, as far as a program can

@@ -22,7 +22,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from benchmarks.programs import ROOT, Program, flags, python
 from clicklib import broker
-from clicklib.client.kafka_clients import READER
+from clicklib.client.topic_reader import FETCH
 from clicklib.client.topics import TopicManager
 
 __all__ = ["Failed", "Figures", "Filled", "Harness", "Process"]
@@ -260,7 +260,7 @@ class Harness:
 
     @contextmanager
     def _reader(self, topic: str) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
-        consumer = KafkaConsumer(bootstrap_servers=self.brokers.split(","), **READER)
+        consumer = KafkaConsumer(bootstrap_servers=self.brokers.split(","), **FETCH)
         try:
             partitions = consumer.partitions_for_topic(topic)
             if not partitions:

@@ -13,7 +13,7 @@ from clicklib.client.cluster import Brokers
 from clicklib.codec import String
 from clicklib.context import Context
 from clicklib.graph import Graph
-from clicklib.web.server import Endpoint
+from clicklib.web import Endpoint
 
 TOPIC = "user-clicks"
 GROUP = "mini-group"
@@ -36,7 +36,7 @@ class UserCodec:
 
 
 def count(ctx: Context, msg: str) -> User:
-    """Count a click of the user that is the message's key."""
+    """Add one click to the user whose name is the message's key."""
     user = ctx.value() or User()
     user.clicks += 1
     ctx.set_value(user)
@@ -52,7 +52,7 @@ def graph(callback: Any = process, group: str = GROUP, topic: str = TOPIC) -> Gr
 
 
 def run_emitter(brokers: Brokers, stop: Event, topic: str, users: int, rate: float) -> None:
-    """Emit `rate` clicks a second until `stop`, of each user in turn."""
+    """Emit `rate` clicks a second, of each user in turn, until `stop` is set."""
     i, begin = 0, monotonic()
     with Emitter(brokers, topic, String()) as emitter:
         while not stop.wait(begin + i / rate - monotonic()):
@@ -61,7 +61,7 @@ def run_emitter(brokers: Brokers, stop: Event, topic: str, users: int, rate: flo
 
 
 def run_processor(brokers: Brokers, stop: Event, graph: Graph, **options: Any) -> None:
-    """Count clicks until `stop`, and say which partitions it owns."""
+    """Count clicks until `stop` is set; print the owned partitions after each rebalance."""
     options["on_rebalance"] = lambda owned: print("[proc] rebalanced, partitions:", *owned)
     with Processor(brokers, graph, **options).start() as processor:
         print(f"Processor started in group {graph.group}")
@@ -69,7 +69,7 @@ def run_processor(brokers: Brokers, stop: Event, graph: Graph, **options: Any) -
 
 
 def run_view(brokers: Brokers, stop: Event, table: str, port: int, **options: Any) -> None:
-    """Answer `GET /user-3` from the table until `stop`."""
+    """Answer `GET /user-3` from the table until `stop` is set."""
     with View(brokers, table, UserCodec(), **options).start() as view, Endpoint(view, port) as web:
         print(f"View opened at http://localhost:{web.port}/")
         wait(stop, view)
@@ -85,7 +85,7 @@ def wait(stop: Event, part: Processor | View) -> None:
 
 
 def run(brokers: Brokers, stop: Event, graph: Graph, users: int, rate: float, port: int) -> None:
-    """Run all three until `stop`; when one ends, end the others and raise its error."""
+    """Run emitter, processor and view until `stop`. If one ends, end all and raise its error."""
     with ThreadPoolExecutor(3) as pool:
         futures = [
             pool.submit(run_view, brokers, stop, graph.table, port),

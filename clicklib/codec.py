@@ -1,35 +1,38 @@
-"""Codecs: how a value becomes the bytes of a Kafka record, and back."""
+"""A codec turns a value into the bytes of a Kafka record, and the bytes into a value again."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
-__all__ = ["Bytes", "Codec", "Int64", "Json", "String", "decode_key", "encode_key"]
+from clicklib.errors import CodecError
+
+__all__ = [
+    "Bytes",
+    "Codec",
+    "Int64",
+    "Json",
+    "String",
+    "cannot_decode",
+    "cannot_encode",
+    "encode",
+    "text_of",
+]
 
 
 class Codec(Protocol):
-    """Any object with these two methods is a codec. What they raise becomes a CodecError."""
+    """Any object with these two methods is a codec. An error in one becomes a CodecError."""
 
     def encode(self, value: Any, /) -> bytes: ...
 
     def decode(self, data: bytes, /) -> Any: ...
 
 
-def encode_key(key: str) -> bytes:
-    """The bytes of a key: UTF-8, and whatever `decode_key` could not read as UTF-8 restored."""
-    return key.encode("utf-8", "surrogateescape")
-
-
-def decode_key(key: bytes | None) -> str:
-    """The text of a record's key. A missing key is the empty one, as in Goka."""
-    return key.decode("utf-8", "surrogateescape") if key else ""
-
-
 class Bytes:
-    """Bytes as they are."""
+    """Bytes, not changed in either direction."""
 
     def encode(self, value: bytes, /) -> bytes:
         if not isinstance(value, bytes):
@@ -43,7 +46,7 @@ class Bytes:
 class String:
     """Text as UTF-8."""
 
-    # The built-in methods themselves: a Python function around them would double the cost.
+    # These are the built-in methods: a Python function around them would double the cost.
     encode = staticmethod(str.encode)
     decode = staticmethod(bytes.decode)
 
@@ -73,12 +76,38 @@ class Int64:
 
 
 class Json:
-    """JSON, untyped or of one type.
+    """JSON, with or without a type.
 
-    With a type (a `msgspec.Struct`, a dataclass, `dict[str, int]`, …) every decoded message is
-    checked against it, so that a wrong codec is noticed at the first message.
+    With a type (a `msgspec.Struct`, a dataclass, `dict[str, int]`, …) each decoded message is
+    checked against that type, so a wrong codec fails at the first message.
     """
 
     def __init__(self, type: Any = Any) -> None:
         self.encode = msgspec.json.Encoder().encode
         self.decode = msgspec.json.Decoder(type).decode
+
+
+def encode(codec: Codec, value: Any) -> bytes:
+    """The bytes that `codec` makes of `value`. Raises TypeError if they are not bytes."""
+    data = codec.encode(value)
+    if not isinstance(data, bytes):
+        raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+    return data
+
+
+def cannot_encode(whose: str, value: Any, exc: Exception, **where: Any) -> CodecError:
+    """The error for a value of which a codec could not make bytes."""
+    return CodecError(f"{whose} cannot encode {text_of(value, repr):.60}: {text_of(exc)}", **where)
+
+
+def cannot_decode(whose: str, data: bytes, exc: Exception, **where: Any) -> CodecError:
+    """The error for bytes that a codec could not read."""
+    return CodecError(f"{whose} cannot decode {data[:60]!r}: {text_of(exc)}", **where)
+
+
+def text_of(value: Any, to: Callable[[Any], str] = str) -> str:
+    """The text of any object. What its own method raises must not hide the error told of."""
+    try:
+        return to(value)
+    except Exception:
+        return f"<{type(value).__name__}>"

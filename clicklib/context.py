@@ -1,12 +1,13 @@
-"""What a callback may do: look at its message, read and change its key's value in the table."""
+"""The context of a callback: its message, and the value of the message's key in the table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from clicklib.codec import Codec, decode_key
-from clicklib.errors import CallbackError, ClicklibError, CodecError, UsageError
+from clicklib.codec import Codec, cannot_decode, cannot_encode, text_of
+from clicklib.errors import CallbackError, ClicklibError, UsageError
+from clicklib.keys import decode_key
 
 __all__ = ["Context"]
 
@@ -14,7 +15,7 @@ _MISSING: Any = object()
 
 
 class _NoMessage:
-    """Stands for the message outside of a callback."""
+    """The message of a context outside of a callback: any use of it raises UsageError."""
 
     def __getattr__(self, name: str) -> NoReturn:
         raise UsageError("a context is good only until its callback returns")
@@ -26,10 +27,10 @@ Read = Callable[[bytes], bytes | None]
 
 
 class Context:
-    """Handed to the callback with each message, and good only until it returns.
+    """The first argument of a callback. It is valid until the callback returns.
 
-    It gathers what the callback does and sends nothing. An error that it raises stops the
-    processor even if the callback swallows it.
+    A context gathers the changes of the callback and sends nothing. An error that a method of
+    the context raises stops the processor, even if the callback catches that error.
     """
 
     __slots__ = (
@@ -52,8 +53,8 @@ class Context:
         self.error: ClicklibError | None = None
         self._codec = codec
         self._record: Any = _NO_MESSAGE
-        self._changed: Any = None  # the last message that changed a row,
-        self._before: Any = None  # and what the row was before
+        self._changed: Any = None  # the last message that changed a row
+        self._before: Any = None  # the data of that row before that message
 
     @property
     def key(self) -> str:
@@ -82,13 +83,13 @@ class Context:
 
     @property
     def headers(self) -> dict[str, bytes | None]:
-        """The message's headers; of a name that stands twice, the last."""
+        """The message's headers. If a name occurs twice, the last one counts."""
         return dict(self._record.headers)
 
     def value(self) -> Any:
-        """The value of the message's key in the table, or None where it has none.
+        """The value of the message's key in the table, or None if there is none.
 
-        Decoded anew at each call: to change the table, call `set_value`.
+        Each call decodes a new object. To change the table, call `set_value`.
         """
         key = self._record.key or b""
         data = self.rows[key] if key in self.rows else self.read(key)
@@ -97,30 +98,22 @@ class Context:
         try:
             return self._codec.decode(data)
         except Exception as exc:
-            raise self._failed(
-                CodecError(
-                    f"the table's codec cannot decode {data[:60]!r}: {_text(exc)}",
-                    **self._where(),
-                )
-            ) from exc
+            error = cannot_decode("the table's codec", data, exc, **self._where())
+            raise self._failed(error) from exc
 
     def set_value(self, value: Any) -> None:
         """Give the message's key a value in the table; `value()` returns it from now on."""
         try:
             data = self._codec.encode(value)
-            if not isinstance(data, bytes):
+            if not isinstance(data, bytes):  # as `codec.encode`, without its call for each message
                 raise TypeError(f"encode returned {type(data).__name__}, not bytes")
         except Exception as exc:
-            raise self._failed(
-                CodecError(
-                    f"the table's codec cannot encode {_text(value, repr):.60}: {_text(exc)}",
-                    **self._where(),
-                )
-            ) from exc
+            error = cannot_encode("the table's codec", value, exc, **self._where())
+            raise self._failed(error) from exc
         self._set(data)
 
     def delete(self) -> None:
-        """Remove the message's key from the table: a tombstone goes to the table's topic."""
+        """Remove the message's key from the table: the table's topic gets a null, a tombstone."""
         self._set(None)
 
     def fail(self, reason: str | BaseException) -> NoReturn:
@@ -128,7 +121,7 @@ class Context:
 
         Raises CallbackError.
         """
-        error = CallbackError(f"the callback failed: {_text(reason)}", **self._where())
+        error = CallbackError(f"the callback failed: {text_of(reason)}", **self._where())
         raise self._failed(error) from (reason if isinstance(reason, BaseException) else None)
 
     def _set(self, data: bytes | None) -> None:
@@ -141,7 +134,7 @@ class Context:
         self.rows[key] = data
 
     def undo(self) -> None:
-        """Take back what the message in hand did: it failed, and will come again."""
+        """Undo the changes of the current message: it failed, and Kafka will deliver it again."""
         if self._changed is self._record:
             key = self._record.key or b""
             if self._before is _MISSING:
@@ -150,7 +143,7 @@ class Context:
                 self.rows[key] = self._before
 
     def leave(self) -> None:
-        """The callback has returned: what a program keeps of this context is of no use."""
+        """Detach the message: a program that kept this context gets UsageError from now on."""
         self._record = _NO_MESSAGE
 
     def _where(self) -> dict[str, Any]:
@@ -166,11 +159,3 @@ class Context:
         if self.error is None:
             self.error = error
         return error
-
-
-def _text(value: Any, to: Callable[[Any], str] = str) -> str:
-    """The text of any object; what its own method raises must not hide the error told of."""
-    try:
-        return to(value)
-    except Exception:
-        return f"<{type(value).__name__}>"

@@ -8,18 +8,18 @@ from concurrent.futures import Future
 from typing import Any, Self
 
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.kafka_clients import Writer
+from clicklib.client.retry import keep_trying
 from clicklib.client.topics import TopicManager
-from clicklib.codec import Codec, encode_key
-from clicklib.engine.lifecycle import closed_at_exit, keep_trying
+from clicklib.client.writer import Writer
+from clicklib.codec import Codec, cannot_encode, encode
+from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import (
     ClicklibError,
-    CodecError,
     DeliveryError,
     TopicError,
     UsageError,
 )
-from clicklib.keys import partition_of
+from clicklib.keys import encode_key, partition_of
 
 __all__ = ["Acknowledged", "Emitter"]
 
@@ -59,9 +59,8 @@ class Emitter:
         self.closed = False
         self._error: DeliveryError | None = None
         self._cluster = Cluster.of(brokers)
-        keep_trying(connect_timeout, lambda: self._find(connect_timeout))
+        keep_trying(lambda: self._find(connect_timeout), connect_timeout)
         self._writer = keep_trying(
-            connect_timeout,
             lambda: Writer(
                 self._cluster,
                 topic,
@@ -69,6 +68,7 @@ class Emitter:
                 linger=linger,
                 delivery_timeout=delivery_timeout,
             ),
+            connect_timeout,
         )
         closed_at_exit(self, self.close)
 
@@ -135,15 +135,10 @@ class Emitter:
 
     def _encode(self, key: str, msg: Any) -> tuple[bytes, bytes | None]:
         try:
-            raw = encode_key(key)
-            data = None if msg is None else self.codec.encode(msg)
-            if not isinstance(data, bytes | None):
-                raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+            return encode_key(key), None if msg is None else encode(self.codec, msg)
         except Exception as exc:
-            raise CodecError(
-                f"cannot encode {msg!r:.60}: {exc}", topic=self.topic, key=str(key)
-            ) from exc
-        return raw, data
+            where = {"topic": self.topic, "key": str(key)}
+            raise cannot_encode("the codec of the stream", msg, exc, **where) from exc
 
     def _take_room(self, key: str) -> None:
         """Wait for room in the buffer: every message is answered within its delivery timeout."""

@@ -1,21 +1,21 @@
 """The errors that clicklib raises.
 
     ClicklibError
-    ├── UsageError           the program asked for something that cannot be
+    ├── UsageError           the program uses clicklib in a wrong way
     ├── DataError            a message that a codec or a callback rejects
     │   ├── CodecError
     │   └── CallbackError
     ├── StoreError           the local copy of a table cannot be read or written
-    ├── KafkaError           the broker, the topics or the group
+    ├── KafkaError           a fault of the broker, a topic or the group
     │   ├── TopicError       a topic is missing or differs from what is wanted
     │   ├── DeliveryError    Kafka did not acknowledge a record
     │   ├── UnavailableError no broker answers
     │   └── LocalBrokerError the Kafka on this machine cannot start or stop
     └── InternalError        an exception that clicklib did not expect: please report it
 
-Each carries `topic`, `partition`, `offset` and `key` where they are known, and names them in its
-message. The first error that stops a processor, view or emitter comes out of `run()` and
-`wait()`, with its cause in `__cause__`; errors that follow from it are attached as notes.
+Each error has the attributes `topic`, `partition`, `offset` and `key`; those that are known also
+stand in its message. `run()` and `wait()` raise the first error that stopped a processor or view,
+`emit` that of an emitter. `__cause__` is its cause, and later errors are attached as notes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class ClicklibError(Exception):
-    """What every error of clicklib is; raised only as one of the classes below it."""
+    """The base class of all errors of clicklib. Only its subclasses are raised."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ def _shorten(key: str, limit: int = 80) -> str:
 
 
 class UsageError(ClicklibError):
-    """The program asked for something that cannot be: a wrong argument, a wrong moment."""
+    """The program uses clicklib in a wrong way: a wrong argument, a call at a wrong time."""
 
 
 class DataError(ClicklibError):
@@ -87,7 +87,7 @@ class StoreError(ClicklibError):
 
 
 class KafkaError(ClicklibError):
-    """The broker, a topic or the group is not as needed."""
+    """A fault of the broker, a topic or the group."""
 
 
 class TopicError(KafkaError):
@@ -107,4 +107,4 @@ class LocalBrokerError(KafkaError):
 
 
 class InternalError(ClicklibError):
-    """An exception that clicklib did not expect: a fault of its own. `__cause__` has it."""
+    """An exception that clicklib did not expect: a bug in clicklib. `__cause__` has it."""

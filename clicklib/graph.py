@@ -1,4 +1,4 @@
-"""The graph of a group: what it reads, what it keeps."""
+"""The graph of a group: the topics that it reads and the table that it keeps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Persist:
 
 @dataclass(frozen=True)
 class Graph:
-    """What `define_group` returns."""
+    """The definition of a group, made by `define_group`."""
 
     group: str
     inputs: tuple[Input, ...]
@@ -66,10 +66,10 @@ def group_table(group: str) -> str:
 
 
 def define_group(group: str, *edges: Input | Persist) -> Graph:
-    """Put together the graph of `group` from its edges: Inputs and one Persist.
+    """Make the graph of `group` from its edges: one or more Inputs and one Persist.
 
-    Raises UsageError for a graph that cannot run: no input, a topic read twice, no table or
-    two, the group's own table as an input, a name that Kafka doesn't take.
+    Raises UsageError for a graph that cannot run: no input, two inputs of one topic, no table or
+    two tables, the group's own table as an input, a name that Kafka does not accept.
     """
     if not group:
         raise UsageError("a group needs a name")

@@ -1,13 +1,24 @@
-"""Which partition a key belongs to, and which partitions a member of a group gets.
+"""Keys: as text and as bytes, and the partition that a key belongs to.
 
-Both rules are Goka's, so that Goka and clicklib programs can share topics and groups.
+The partitioner and the share of a member are Goka's rules, so that Goka and clicklib programs can
+share topics and groups.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["fnv1a", "partition_of", "share"]
+__all__ = ["decode_key", "encode_key", "fnv1a", "partition_of", "share"]
+
+
+def encode_key(key: str) -> bytes:
+    """The key as UTF-8. Bytes that `decode_key` could not read as UTF-8 come back unchanged."""
+    return key.encode("utf-8", "surrogateescape")
+
+
+def decode_key(key: bytes | None) -> str:
+    """The text of a record's key. A missing key gives the empty text, as in Goka."""
+    return key.decode("utf-8", "surrogateescape") if key else ""
 
 
 def fnv1a(data: bytes) -> int:
@@ -20,15 +31,16 @@ def fnv1a(data: bytes) -> int:
 
 @lru_cache(maxsize=1 << 17)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of `key` in a topic of `partitions`: |hash as a signed 32-bit number| mod n.
+    """The partition of `key` in a topic with `partitions` partitions.
 
-    Cached, because the loop above costs a Python step a byte.
+    It is abs(hash as a signed 32-bit number) % `partitions`. Results are cached, because the hash
+    costs one Python step for each byte.
     """
     value = fnv1a(key)
     return (value if value < 0x80000000 else 0x1_0000_0000 - value) % partitions
 
 
 def share(member: int, members: int, partitions: int) -> range:
-    """The partitions of the `member`-th of `members`, sorted by id, in Goka's `copartition`."""
+    """Goka's `copartition`: the partitions of member number `member`, from 0, sorted by id."""
     step = partitions / members
     return range(int(member * step + 0.5), int((member + 1) * step + 0.5))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
-from clicklib.codec import encode_key
-from clicklib.engine.lifecycle import Service
-from clicklib.engine.membership import Member, Settings
+from clicklib.engine.follower import Follower
+from clicklib.engine.membership import Membership, Settings
+from clicklib.engine.service import Service
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError, UsageError
 from clicklib.graph import Graph
-from clicklib.keys import partition_of
-from clicklib.stores.folders import MemoryDirectory, StateDirectory
+from clicklib.keys import encode_key, partition_of
+from clicklib.stores.folders import open_stores
 from clicklib.table import progress, telling
 
 __all__ = ["Processor", "Stats"]
@@ -100,39 +102,40 @@ class Processor(Service):
             updated=telling(on_update, graph.persist.codec, graph.table),
         )
         self._lingering: list[Worker] = []
-        self._member: Member | None = None
+        self._membership: Membership | None = None
         self._count = 1  # partitions of the table; known once it runs
 
     @property
     def partitions(self) -> tuple[int, ...]:
         """The partitions that this processor owns now, sorted."""
-        return self._member.owned if self._member else ()
+        return self._membership.partitions.owned if self._membership else ()
 
     @property
     def recovered(self) -> bool:
-        """Whether it is in the group and the table of each of its partitions is up to date."""
+        """Whether the table of each of its partitions is up to date."""
         return self.state is State.RUNNING
 
     def stats(self) -> Stats:
         """A snapshot of what it has done."""
-        member = self._member
-        if member is None:
+        membership = self._membership
+        if membership is None:
             return Stats(self.state)
         return Stats(
             state=self.state,
-            partitions=member.owned,
-            records_in=member.records + sum(w.task.handled for w in list(member.workers.values())),
-            rows_out=member.rows,
-            flushes=member.flushes,
-            rebalances=member.rebalances,
-            lag=dict(member.lag),
+            partitions=membership.partitions.owned,
+            records_in=membership.partitions.handled,
+            rows_out=membership.rows,
+            flushes=membership.flushes,
+            rebalances=membership.rebalances,
+            lag=dict(membership.lag),
         )
 
     @property
     def progress(self) -> tuple[int, int]:
         """Offsets read so far, and offsets to read, of the recovery under way."""
-        follower = self._member.follower if self._member else None
-        return progress(follower.tables.values()) if follower else (0, 0)
+        if self._membership is None:
+            return 0, 0
+        return progress(self._membership.partitions.follower.tables.values())
 
     def get(self, key: str) -> Any:
         """The value of `key` as the callback would see it now, or None.
@@ -140,14 +143,15 @@ class Processor(Service):
         Raises UsageError for a key whose partition this processor doesn't own or is still
         recovering: a View answers for all of them.
         """
-        member = self._member
-        if member is None:
-            raise UsageError(f"{self.name} is {self.state}: start it first", key=key)
+        name = self._life.name
+        if self._membership is None:
+            raise UsageError(f"{name} is {self.state}: start it first", key=key)
+        workers = self._membership.partitions.workers
         partition = partition_of(encode_key(key), self._count)
-        worker = member.workers.get(partition)
+        worker = workers.get(partition)
         if worker is None:
             raise UsageError(
-                f"{self.name} is {self.state} and serves the partitions {sorted(member.workers)}; "
+                f"{name} is {self.state} and serves the partitions {sorted(workers)}; "
                 "a View shows all",
                 partition=partition,
                 key=key,
@@ -164,27 +168,30 @@ class Processor(Service):
         return super().stop(timeout) and not any(w.is_alive() for w in self._lingering)
 
     def _main(self) -> None:
-        self._member = None
-        cluster_id, table = self.keep_trying(self._settings.connect_timeout, self._find_table)
+        self._membership = None
+        life, settings = self._life, self._settings
+        timeout, name = settings.connect_timeout, self.graph.table
+        cluster_id, table = life.keep_trying(timeout, self._find_table)
         self._count = table.partitions
-        stores = (
-            MemoryDirectory()
-            if self._storage == "memory"
-            else StateDirectory(self._state_dir, cluster_id, self.graph.group, table.name)
-        )
-        try:
-            self._member = Member(
-                self,
-                self._settings,
-                lambda p: stores.store(p, f"{cluster_id} {table.id} {p}"),
+        with ExitStack() as stack:
+            stores = open_stores(self._storage, self._state_dir, cluster_id, self.graph.group, name)
+            stack.callback(stores.close)
+            reader = life.keep_trying(timeout, lambda: TopicReader(self.cluster, name, timeout))
+            stack.callback(reader.close)
+            self._membership = Membership(
+                life,
+                settings,
+                Follower(
+                    reader,
+                    lambda p: stores.store(p, f"{cluster_id} {table.id} {p}"),
+                    settings.updated,
+                ),
                 self._lingering,
-                # Inherited with the stores: who comes again ends the transaction it left open.
+                # Inherited with the stores: the next holder ends the transaction it left open.
                 f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )
-            if not self.stopping:
-                self._member.run()
-        finally:
-            stores.close()
+            if not life.stopping:
+                self._membership.run()
 
     def _find_table(self) -> tuple[str, Topic]:
         """The cluster's id, and the topic of the table, made where it is missing."""

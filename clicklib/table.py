@@ -1,22 +1,71 @@
-"""One partition of a table: where to start reading its topic, when it is recovered, its rows."""
+"""One partition of a table: its rows in a store, and its recovery from the table's topic."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from clicklib.codec import Codec, decode_key
-from clicklib.errors import CallbackError, CodecError
-from clicklib.stores.storage import Storage
+from clicklib.codec import Codec, cannot_decode
+from clicklib.errors import CallbackError
+from clicklib.keys import decode_key
 
-__all__ = ["Table", "decode_row", "progress", "reach", "starting_point", "telling"]
+__all__ = [
+    "Rows",
+    "Snapshot",
+    "Storage",
+    "Table",
+    "decode_row",
+    "progress",
+    "reach",
+    "starting_point",
+    "telling",
+]
+
+Rows = Mapping[bytes, bytes | None]
+"""Values by key, both encoded. None removes a row."""
+
+
+class Snapshot(Protocol):
+    """Quick reads for one thread. They show the store at the time of the first since `release`."""
+
+    def get(self, key: bytes, /) -> bytes | None: ...
+
+    def release(self) -> None: ...
+
+
+class Storage(Protocol):
+    """One partition of a table. Any thread may read; one thread writes."""
+
+    @property
+    def position(self) -> int | None:
+        """The offset of the first record that is not in the store; None for a new store."""
+
+    def get(self, key: bytes, /) -> bytes | None: ...
+
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose key begins with `prefix`, sorted by key."""
+
+    def __len__(self) -> int: ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def write(self, rows: Rows, position: int) -> None:
+        """Set rows and position, both or neither. None as a value removes a row."""
+
+    def evict(self, key: bytes) -> None:
+        """Remove a row from this store; the topic keeps it."""
+
+    def clear(self) -> None:
+        """Remove all rows and the position."""
+
+    def close(self) -> None: ...
 
 
 def starting_point(position: int | None, begin: int, end: int) -> tuple[int, bool]:
-    """Where to read on, and whether the store may stay, for a topic that holds [begin, end).
+    """The offset to read from, and whether the store is kept. The topic holds [begin, end).
 
-    A store that knows more than the topic met a truncated or new topic. One that ends before
-    the topic begins may have missed tombstones. Both start over.
+    If `position` is beyond `end`, the topic was truncated or made anew. If it is before `begin`,
+    the store may have missed tombstones. In both cases the store is rebuilt.
     """
     if position is None:
         return begin, True
@@ -26,20 +75,20 @@ def starting_point(position: int | None, begin: int, end: int) -> tuple[int, boo
 
 
 def reach(position: int | None, offsets: Sequence[int]) -> int:
-    """How far a store that ends at `position` reaches, with its own rows that stand at `offsets`.
+    """The new position of a store at `position`, with this program's rows at `offsets` added.
 
-    Not beyond a hole, which may hold rows of another program: they are read at the next recovery.
+    It stays before a hole: rows of another program may be there, for the next recovery to read.
     """
     begin, end = position or 0, offsets[-1] + 1
     return end if offsets[0] == begin and end - begin == len(offsets) else begin
 
 
 class Table:
-    """The rows of one partition in a store, and how far they reach into the topic.
+    """The rows of one partition in a store, and the position of the store in the topic.
 
-    Recovered means that the position has reached the end offset of the time when the recovery
-    began. Positions are compared, never records awaited: control records and the holes that
-    compaction leaves have offsets too.
+    A table is recovered when its position has reached `end`, the end offset of the topic when the
+    recovery began. It does not wait for a record: control records and the holes that compaction
+    leaves have offsets too.
     """
 
     def __init__(self, partition: int, store: Storage, begin: int, end: int) -> None:
@@ -54,7 +103,7 @@ class Table:
         self._save_empty()
 
     def _save_empty(self) -> None:
-        """An empty table is recovered at once, and known as such."""
+        """An empty table is recovered at once: save its position like that of any other."""
         if self.recovered and self.store.position is None:
             self.store.write({}, self.position)
 
@@ -63,19 +112,19 @@ class Table:
         return self.position >= self.end
 
     def apply(self, records: Sequence[Any], position: int) -> dict[bytes, bytes | None]:
-        """Put `records` into the store, whose position becomes `position`; returns the rows.
+        """Write `records` and the new `position` to the store; return the rows.
 
-        Of a key that stands more than once the last value counts; a null value removes the key.
+        If a key occurs more than once, its last value counts. A null value removes the key.
         """
         rows = {record.key: record.value for record in records}
-        rows.pop(None, None)  # only a program that is no table's owner writes without a key
+        rows.pop(None, None)  # a processor writes only records with a key
         self.store.write(rows, position)
         self.position = position
         return rows
 
 
 def progress(tables: Iterable[Table]) -> tuple[int, int]:
-    """Offsets read so far, and offsets to read, of these tables' recovery."""
+    """Two numbers for the recovery of `tables`: offsets read so far, and offsets to read in all."""
     spans = [(table.start, table.position, table.end) for table in list(tables)]
     return (
         sum(max(0, min(position, end) - start) for start, position, end in spans),
@@ -84,24 +133,20 @@ def progress(tables: Iterable[Table]) -> tuple[int, int]:
 
 
 def decode_row(codec: Codec, topic: str, partition: int, key: bytes, data: bytes) -> Any:
-    """The value of a row; raises CodecError that says where it stands."""
+    """The decoded value of a row. Raises CodecError with its topic, partition and key."""
     try:
         return codec.decode(data)
     except Exception as exc:
-        raise CodecError(
-            f"the table's codec cannot decode {data!r:.60}: {exc}",
-            topic=topic,
-            partition=partition,
-            key=decode_key(key),
-        ) from exc
+        where = {"topic": topic, "partition": partition, "key": decode_key(key)}
+        raise cannot_decode("the table's codec", data, exc, **where) from exc
 
 
 def telling(
     on_update: Callable[[str, Any], None] | None, codec: Codec, topic: str
 ) -> Callable[[int, Mapping[bytes, bytes | None]], None] | None:
-    """What calls `on_update`, if there is one, with key and value of each row of a partition.
+    """A function that calls `on_update` with key and value of each row; None without `on_update`.
 
-    It raises CodecError, and CallbackError for what `on_update` raises.
+    That function raises CodecError, and CallbackError if `on_update` raises.
     """
     if on_update is None:
         return None

@@ -1,18 +1,18 @@
-"""One partition of a group: what its messages do to its part of the table.
+"""A task handles one partition of a group: its messages, and its part of the table.
 
-A task has no thread, no clock and no client, so that its rules can be read and tested alone:
+A task has no thread, no clock and no client, so its rules can be read and tested alone:
 
 1. Messages are handled one after the other, in the order of their offsets.
-2. What the callback writes is gathered as encoded bytes; of a key written twice only the last
-   value leaves, as compaction would leave it.
-3. `take()` hands out the gathered rows together with the input offsets that they stand for. One
-   such batch is under way at a time, and reads see: the gathered rows, the rows under way, the
-   store.
-4. The store takes rows only when Kafka has acknowledged them (`acknowledged`), and the offsets of
-   a batch may be committed only then. So the store never knows more than Kafka, and a crash
+2. Rows that the callback writes are gathered as encoded bytes. If a key is written twice, only
+   its last value is sent, as after compaction.
+3. `take()` returns a batch: the gathered rows, and the input offsets to commit after them. Only
+   one batch is under way at a time: taken, and not acknowledged. A read looks in the gathered
+   rows, then in the rows under way, then in the store.
+4. When Kafka has acknowledged a batch (`acknowledged`), and not before, its rows go to the store
+   and its offsets may be committed. So the store never has a row that Kafka lacks, and a crash
    repeats messages but loses none.
-5. An error stops the task at its message, whose own rows are taken back. What came before it may
-   still be taken and committed; the message itself is not.
+5. An error stops the task at the message that caused it, and the rows of that message are undone.
+   Rows of earlier messages may still be taken and committed; the message itself is not committed.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.codec import encode_key
+from clicklib.codec import cannot_decode
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError
 from clicklib.graph import Graph, Input
-from clicklib.stores.storage import Storage
-from clicklib.table import decode_row
+from clicklib.keys import encode_key
+from clicklib.table import Storage, decode_row
 
 __all__ = ["Batch", "Task"]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one partition of the table, and the next input offsets once they are safe."""
+    """Rows of one partition of the table, and the input offsets to commit when Kafka has them."""
 
     partition: int
     rows: Mapping[bytes, bytes | None]
@@ -43,8 +43,8 @@ class Batch:
 class Task:
     """Handles the messages of one partition; only one thread at a time may use it.
 
-    `attention` may be set by any thread: `process` then returns after the message in hand.
-    `handled` counts messages; `positions` are the offsets after the last ones, by topic.
+    `attention` may be set by any thread: `process` then returns after the current message.
+    `handled` counts messages. `positions` has, by topic, the offset after the last of them.
     """
 
     def __init__(self, graph: Graph, partition: int, store: Storage, limit: int = 16 << 20) -> None:
@@ -61,10 +61,10 @@ class Task:
         self._snapshot = store.snapshot()
 
     def process(self, edge: Input, records: Sequence[Any], start: int = 0) -> int:
-        """Handle `records` from index `start`; returns the index to go on from.
+        """Handle `records` from index `start`; return the index of the first that is not handled.
 
-        It returns early when `attention` is set or `limit` bytes are gathered. Raises CodecError
-        and CallbackError with the message's place; the records before it count as handled.
+        It returns early when `attention` is set or more than `limit` bytes are gathered. Raises
+        CodecError and CallbackError that name the failed message; those before it are handled.
         """
         context, callback, decode = self._context, edge.callback, edge.codec.decode
         index = start
@@ -74,14 +74,12 @@ class Task:
             for index in range(start, len(records)):
                 record = context._record = records[index]
                 data = record.value
-                if data is not None:  # a tombstone on a stream says nothing: skipped, as in Goka
+                if data is not None:  # a tombstone in an input is skipped, as in Goka
                     try:
                         message = decode(data)
                     except Exception as exc:
-                        raise CodecError(
-                            f"the codec of the input cannot decode {data[:60]!r}: {exc}",
-                            **context._where(),
-                        ) from exc
+                        where = context._where()
+                        raise cannot_decode("the codec of the input", data, exc, **where) from exc
                     callback(context, message)
                     if context.error is not None:
                         raise context.error
@@ -106,12 +104,12 @@ class Task:
 
     @property
     def full(self) -> bool:
-        """Whether the gathered rows have reached the limit."""
+        """Whether the gathered rows exceed the limit."""
         return self._context.size > self.limit
 
     @property
     def pending(self) -> bool:
-        """Whether something is gathered that `take` would hand out."""
+        """Whether messages were handled since the last `take`."""
         return bool(self._offsets)
 
     @property
@@ -120,7 +118,7 @@ class Task:
         return self._under_way is not None
 
     def take(self) -> Batch | None:
-        """The gathered rows and offsets, or None: nothing gathered, or a batch still under way."""
+        """The gathered rows and offsets; None if there are none or if a batch is under way."""
         if not self._offsets or self._under_way is not None:
             return None
         context = self._context
@@ -131,7 +129,7 @@ class Task:
         return batch
 
     def acknowledged(self, position: int | None) -> Batch:
-        """Put the batch under way into the store; `position` is the next offset of the table."""
+        """Store the batch under way. `position`: the table's next offset, None without rows."""
         batch = self._under_way
         if batch is None:
             raise AssertionError(f"no batch of partition {self.partition} is under way")
@@ -141,7 +139,7 @@ class Task:
         return batch
 
     def get(self, key: str) -> Any:
-        """The decoded value of `key` as the callback would see it, or None. For any thread."""
+        """The decoded value of `key` that the callback would see, or None. Any thread may ask."""
         raw = encode_key(key)
         rows, under_way = self._context.rows, self._under_way
         if raw in rows:

@@ -1,4 +1,4 @@
-"""Test a group without Kafka: the processor's own rules over a log in memory, no waiting.
+"""Test a group without Kafka: a Tester runs the processor's rules in memory, without waiting.
 
 def test_three_clicks_are_counted():
     tester = Tester(graph)
@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from clicklib.codec import decode_key, encode_key
-from clicklib.errors import CodecError, UsageError
+from clicklib.codec import cannot_encode, encode
+from clicklib.errors import UsageError
 from clicklib.graph import Graph, Input
-from clicklib.keys import partition_of
-from clicklib.stores.storage import MemoryStorage
+from clicklib.keys import decode_key, encode_key, partition_of
+from clicklib.stores.memory import MemoryStorage
+from clicklib.table import decode_row
 from clicklib.task import Task
 
 __all__ = ["Tester"]
@@ -34,12 +35,12 @@ class _Record(NamedTuple):
 class Tester:
     """Runs the callbacks of `graph`, one message at a time, in the caller's thread.
 
-    Messages and values pass through their codecs as they do with Kafka. An error comes out of
-    `consume` as it would come out of `Processor.run`; the message in error changes nothing, and
-    the next one is handled as after a restart.
+    Messages and values pass through their codecs as they do with Kafka. `consume` raises the
+    error that `Processor.run` would raise. A failed message changes nothing, and the next message
+    is handled as after a restart.
     """
 
-    __test__ = False  # its name looks like a test class to pytest
+    __test__ = False  # pytest would take it for a test class
 
     def __init__(self, graph: Graph, partitions: int = 10) -> None:
         if partitions < 1:
@@ -60,18 +61,16 @@ class Tester:
         headers: Mapping[str, bytes] | None = None,
         timestamp: int = 0,
     ) -> None:
-        """Hand `msg` to the callback of `topic`, `times` times. None is a tombstone: skipped.
+        """Call the callback of `topic` with `msg`, `times` times. None is a tombstone, and skipped.
 
         Raises CodecError or CallbackError as the processor would, UsageError for a topic that
         the graph doesn't read.
         """
         edge = self._edge(topic)
         try:
-            data = None if msg is None else edge.codec.encode(msg)
+            data = None if msg is None else encode(edge.codec, msg)
         except Exception as exc:
-            raise CodecError(
-                f"the codec cannot encode {msg!r:.60}: {exc}", topic=topic, key=key
-            ) from exc
+            raise cannot_encode("the codec of the input", msg, exc, topic=topic, key=key) from exc
         for _ in range(times):
             self.consume_bytes(topic, key, data, headers=headers, timestamp=timestamp)
 
@@ -84,7 +83,7 @@ class Tester:
         headers: Mapping[str, bytes] | None = None,
         timestamp: int = 0,
     ) -> None:
-        """The same with the record's bytes, as another program may have written them."""
+        """Like `consume`, but with the encoded value, as another program may have written it."""
         edge, raw = self._edge(topic), encode_key(key)
         partition = partition_of(raw, self._partitions)
         offset = self._ends.get((topic, partition), 0)
@@ -110,19 +109,17 @@ class Tester:
         raw = encode_key(key)
         store = self._stores[partition_of(raw, self._partitions)]
         try:
-            data = None if value is None else self.graph.persist.codec.encode(value)
+            data = None if value is None else encode(self.graph.persist.codec, value)
         except Exception as exc:
-            raise CodecError(
-                f"the table's codec cannot encode {value!r:.60}: {exc}",
-                topic=self.graph.table,
-                key=key,
-            ) from exc
+            where = {"topic": self.graph.table, "key": key}
+            raise cannot_encode("the table's codec", value, exc, **where) from exc
         store.write({raw: data}, (store.position or 0) + 1)
 
     def table(self) -> dict[str, Any]:
         """The whole table, decoded, sorted by key."""
-        rows = sorted(row for store in self._stores for row in store.items())
-        return {decode_key(key): self.graph.persist.codec.decode(data) for key, data in rows}
+        rows = sorted((*row, p) for p, store in enumerate(self._stores) for row in store.items())
+        codec, topic = self.graph.persist.codec, self.graph.table
+        return {decode_key(k): decode_row(codec, topic, p, k, data) for k, data, p in rows}
 
     def _edge(self, topic: str) -> Input:
         if topic not in self._edges:

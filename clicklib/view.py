@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import heapq
-import logging
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.kafka_clients import OutOfRange, TableReader
-from clicklib.client.topics import TopicManager
-from clicklib.codec import Codec, decode_key, encode_key
-from clicklib.engine.follower import Follower
-from clicklib.engine.lifecycle import Service
+from clicklib.codec import Codec
+from clicklib.engine.replica import Replica
+from clicklib.engine.service import Service
 from clicklib.engine.state import State
-from clicklib.errors import TopicError, UnavailableError, UsageError
-from clicklib.keys import partition_of
-from clicklib.stores.folders import MemoryDirectory, StateDirectory
+from clicklib.errors import UsageError
+from clicklib.keys import decode_key, encode_key, partition_of
+from clicklib.stores.folders import open_stores
 from clicklib.table import Table, decode_row, progress, telling
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["View", "ViewStats"]
-
-logger = logging.getLogger("clicklib")
-
-_LOOK_PAUSE = 1.0  # seconds without a record before the broker is asked whether it is there
 
 
 @dataclass(frozen=True)
@@ -76,8 +67,8 @@ class View(Service):
         self.cluster, self.table, self.codec = Cluster.of(brokers), table, codec
         self._storage, self._state_dir = storage, state_dir
         self._connect_timeout = connect_timeout
-        self._on_update = on_update
-        self._seen_running = False
+        self._updated = telling(on_update, codec, table)
+        self._replica: Replica | None = None
 
     def get(self, key: str, *, stale: bool = False) -> Any:
         """The value of `key`, or None. `stale` also answers while the view first recovers."""
@@ -128,7 +119,7 @@ class View(Service):
     @property
     def recovered(self) -> bool:
         """Whether it has been up to date at least once since it started."""
-        return self._seen_running
+        return self._replica is not None and self._replica.recovered
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -141,8 +132,8 @@ class View(Service):
         return ViewStats(
             state=self.state,
             partitions=len(tables),
-            records_in=self._follower.records if self._follower else 0,
-            rows=self._rows() if self._seen_running else 0,
+            records_in=self._replica.records if self._replica else 0,
+            rows=self._rows() if self.recovered else 0,
             lag=sum(max(0, table.end - table.position) for table in tables),
         )
 
@@ -152,16 +143,14 @@ class View(Service):
         except UsageError:  # it starts over at this moment
             return 0
 
-    _follower: Follower | None = None
-
     @property
     def _tables(self) -> dict[int, Table]:
-        return self._follower.tables if self._follower else {}
+        return self._replica.tables if self._replica else {}
 
     def _readable(self, stale: bool) -> dict[int, Table]:
         """The partitions, or UsageError when reads are refused."""
         tables = self._tables
-        if not tables or not (self._seen_running or stale):
+        if not tables or not (self.recovered or stale):
             if self.error is not None:
                 raise UsageError(
                     f"the view of {self.table} has failed: {self.error}"
@@ -178,88 +167,17 @@ class View(Service):
         return decode_row(self.codec, self.table, partition, key, data)
 
     def _main(self) -> None:
-        self._seen_running = False
-        self._stores: StateDirectory | MemoryDirectory = MemoryDirectory()
-        with ExitStack() as stack:
-            self._reader = self.keep_trying(
-                self._connect_timeout,
-                lambda: TableReader(self.cluster, self.table, self._connect_timeout),
-            )
-            stack.callback(self._reader.close)
-            stack.callback(self._close)
-            self.keep_trying(self._connect_timeout, self._open)
-            self._loop()
-
-    def _open(self) -> Follower:
-        """Find out what the topic holds, and read on where the local stores end."""
-        deadline = time.monotonic() + self._connect_timeout
-        with TopicManager(self.cluster, self._connect_timeout) as topics:
-            topic, cluster_id = topics.find(self.table), topics.cluster_id
-            # Its processor may have been started a moment ago.
-            while topic is None and time.monotonic() < deadline and not self._stopping.wait(0.1):
-                topic = topics.find(self.table)
-        if topic is None:
-            raise TopicError(
-                "the table is not there: start its processor once, or create it with "
-                "TopicManager.ensure_table",
-                topic=self.table,
-            )
-        self._close()
-        self._topic_id = topic.id
-        if self._storage == "lmdb":
-            self._stores = StateDirectory(self._state_dir, cluster_id, "view", self.table)
-        follower = Follower(
-            self._reader,
-            lambda p: self._stores.store(p, f"{cluster_id} {self._topic_id} {p}"),
-            telling(self._on_update, self.codec, self.table),
+        self._replica = Replica(
+            self._life,
+            self.cluster,
+            self.table,
+            lambda cluster: open_stores(
+                self._storage, self._state_dir, cluster, "view", self.table
+            ),
+            self._updated,
+            self._connect_timeout,
         )
-        follower.add(range(topic.partitions))
-        self._follower = follower
-        self.move(State.RECOVERING)
-        return follower
-
-    def _close(self) -> None:
-        self._follower = None
-        self._stores.close()
-
-    def _loop(self) -> None:
-        """What a view does, over and over."""
-        looked = time.monotonic()
-        while not self._stopping.is_set():
-            try:
-                follower = self._follower or self._open()
-                if follower.poll(0.1):
-                    looked = time.monotonic()
-                    self._is_there()
-                elif time.monotonic() - looked > _LOOK_PAUSE:
-                    self._look(follower)
-                    looked = time.monotonic()
-                if self.state is State.RECOVERING and follower.recovered:
-                    self._seen_running = True
-                    self.move(State.RUNNING)
-            except OutOfRange as exc:
-                logger.warning("%s starts over: %s", self.name, exc)
-                self._seen_running = False
-                self.move(State.RECOVERING)
-                self._close()
-            except UnavailableError:
-                self.move(State.RECONNECTING)
-                self._stopping.wait(0.1)
-
-    def _look(self, follower: Follower) -> None:
-        """Ask whether the broker is there, and the topic still the same."""
-        if self.state is State.RECONNECTING:
-            with TopicManager(self.cluster, 2.0) as topics:
-                topic = topics.find(self.table)
-            if topic is not None and topic.id != self._topic_id:
-                raise OutOfRange("the topic was made anew", topic=self.table)
-        if not follower.look(timeout=2.0):
-            raise OutOfRange("the topic is shorter than it was", topic=self.table)
-        self._is_there()
-
-    def _is_there(self) -> None:
-        if self.state is State.RECONNECTING:
-            self.move(State.RUNNING if self._seen_running else State.RECOVERING)
+        self._replica.run()
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()

@@ -26,7 +26,7 @@ from clicklib import Cluster, View, broker
 from clicklib.client.groups import Groups
 from clicklib.client.topics import TopicManager
 from clicklib.codec import Json
-from tests.parts import Ledger, Part, Row, graph, unseen
+from tests.support.parts import Ledger, Part, Row, graph, unseen
 from tests.waiting import wait_until
 
 TOPIC, GROUP = "kills-clicks", "kills"

@@ -35,8 +35,8 @@ from clicklib import View, broker
 from clicklib.client.groups import Groups
 from clicklib.client.topics import TopicManager
 from clicklib.codec import Json
-from tests.parts import Row, unseen
-from tests.stage import GROUP, SESSION, TOPIC, Stage
+from tests.support.parts import Row, unseen
+from tests.support.stage import GROUP, SESSION, TOPIC, Stage
 from tests.waiting import wait_until
 
 RIGHT_WITHIN = 90.0  # seconds

@@ -20,13 +20,13 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from tornado.web import Application, RequestHandler
 
 from benchmarks.peers import CLICK, arguments, say, until_terminated
-from clicklib.client.kafka_clients import READER
+from clicklib.client.topic_reader import FETCH
 from clicklib.keys import partition_of
 
 
 def reader(options: argparse.Namespace, topic: str, *, oldest: bool) -> KafkaConsumer:
     """A consumer at the oldest or newest record of each partition of `topic`."""
-    consumer = KafkaConsumer(bootstrap_servers=options.brokers.split(","), **READER)
+    consumer = KafkaConsumer(bootstrap_servers=options.brokers.split(","), **FETCH)
     places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
     consumer.assign(places)
     (consumer.seek_to_beginning if oldest else consumer.seek_to_end)(*places)

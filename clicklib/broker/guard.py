@@ -1,14 +1,13 @@
-"""The guard of a keeper: when the keeper has died, ends its Kafka and starts another keeper.
-
-A keeper that is killed cannot clean up. So it starts this file as a script of its own and holds
-the other end of its standard input; the end of that pipe is the sign that the keeper has gone,
-on every system and however it went. A keeper that ends by itself says so in the pipe before.
-It imports nothing of clicklib, to be small: 9 MB until then.
+"""The guard of a keeper: it ends the Kafka of a keeper that has died, and starts another keeper.
 
     python guard.py MARK COMMAND...
 
-A Java process belongs to a keeper when MARK is one of its arguments; COMMAND is the keeper's,
-and the new one leaves at once where there are no users any more.
+A keeper that is killed cannot clean up. So it starts this file as a script and holds the other end
+of the guard's standard input. On every system that pipe ends when the keeper does. A keeper that
+ends by itself writes a farewell into the pipe first, and the guard leaves.
+
+MARK is the argument by which the keeper's Java processes are known. COMMAND starts a keeper, which
+leaves at once if there are no users any more. The guard imports nothing of clicklib: it takes 9 MB.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["FAREWELL", "end", "find", "is_alive", "main"]
+__all__ = ["FAREWELL", "end", "find", "is_alive", "main", "outliving"]
 
 FAREWELL = b"bye"
 
@@ -39,13 +38,21 @@ def find(mark: str) -> list[Any]:
 
 
 def is_alive(process: Any) -> bool:
-    """Whether a process (psutil's) runs. A zombie does not: it waits only to be noticed."""
+    """Whether a process (psutil's) runs. A zombie does not: it only waits for its parent."""
     import psutil
 
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def outliving(processes: list[Any], patience: float) -> list[Any]:
+    """Wait for processes (psutil's) to end; those that still run after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while (processes := [p for p in processes if is_alive(p)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return processes
 
 
 def end(processes: list[Any], patience: float) -> None:
@@ -56,13 +63,11 @@ def end(processes: list[Any], patience: float) -> None:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 getattr(process, act)()
-        deadline = time.monotonic() + wait
-        while (processes := [p for p in processes if is_alive(p)]) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        processes = outliving(processes, wait)
 
 
 def main(arguments: list[str]) -> None:
-    """Wait for the keeper's end, and do what it would have done."""
+    """Wait for the keeper's end, and clean up if it said no farewell."""
     mark, *command = arguments
     if sys.stdin.buffer.read() == FAREWELL:
         return

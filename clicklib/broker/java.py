@@ -1,4 +1,4 @@
-"""A Java that can run Kafka: which one, and how it wants to be called."""
+"""The Java that runs Kafka: how it is found, and the flags that its version needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clicklib.broker.place import named
+from clicklib.broker.paths import named
 from clicklib.errors import LocalBrokerError
 
 __all__ = ["OLDEST", "Java", "find_java", "packaged", "version_of"]

@@ -1,17 +1,17 @@
-"""The keeper: the process that owns the local Kafka, and there is only one.
+"""The keeper: the one process that owns a local cluster.
 
     python -m clicklib.broker.keeper NODES [PORT]
 
-It takes `keeper.lock` of its place (a second keeper leaves again), starts Java and a guard that
-ends Java should the keeper be killed, and then looks after both: a node that dies is started
-again on its port, and when no user is left for a second (unless the broker shall stay), or a
-stop is asked for, all end. One thread, one loop, no signals: so it is the same on every system.
+It takes `keeper.lock` of its place; a second keeper leaves again. It starts the nodes, and a guard
+that ends them should the keeper be killed. Then it looks after all: it starts a node that died
+again on its port. When a stop is asked for, or no user was there for a second (unless the broker
+shall stay), it ends all. It has one thread, one loop and no signals, so that it does the same on
+every system.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import secrets
@@ -27,13 +27,19 @@ import psutil
 from filelock import Timeout
 
 from clicklib.broker import guard, jars
+from clicklib.broker.answer import count_nodes
+from clicklib.broker.detach import detached
+from clicklib.broker.files import write_whole
 from clicklib.broker.java import find_java
-from clicklib.broker.node import Node, cluster_id, count_nodes, layout
-from clicklib.broker.place import Mark, Place, Record, jars_directory, write_whole
+from clicklib.broker.launch import command, mark_of
+from clicklib.broker.node import Node, cluster_id, layout
+from clicklib.broker.notice import Notice, Pid
+from clicklib.broker.paths import jars_directory
+from clicklib.broker.place import Place
 from clicklib.broker.ports import Ports
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["Keeper", "detached", "launch", "main", "mark_of"]
+__all__ = ["Keeper", "main"]
 
 logger = logging.getLogger("clicklib")
 
@@ -53,9 +59,9 @@ class Keeper:
         self.ports = Ports(2 * place.nodes)  # each node's broker and controller
         token = secrets.token_hex(8)
         self.mark = mark_of(token)
-        self.record = Record("starting", token, Mark.of(os.getpid()))
+        self.notice = Notice("starting", token, Pid.of(os.getpid()))
         self.nodes: list[Node] = []
-        self.java: list[subprocess.Popen[bytes]] = []
+        self.java: list[psutil.Popen] = []
         self.guard: subprocess.Popen[bytes] | None = None
         self.was_ready = False
         self.failures: Counter[int] = Counter()  # of each node, since all were ready
@@ -82,8 +88,8 @@ class Keeper:
             raise
 
     def _tell(self, **changes: Any) -> None:
-        self.record = replace(self.record, **changes)
-        self.place.write(self.record)
+        self.notice = replace(self.notice, **changes)
+        self.place.write(self.notice)
 
     def _end_strays(self) -> None:
         """End what a killed keeper left, should its guard not have done so (yet)."""
@@ -95,10 +101,10 @@ class Keeper:
 
     def _start(self) -> None:
         """Choose ports and start the guard and every node."""
-        memory = self.place.directory / "port"
-        last = int(memory.read_text("ascii")) if memory.exists() else None
+        chosen = self.place.directory / "port"
+        last = int(chosen.read_text("ascii")) if chosen.exists() else None
         first = self.ports.choose(self.port, last)
-        write_whole(memory, str(first).encode())
+        write_whole(chosen, str(first).encode())
         self.nodes = layout(self.place, first)
         cluster = cluster_id(self.place)
         self._tell(cluster=cluster, addresses=tuple(node.address for node in self.nodes))
@@ -108,12 +114,12 @@ class Keeper:
         self.java = [self._run(node) for node in self.nodes]
         self._tell(java=self._pids())
 
-    def _run(self, node: Node) -> subprocess.Popen[bytes]:
+    def _run(self, node: Node) -> psutil.Popen:
         paths = [jars_directory() / jar.name for jar in jars.pinned()]
-        command = node.command(find_java(), paths, self.place.nodes, self.mark)
+        run = node.command(find_java(), paths, self.place.nodes, self.mark)
         with node.output.open("wb") as output:
-            process = subprocess.Popen(
-                command,
+            process = psutil.Popen(
+                run,
                 cwd=node.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -129,8 +135,9 @@ class Keeper:
     def _watch_guard(self) -> None:
         if self.guard is None or self.guard.poll() is not None:
             script = str(Path(guard.__file__))
-            command = [sys.executable, "-P", script, self.mark, *_command(self.place, self.port)]
-            self.guard = subprocess.Popen(command, stdin=subprocess.PIPE, **detached())
+            keeper = command(self.place, self.port)
+            run = [sys.executable, "-P", script, self.mark, *keeper]
+            self.guard = subprocess.Popen(run, stdin=subprocess.PIPE, **detached())
 
     def _watch_nodes(self) -> None:
         """See whether all nodes are ready, and start those again that have died."""
@@ -152,18 +159,18 @@ class Keeper:
             for n in dead:
                 self.java[n] = self._run(self.nodes[n])
             self._tell(state="starting", java=self._pids())
-        elif self.record.state != "ready" and self._is_ready():
+        elif self.notice.state != "ready" and self._is_ready():
             self.was_ready = True
             self.failures.clear()
             self._tell(state="ready")
 
     def _is_ready(self) -> bool:
-        cluster, count = self.record.cluster, len(self.nodes)
+        cluster, count = self.notice.cluster, len(self.nodes)
         return all(count_nodes(node.address, cluster) == count for node in self.nodes)
 
     def _is_asked_to_stop(self) -> bool:
         with contextlib.suppress(OSError):
-            return self.place.stop.read_text("ascii") == self.record.token
+            return self.place.stop.read_text("ascii") == self.notice.token
         return False
 
     def _is_idle(self) -> bool:
@@ -193,70 +200,9 @@ class Keeper:
             self.guard.communicate(guard.FAREWELL)
 
     def _end_java(self) -> None:
+        guard.end(self.java, _PATIENCE)
         for process in self.java:
-            process.terminate()
-        deadline = time.monotonic() + _PATIENCE
-        for process in self.java:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def mark_of(token: str) -> str:
-    """The option by which the Java of a keeper is known: Java keeps it, and nothing else."""
-    return f"-Dclicklib.keeper={token}"
-
-
-def launch(place: Place, port: int | None) -> Mark | None:
-    """Start a keeper for a place; None if it has ended already.
-
-    A short program between makes it no child of this process, which so needs not wait for its
-    end, nor notices it as a child of its own in any other way.
-    """
-    package = str(Path(__file__).parents[2])
-    environment = os.environ | {
-        "CLICKLIB_HOME": str(place.directory.parent),
-        "CLICKLIB_JARS": str(jars_directory()),
-        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-    }
-    between = [sys.executable, "-I", "-S", "-c", _BETWEEN, str(place.keeper_log)]
-    between += [json.dumps(detached()), *_command(place, port)]
-    try:
-        done = subprocess.run(
-            between, cwd=place.directory, env=environment, capture_output=True, check=True
-        )
-        return Mark.of(int(done.stdout))
-    except subprocess.CalledProcessError as error:
-        why = error.stderr.decode(errors="replace")[-1000:]
-        raise LocalBrokerError(f"cannot start the keeper of the local Kafka: {why}") from error
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _command(place: Place, port: int | None) -> list[str]:
-    command = [sys.executable, "-P", "-m", "clicklib.broker.keeper", str(place.nodes)]
-    return command if port is None else [*command, str(port)]
-
-
-_BETWEEN = """
-import json, subprocess, sys
-log, options, *command = sys.argv[1:]
-with open(log, "ab") as log:
-    keeper = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **json.loads(options)
-    )
-print(keeper.pid)
-"""
-
-
-def detached() -> dict[str, Any]:
-    """How Popen starts a process that outlives its parent and gets none of its Ctrl-C."""
-    if sys.platform == "win32":
-        new_group, no_console = 0x200, 0x08000000
-        return {"creationflags": new_group | no_console}
-    return {"start_new_session": True}
+            process.wait()
 
 
 def main(arguments: list[str]) -> None:
@@ -270,8 +216,8 @@ def main(arguments: list[str]) -> None:
             break
         except Timeout:
             # It may be stopping, and then the place is ours in a moment.
-            record = place.read()
-            if (record and record.is_kept()) or time.monotonic() > deadline:
+            notice = place.read()
+            if (notice and notice.is_kept()) or time.monotonic() > deadline:
                 return
             time.sleep(0.05)
     try:

@@ -1,22 +1,20 @@
-"""A Kafka node on this machine: its settings, its command, and whether it answers."""
+"""A node of a local Kafka: its files, its settings, its command."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import socket
-import struct
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from clicklib.broker.files import last_lines, write_whole
 from clicklib.broker.java import Java
-from clicklib.broker.place import Place, last_lines, write_whole
-from clicklib.broker.ports import LOOPBACK, is_free
+from clicklib.broker.place import Place
+from clicklib.broker.ports import LOOPBACK
 
-__all__ = ["Node", "cluster_id", "count_nodes", "is_free", "layout"]
+__all__ = ["Node", "cluster_id", "layout"]
 
 _HEAP = {True: "256m", False: "192m"}  # alone, or one of several
 
@@ -32,7 +30,7 @@ class Node:
 
     @property
     def address(self) -> str:
-        """Where the broker listens, as 'host:port'."""
+        """The broker's address, as 'host:port'."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
@@ -47,7 +45,7 @@ class Node:
 
     @property
     def output(self) -> Path:
-        """What Java itself prints, such as why it cannot start."""
+        """The output of Java itself, such as why it cannot start."""
         return self.directory / "java.log"
 
     def prepare(self, nodes: Sequence[Node], cluster_id: str) -> None:
@@ -156,41 +154,6 @@ def cluster_id(place: Place) -> str:
         text = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
         write_whole(path, text.encode())
     return path.read_text("utf-8").strip()
-
-
-def count_nodes(address: str, cluster: str, timeout: float = 1.0) -> int:
-    """How many brokers the broker at `address` knows; 0 if none of `cluster` answers there.
-
-    A broker opens its port before it may be used; it names itself in the answer to a Metadata
-    request (version 7, without topics) only once the controller has let it in. The cluster's id
-    tells it from another Kafka that took the port.
-    """
-    host, _, port = address.rpartition(":")
-    request = struct.pack(">hhihi?", 3, 7, 1, -1, 0, False)
-    try:
-        with socket.create_connection((host, int(port)), timeout) as connection:
-            connection.sendall(struct.pack(">i", len(request)) + request)
-            with connection.makefile("rb") as answer:
-                return _read_metadata(answer, cluster)
-    except (OSError, struct.error):
-        return 0
-
-
-def _read_metadata(answer: BinaryIO, cluster: str) -> int:
-    """Read a Metadata response as far as the cluster's id. Raises struct.error if it is none."""
-
-    def number(form: str) -> int:
-        return int(struct.unpack(form, answer.read(struct.calcsize(form)))[0])
-
-    def text() -> bytes:
-        return answer.read(max(0, number(">h")))
-
-    _, correlation, _, brokers = (number(">i") for _ in range(4))
-    if correlation != 1:
-        return 0
-    for _ in range(brokers):
-        number(">i"), text(), number(">i"), text()  # id, host, port, rack
-    return brokers if text() == cluster.encode() else 0
 
 
 def _escape(path: Path) -> str:

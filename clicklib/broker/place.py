@@ -1,13 +1,16 @@
-"""Where the local Kafka lives on disk, and what its users and its keeper tell each other there.
+"""The place of one local cluster: its directory, and what users and keeper tell each other there.
 
 <home>/jars/                 Kafka itself
 <home>/kafka-<nodes>/        a `Place`: one local cluster of so many nodes
     gate.lock                held for moments: to register, and to decide that none is left
     keeper.lock              held by the one keeper for its whole life
     users/<pid>-<...>.lock   held by a user for its whole life; the system frees it at its end
-    keeper.json              the `Record`: what the keeper says about itself
+    keeper.json              the keeper's `Notice`
+    keeper.log               what the keeper logs
+    port                     the first port that the keeper chose last
+    cluster.id               the id of the cluster
     stays                    exists when the broker shall stay without users
-    stop                     asks the keeper named in it to end
+    stop                     asks the keeper whose token it holds to end
     node-<n>/                a node's settings, data and logs
 """
 
@@ -16,98 +19,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import platformdirs
-import psutil
 from filelock import FileLock, Timeout
 
-from clicklib.broker.guard import is_alive
+from clicklib.broker.files import write_whole
+from clicklib.broker.notice import Notice
+from clicklib.broker.paths import home
 from clicklib.errors import LocalBrokerError
 
-__all__ = [
-    "Mark",
-    "Place",
-    "Record",
-    "home",
-    "jars_directory",
-    "last_lines",
-    "named",
-    "write_whole",
-]
-
-
-def home() -> Path:
-    """The directory of all state of the local Kafka: `CLICKLIB_HOME`, or the user's data."""
-    chosen = named("CLICKLIB_HOME", os.environ)
-    return chosen or Path(platformdirs.user_data_dir("clicklib", appauthor=False))
-
-
-def jars_directory() -> Path:
-    """Where Kafka's jars are: `CLICKLIB_JARS`, or `jars` in the home."""
-    return named("CLICKLIB_JARS", os.environ) or home() / "jars"
-
-
-def named(variable: str, environ: Mapping[str, str]) -> Path | None:
-    """The path that an environment variable names, or None where it is unset.
-
-    Raises LocalBrokerError for one that cannot be, there or not there.
-    """
-    text = environ.get(variable)
-    if not text:
-        return None
-    try:
-        path = Path(text).expanduser().absolute()
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            path.stat()
-    except (OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise LocalBrokerError(f"{variable} names a path that cannot be used: {why}") from error
-    return path
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A process, told from a later one of the same id by its time of birth."""
-
-    pid: int
-    born: float
-
-    @classmethod
-    def of(cls, pid: int) -> Mark:
-        """The mark of a living process."""
-        return cls(pid, psutil.Process(pid).create_time())
-
-    def process(self) -> psutil.Process | None:
-        """The process, or None if it has ended (a zombie has)."""
-        try:
-            process = psutil.Process(self.pid)
-            # Times of birth are reckoned from the clock, which may be set in between.
-            same = abs(process.create_time() - self.born) < 2
-            return process if same and is_alive(process) else None
-        except psutil.Error:
-            return None
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a keeper says about itself; `state` is starting, ready, stopping or failed."""
-
-    state: str
-    token: str
-    keeper: Mark
-    cluster: str = ""
-    addresses: tuple[str, ...] = ()
-    java: tuple[int, ...] = ()
-    error: str = ""
-
-    def is_kept(self) -> bool:
-        """Whether a living keeper holds a broker for those who register."""
-        return self.state in ("starting", "ready") and self.keeper.process() is not None
+__all__ = ["Place"]
 
 
 class Place:
@@ -119,13 +42,13 @@ class Place:
         self.users = self.directory / "users"
         self.stays = self.directory / "stays"
         self.stop = self.directory / "stop"
-        self.record_file = self.directory / "keeper.json"
+        self.notice_file = self.directory / "keeper.json"
         self.keeper_log = self.directory / "keeper.log"
         self.keeper_lock = FileLock(self.directory / "keeper.lock", thread_local=False)
 
     @classmethod
     def all(cls) -> list[Place]:
-        """The places that there are, by their numbers of nodes."""
+        """All places of this home, by their numbers of nodes."""
         numbers = [path.name.removeprefix("kafka-") for path in home().glob("kafka-*")]
         return [cls(number) for number in sorted(int(n) for n in numbers if n.isdecimal())]
 
@@ -156,13 +79,13 @@ class Place:
             lock.release()
 
     def node_directory(self, number: int) -> Path:
-        """Where node `number`, counted from 1, keeps its settings, data and logs."""
+        """The directory of node `number`, counted from 1."""
         return self.directory / f"node-{number}"
 
     def register(self) -> FileLock:
         """Make this process a user until the lock is released or the process ends.
 
-        To be called under the gate, or a sweep could take the file before it is locked.
+        Call it under the gate: else a sweep could delete the file before it is locked.
         """
         name = f"{os.getpid()}-{secrets.token_hex(4)}.lock"
         lock = FileLock(self.users / name, thread_local=False)
@@ -170,7 +93,10 @@ class Place:
         return lock
 
     def sweep(self) -> list[int]:
-        """The ids of the users that live; the files of the others are deleted. Under the gate."""
+        """The ids of the users that live; deletes the files of the others.
+
+        Call it under the gate.
+        """
         living = []
         for path in sorted(self.users.glob("*.lock")):
             lock = FileLock(path)
@@ -191,36 +117,13 @@ class Place:
                 total += path.stat().st_size if path.is_file() else 0
         return total
 
-    def read(self) -> Record | None:
-        """The keeper's last word, or None if there was none or it was wiped."""
+    def read(self) -> Notice | None:
+        """The keeper's notice, or None if there was none or it was wiped."""
         try:
-            return msgspec.json.decode(self.record_file.read_bytes(), type=Record)
+            return msgspec.json.decode(self.notice_file.read_bytes(), type=Notice)
         except (OSError, msgspec.DecodeError):
             return None
 
-    def write(self, record: Record) -> None:
-        """Replace the keeper's word in one step."""
-        write_whole(self.record_file, msgspec.json.encode(record))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part."""
-    scratch = path.with_name(f".{path.name}-{os.getpid()}")
-    scratch.write_bytes(data)
-    for _ in range(100):
-        try:
-            os.replace(scratch, path)
-            return
-        except PermissionError:  # Windows, while another process reads the old one
-            if os.name != "nt":
-                raise
-            time.sleep(0.01)
-    raise TimeoutError(f"{path} is held open by another process")
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a text file, none if it is not there; reads at most its last 64 KB."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 65536))
-        return file.read().decode(errors="replace").splitlines()[-count:]
-    return []
+    def write(self, notice: Notice) -> None:
+        """Replace the keeper's notice in one step."""
+        write_whole(self.notice_file, msgspec.json.encode(notice))

@@ -1,10 +1,9 @@
-"""What clicklib finds on this machine, what it misses, and what to do about it."""
+"""The doctor: it looks for all that clicklib needs, and says what to do about what is missing."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
-import re
 import shutil
 import socket
 import sys
@@ -13,13 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from clicklib import broker
-from clicklib.broker.jars import LOCK_FILE, Jar, read_lock
+from clicklib.broker import needs
+from clicklib.broker.jars import Jar, pinned
 from clicklib.broker.jars import missing as missing_jars
 from clicklib.broker.java import find_java
-from clicklib.broker.node import is_free
-from clicklib.broker.place import jars_directory
+from clicklib.broker.paths import jars_directory
+from clicklib.broker.ports import is_free
 from clicklib.errors import ClicklibError
 
 __all__ = [
@@ -36,15 +39,10 @@ __all__ = [
     "space",
 ]
 
-_PYTHON = (3, 11)
-_MEMORY = 400 << 20  # bytes: one broker, and what is around it
-_DISK = 500 << 20  # bytes
-_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*(?:>=\s*([\d.]+))?")
-
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the report; `state` is `ok`, `missing`, or `note` for what need not be."""
+    """A line of the report; `state` is `ok`, `missing`, or `note` if clicklib works without it."""
 
     state: str
     name: str
@@ -73,28 +71,37 @@ def examine() -> Iterator[Finding]:
 def python(version: Sequence[int]) -> Finding:
     """Whether this Python is new enough."""
     text = ".".join(map(str, version))
-    if tuple(version) >= _PYTHON:
+    wanted = importlib.metadata.metadata("clicklib")["Requires-Python"]
+    if SpecifierSet(wanted).contains(text):
         return Finding("ok", "Python", text)
-    wanted = ".".join(map(str, _PYTHON))
-    return Finding("missing", "Python", f"{text} is too old: install {wanted} or newer")
+    return Finding("missing", "Python", f"{text} is too old: install Python {wanted}")
 
 
 def packages(
     requirements: Iterable[str], version_of: Callable[[str], str | None]
 ) -> Iterator[Finding]:
     """The packages that clicklib requires, given as in its metadata, without its extras."""
-    for requirement in requirements:
-        found = _REQUIREMENT.match(requirement)
-        if found is None or "extra ==" in requirement:
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        name, least = found.groups()
-        version = version_of(name)
-        if version is not None and _numbers(version) >= _numbers(least or "0"):
-            yield Finding("ok", name, version)
+        requirement.marker = None
+        found = version_of(requirement.name)
+        fault = _fault(requirement.specifier, found)
+        if fault is None:
+            yield Finding("ok", requirement.name, str(found))
         else:
-            has = "not installed" if version is None else f"{version} is too old"
-            wanted = f"{name}>={least}" if least else name
-            yield Finding("missing", name, f"{has}: pip install '{wanted}'")
+            yield Finding("missing", requirement.name, f"{fault}: pip install '{requirement}'")
+
+
+def _fault(wanted: SpecifierSet, found: str | None) -> str | None:
+    """What is wrong with a version, or None. A pre-release counts as the release it leads to."""
+    if found is None:
+        return "not installed"
+    version = Version(Version(found).base_version)
+    if wanted.contains(version):
+        return None
+    old = any(each.operator == ">=" and version < Version(each.version) for each in wanted)
+    return f"{found} is too {'old' if old else 'new'}"
 
 
 def installed(name: str) -> str | None:
@@ -103,10 +110,6 @@ def installed(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def reachable(addresses: str, timeout: float = 2.0) -> Finding:
@@ -130,12 +133,12 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
 
 
 def local_kafka() -> Iterator[Finding]:
-    """What a Kafka on this machine needs, and whether it runs."""
+    """The needs of a Kafka on this machine, and whether it runs."""
     yield java()
-    yield jars(read_lock(LOCK_FILE.read_text("utf-8")), jars_directory())
-    yield space("memory", psutil.virtual_memory().available, _MEMORY, "close other programs")
+    yield jars(pinned(), jars_directory())
+    yield space("memory", psutil.virtual_memory().available, needs.MEMORY, "close other programs")
     free = shutil.disk_usage(_existing(broker.home())).free
-    yield space("disk", free, _DISK, "make room, or name another directory in CLICKLIB_HOME")
+    yield space("disk", free, needs.DISK, "make room, or name another directory in CLICKLIB_HOME")
     running = [status for status in broker.status() if status.running]
     for status in running:
         yield Finding("ok", "Kafka", f"running at {','.join(status.addresses)}")
@@ -146,7 +149,7 @@ def local_kafka() -> Iterator[Finding]:
 
 
 def java() -> Finding:
-    """Which Java Kafka would run with."""
+    """The Java that Kafka would run with."""
     try:
         found = find_java()
     except ClicklibError as error:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from clicklib.client.admin import GroupAdmin
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.kafka_clients import GroupAdmin
 
 __all__ = ["Group", "Groups", "GroupMember", "Progress"]
 

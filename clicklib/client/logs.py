@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.kafka_clients import TableReader
+from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import TopicManager
-from clicklib.codec import decode_key, encode_key
 from clicklib.errors import TopicError, UnavailableError
-from clicklib.keys import partition_of
+from clicklib.keys import decode_key, encode_key, partition_of
 
 __all__ = ["LogRecord", "Logs", "PartitionLog"]
 
@@ -65,7 +64,7 @@ class Logs:
         if found is None:
             raise TopicError("the topic is not there", topic=topic)
         self.partitions = found.partitions
-        self._reader = TableReader(self.cluster, topic, timeout)
+        self._reader = TopicReader(self.cluster, topic, timeout)
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
         """Each partition's records among its last `depth` offsets, read anew."""

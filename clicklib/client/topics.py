@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from clicklib.client.admin import Admin
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.kafka_clients import Admin
 from clicklib.errors import TopicError, UsageError
 
 __all__ = ["Topic", "TopicManager"]

@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-__all__ = ["Offsets", "Place"]
+from clicklib.client.partitions import Offsets, TopicPartition
 
-
-class Place(NamedTuple):
-    """A partition of an input topic."""
-
-    topic: str
-    partition: int
+__all__ = ["Commits"]
 
 
-class Offsets:
+class Commits:
     """The rules of committing: only what is safe, one commit at a time, never backwards.
 
     An offset is the next one to read. It is safe when every effect of the messages before it is
-    acknowledged. A commit that failed is due again.
+    acknowledged. A commit that failed is due again. One thread commits; another may say what is
+    safe.
     """
 
     def __init__(self) -> None:
-        self._safe: dict[Place, int] = {}
-        self._sent: dict[Place, int] = {}
-        self._committed: dict[Place, int] = {}
+        self._safe: dict[TopicPartition, int] = {}
+        self._sent: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, int] = {}
 
     def safe(self, partition: int, offsets: Mapping[str, int], committed: bool = False) -> None:
-        """These may be committed, or were, with their rows in one transaction.
+        """These offsets, by topic, may be committed. Or they were, in one transaction with rows.
 
-        Raises AssertionError for one that goes backwards.
+        Raises AssertionError for an offset that goes backwards.
         """
         for topic, offset in offsets.items():
-            place = Place(topic, partition)
+            place = TopicPartition(topic, partition)
             if offset < self._safe.get(place, 0):
                 raise AssertionError(f"{place} goes back from {self._safe[place]} to {offset}")
             self._safe[place] = offset
             if committed:
                 self._committed[place] = offset
 
-    def due(self) -> dict[Place, int]:
+    def due(self) -> dict[TopicPartition, int]:
         """What is safe and not committed yet."""
         safe = self._safe.copy()  # one step: another thread may add to it
         return {p: offset for p, offset in safe.items() if self._committed.get(p) != offset}
 
-    def sent(self, offsets: Mapping[Place, int]) -> None:
+    def sent(self, offsets: Offsets) -> None:
         """A commit of `offsets` is on its way."""
         self._sent = dict(offsets)
 
     def answered(self, error: BaseException | None) -> None:
-        """The commit on its way, if any, was taken, or failed with `error`."""
+        """The commit on its way, if there is one, was taken, or failed with `error`."""
         if error is None:
             self._committed.update(self._sent)
         self._sent = {}

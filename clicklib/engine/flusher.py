@@ -11,12 +11,12 @@ import queue
 import time
 from typing import Any, Protocol
 
-from clicklib.client.kafka_clients import Writer
-from clicklib.codec import decode_key
-from clicklib.engine.commits import Place
-from clicklib.engine.lifecycle import OwnedThread, Service
+from clicklib.client.partitions import TopicPartition
+from clicklib.client.writer import Writer
+from clicklib.engine.lifecycle import Lifecycle, OwnedThread
 from clicklib.engine.worker import Worker
 from clicklib.errors import DeliveryError, UnavailableError
+from clicklib.keys import decode_key
 from clicklib.table import reach
 from clicklib.task import Batch
 
@@ -29,10 +29,10 @@ Work = list[tuple[Worker, Batch]]
 
 
 class Reports(Protocol):
-    """Whom a flusher reports to, and asks for its membership in the group."""
+    """The receiver of a flusher's reports, which also tells under which name the member joined."""
 
     @property
-    def membership(self) -> Any: ...
+    def group_metadata(self) -> Any: ...
 
     def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None: ...
 
@@ -46,7 +46,7 @@ class Flusher(OwnedThread):
     and the processor starts its partitions over from what Kafka has.
     """
 
-    def __init__(self, owner: Service, writer: Writer, topic: str, reports: Reports) -> None:
+    def __init__(self, owner: Lifecycle, writer: Writer, topic: str, reports: Reports) -> None:
         super().__init__(owner, f"{owner.name} flusher", self._main)
         self._writer, self._topic, self._reports = writer, topic, reports
         self._queue: queue.SimpleQueue[tuple[Worker, Batch] | None] = queue.SimpleQueue()
@@ -166,13 +166,13 @@ class TransactionalFlusher(Flusher):
     def _flush(self, work: Work) -> None:
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Look at each answer. 5. Commit."""
         # Read before the look at what was lost: what is still wanted then is this membership's.
-        membership = self._reports.membership
+        membership = self._reports.group_metadata
         work = self._wanted(work)
         if not work:
             return
         self._began = time.monotonic()
         offsets = {
-            Place(topic, batch.partition): offset
+            TopicPartition(topic, batch.partition): offset
             for _, batch in work
             for topic, offset in batch.offsets.items()
         }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from clicklib.client.kafka_clients import TableReader
-from clicklib.stores.storage import Storage
-from clicklib.table import Table
+from clicklib.client.topic_reader import TopicReader
+from clicklib.table import Rows, Storage, Table
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "Updated"]
+
+Updated = Callable[[int, Rows], None]
+"""Called with a partition and the rows that were stored for it."""
 
 
 class Follower:
@@ -20,9 +22,9 @@ class Follower:
 
     def __init__(
         self,
-        reader: TableReader,
+        reader: TopicReader,
         store: Callable[[int], Storage],
-        updated: Callable[[int, Mapping[bytes, bytes | None]], None] | None,
+        updated: Updated | None,
     ) -> None:
         self.tables: dict[int, Table] = {}
         self.records = 0

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from clicklib.engine.lifecycle import OwnedThread, Service
+from clicklib.engine.follower import Updated
+from clicklib.engine.lifecycle import Lifecycle, OwnedThread
 from clicklib.errors import ClicklibError
 from clicklib.graph import Input
 from clicklib.task import Batch, Task
@@ -33,10 +34,10 @@ class Worker(OwnedThread):
 
     def __init__(
         self,
-        owner: Service,
+        owner: Lifecycle,
         task: Task,
         submit: Callable[[Worker, Batch], None],
-        updated: Callable[[int, Mapping[bytes, bytes | None]], None] | None,
+        updated: Updated | None,
     ) -> None:
         super().__init__(owner, f"{owner.name} partition {task.partition}", self._main)
         self.task = task

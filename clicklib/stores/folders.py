@@ -1,10 +1,10 @@
-"""The folders of local stores: one owner a folder, no two topics in one.
+"""The folders of local stores. Each folder belongs to one owner and one topic.
 
     <state dir>/<cluster id>/<owner>/<topic>/<slot>/<partition>/
 
-A slot is taken by a file lock, which the system frees however its holder ends. The first program
-of an owner gets slot 0 and finds it again, warm, after a restart; a second one beside it gets
-slot 1.
+A program takes a slot by a file lock. The operating system frees the lock, however the program
+ends. The first program of an owner gets slot 0, and finds its stores there after a restart. A
+second program at the same time gets slot 1.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import platform
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -20,22 +21,44 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from clicklib.errors import StoreError, UsageError
-from clicklib.stores.storage import LmdbStorage, MemoryStorage, Storage
+from clicklib.stores.lmdb import LmdbStorage
+from clicklib.stores.memory import MemoryStorage
+from clicklib.table import Storage
 
-__all__ = ["MemoryDirectory", "StateDirectory", "default_state_dir"]
+__all__ = ["MemoryDirectory", "StateDirectory", "Stores", "default_state_dir", "open_stores"]
 
 _SLOTS = 1_000
 
 
 def default_state_dir() -> Path:
-    """Where stores are kept unless a program names another place: the user's cache folder."""
+    """The folder of stores if a program names no other: one in the user's cache folder."""
     return Path(platformdirs.user_cache_dir("clicklib"))
+
+
+class Stores(Protocol):
+    """The stores of one processor or view, by partition."""
+
+    @property
+    def holder(self) -> str: ...
+
+    def store(self, partition: int, identity: str) -> Storage: ...
+
+    def close(self) -> None: ...
+
+
+def open_stores(
+    storage: str, state_dir: Path | str | None, cluster: str, owner: str, topic: str
+) -> Stores:
+    """Stores of the kind `storage`, `lmdb` or `memory`, for a processor or view of `topic`."""
+    if storage == "memory":
+        return MemoryDirectory()
+    return StateDirectory(state_dir, cluster, owner, topic)
 
 
 class StateDirectory:
     """The stores of one processor or view, opened once each and kept open until `close`.
 
-    Raises UsageError where the folder cannot be written.
+    Raises UsageError if the folder cannot be written.
     """
 
     def __init__(self, root: Path | str | None, cluster: str, owner: str, topic: str) -> None:
@@ -45,9 +68,9 @@ class StateDirectory:
 
     @property
     def holder(self) -> str:
-        """A name that no other holder of stores has, and that the next one of this slot inherits.
+        """The name of the program in this slot: unique, and the same after a restart.
 
-        The machine is part of it, since folders get copied.
+        The machine's name is part of it, since a folder may be copied to another machine.
         """
         file = self.path / "holder"
         try:
@@ -66,7 +89,7 @@ class StateDirectory:
     def close(self) -> None:
         """Close the stores and free the slot; repeatable."""
         try:
-            with ExitStack() as stack:  # closes all, even if one fails
+            with ExitStack() as stack:  # closes every store, even if one fails to close
                 while self._stores:
                     stack.callback(self._stores.popitem()[1].close)
         finally:
@@ -74,7 +97,7 @@ class StateDirectory:
 
 
 class MemoryDirectory:
-    """The same over memory: nothing outlives `close`."""
+    """Like StateDirectory, but in memory: `close` deletes the stores."""
 
     def __init__(self) -> None:
         self.holder = uuid4().hex
@@ -105,6 +128,6 @@ def _take_slot(folder: Path) -> tuple[Path, FileLock]:
 
 
 def _name(text: str) -> str:
-    """A file name for any text: percent-encoded, and long ones by their hash."""
+    """A file name for any text: the text percent-encoded, or its hash if that is too long."""
     name = quote(text, safe="").replace(".", "%2E")
     return name if 0 < len(name) <= 120 else hashlib.sha256(text.encode()).hexdigest()

@@ -1,5 +1,5 @@
 """The web endpoint over a view."""
 
-from clicklib.web.server import Endpoint
+from clicklib.web.endpoint import Endpoint
 
 __all__ = ["Endpoint"]

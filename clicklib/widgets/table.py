@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from clicklib.client.logs import LogRecord, Logs
-from clicklib.codec import encode_key
-from clicklib.keys import fnv1a
+from clicklib.keys import encode_key, fnv1a
 from clicklib.view import View
 from clicklib.widgets.painter import Picture, asset
 from clicklib.widgets.sources import Count, Rows, Watch, clicks_of, natural, readable

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from docs.site.__main__ import build
-from tests import pages
+from tests.support import pages
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def test_a_running_view_meets_a_broker_whose_data_are_gone(own_cluster, port, na
         ):
             for user in users:
                 emitter.emit_sync(user, "now")
-            table.start().wait_running()
+            table.wait_running()
             wait_until("they are counted", lambda: set(users) <= counts(table).keys(), timeout=30)
 
     count_clicks([f"old-{n}" for n in range(30)])

@@ -10,19 +10,20 @@ from contextlib import closing
 import kafka.errors
 import psutil
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import MemberToRemove, OffsetSpec
 from kafka.net.connection import KafkaConnection
 from kafka.protocol.producer import ProduceRequest
 
 from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
-from clicklib.client.connection import _Manager
-from clicklib.client.group import GroupReader
-from clicklib.client.kafka_clients import READER, Offsets, TableReader, Writer
+from clicklib.client.group_reader import GroupReader
+from clicklib.client.partitions import Offsets, TopicPartition
+from clicklib.client.topic_reader import FETCH, TopicReader
+from clicklib.client.transport import Connections
+from clicklib.client.writer import Writer
 from clicklib.codec import Int64, String
-from clicklib.engine.commits import Place
 from clicklib.errors import TopicError, UnavailableError
-from tests.proxy import proxies
+from tests.support.proxy import proxies
 from tests.waiting import wait_until
 
 
@@ -82,7 +83,7 @@ def test_a_partition_that_was_paused_goes_on_after_the_resume(cluster, topic, jo
         return records
 
     wait_until("it is assigned", lambda: read() or seen)
-    everything = [Place(topic, p) for p in range(10)]
+    everything = [TopicPartition(topic, p) for p in range(10)]
     reader.resume(everything)
     for _ in range(10):
         read()
@@ -94,11 +95,11 @@ def test_a_partition_that_was_paused_goes_on_after_the_resume(cluster, topic, jo
 def test_offsets_are_committed_and_a_refused_commit_is_told(cluster, topic, name, join):
     reader, seen = join()
     wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
-    offsets: Offsets = {Place(topic, 3): 7}
+    offsets: Offsets = {TopicPartition(topic, 3): 7}
     reader.commit_async(offsets)
     wait_until("it is answered", lambda: reader.poll(0.05) or reader.commit_done)
     assert reader.commit_error is None
-    reader.commit({Place(topic, 4): 8}, 5)
+    reader.commit({TopicPartition(topic, 4): 8}, 5)
     consumer = KafkaConsumer(bootstrap_servers=list(cluster.addresses), group_id=name)
     assert consumer.committed(TopicPartition(topic, 3)) == 7
     assert consumer.committed(TopicPartition(topic, 4)) == 8
@@ -115,7 +116,7 @@ def test_positions_step_over_the_end_of_a_transaction(cluster, topic):
     producer.flush()
     producer.abort_transaction()
     producer.close()
-    reader = TableReader(cluster, topic, 10)
+    reader = TopicReader(cluster, topic, 10)
     # The end counts the marker that ends the transaction, once the coordinator has written it.
     wait_until("the marker is there", lambda: reader.bounds([0]) == {0: (0, 2)})
     reader.read_from({0: 0})
@@ -130,7 +131,7 @@ def test_positions_step_over_the_end_of_a_transaction(cluster, topic):
 
 def test_the_fetch_sizes_do_not_keep_a_large_message_out(cluster, topic, name, state):
     size = 900 << 10
-    assert size > READER["max_partition_fetch_bytes"]
+    assert size > FETCH["max_partition_fetch_bytes"]
 
     def keep(ctx, msg):
         ctx.set_value(len(msg))
@@ -152,17 +153,17 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(
     wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
     place = TopicPartition(topic, 3)
     admin = KafkaAdminClient(bootstrap_servers=list(cluster.addresses))
-    admin.remove_group_members(name, [MemberToRemove(reader.membership.member_id)])
+    admin.remove_group_members(name, [MemberToRemove(reader.group_metadata.member_id)])
     wait_until(
         "the client has noticed", lambda: reader._consumer.group_metadata().generation_id < 0
     )
     writer = write_to(delivery_timeout=10, transactional_id=name)
     writer.begin()
     with pytest.raises(kafka.errors.KafkaError):
-        writer.add_offsets({Place(topic, 3): 7}, reader.membership)
+        writer.add_offsets({TopicPartition(topic, 3): 7}, reader.group_metadata)
     writer.close()
     with pytest.raises(UnavailableError, match="no member"):
-        writer.add_offsets({Place(topic, 3): 7}, reader._consumer.group_metadata())
+        writer.add_offsets({TopicPartition(topic, 3): 7}, reader._consumer.group_metadata())
     assert place not in admin.list_group_offsets({name: None})[name]
     admin.close()
 
@@ -235,14 +236,14 @@ def test_a_writer_that_is_halted_while_it_asks_sends_nothing(write_to, topic, en
 
 def test_refused_connections_leave_no_socket_behind(cluster, topic, monkeypatch):
     [proxy] = proxies(cluster)
-    refused, failed = [], _Manager._failed
+    refused, failed = [], Connections._failed
 
     def note(*args):
         refused.append(1)
         failed(*args)
 
-    monkeypatch.setattr(_Manager, "_failed", note)
-    with closing(proxy), closing(TableReader(Cluster(proxy.address), topic, 10)) as reader:
+    monkeypatch.setattr(Connections, "_failed", note)
+    with closing(proxy), closing(TopicReader(Cluster(proxy.address), topic, 10)) as reader:
         reader.read_from({0: 0})
         reader.poll(0.2)
         before = psutil.Process().num_fds()
@@ -334,7 +335,7 @@ def test_the_lease_of_a_member_that_was_removed_ends(cluster, topic, name, join)
     reader, seen = join()
     wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
     assert reader.lease_age() < 10
-    removed = reader.membership.member_id
+    removed = reader.group_metadata.member_id
     with KafkaAdminClient(bootstrap_servers=list(cluster.addresses)) as admin:
         admin.remove_group_members(name, [MemberToRemove(removed)])
     wait_until("a heartbeat is refused", lambda: reader.lease_age() == math.inf)

@@ -13,7 +13,7 @@ from clicklib.codec import Int64, String
 from clicklib.engine import membership
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
-from tests.proxy import Proxy, proxies
+from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
 FAULTS = {
@@ -57,7 +57,7 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
         processor.start().wait_running(),
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
     ):
-        view.start().wait_running()
+        view.wait_running()
         wanted = click(200)
         wait_for_counts(view, wanted)
         FAULTS[fault](proxy)
@@ -184,7 +184,7 @@ def test_a_processor_starts_when_its_broker_can_be_reached_only_later(
     ):
         emitter.emit_sync("user-0", "now")
         wanted["user-0"] += 1
-        view.start().wait_running()
+        view.wait_running()
         wait_for_counts(view, wanted)
 
 

@@ -60,7 +60,7 @@ def test_a_processor_stops_with_a_store_error_and_goes_on_later(
         processor.start().wait_running(60),
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
     ):
-        view.start().wait_running(60)
+        view.wait_running(60)
         wait_until("all came", lambda: processor.get("user-999") == clicks.User(2), timeout=60)
         wait_until("no lag", lambda: not any(processor.stats().lag.values()), timeout=60)
         wait_until("no click is missing", lambda: not wanted - Counter(counts(view)), timeout=60)

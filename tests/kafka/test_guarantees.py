@@ -95,7 +95,7 @@ def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee
     with last.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         last.wait_running(60)
         wait_until("no lag", lambda: last.stats().lag and not any(last.stats().lag.values()), 60)
-        view.start().wait_running()
+        view.wait_running()
         wait_until_counted(view, acknowledged, 30)
         if guarantee == "exactly_once":
             assert counts(view) == dict(acknowledged)
@@ -110,7 +110,7 @@ def test_a_suspended_member_does_not_overwrite_its_successor(
     slow.wait_for_partitions()
     wanted = click(400, users=1)
     with View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
-        view.start().wait_running()
+        view.wait_running()
         wait_until("it works", lambda: counts(view).get("user-0", 0) > 20, timeout=30)
         slow.process.send_signal(signal.SIGSTOP)
         successor = member(guarantee, 2)
@@ -135,7 +135,7 @@ def test_rows_and_offsets_are_one_transaction(cluster, graph, topic, click, stat
     processor = Processor(cluster, graph, guarantee="exactly_once", state_dir=state)
     with processor.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         wait_until("all came", lambda: processor.stats().records_in == 1_000, timeout=30)
-        view.start().wait_running()
+        view.wait_running()
         wait_until("all are seen", lambda: counts(view) == dict(wanted))
         # The offsets are committed when the rows are: there is nothing between the two.
         consumer = KafkaConsumer(bootstrap_servers=list(cluster.addresses), group_id=graph.group)
@@ -154,7 +154,7 @@ def test_a_click_is_seen_soon_under_exactly_once(cluster, graph, topic, state):
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
         Emitter(cluster, topic, String()) as emitter,
     ):
-        view.start().wait_running()
+        view.wait_running()
         for n in range(1, 6):
             emitter.emit_sync("user-3", "now")
             wait_until("it is seen", lambda n=n: view.get("user-3") == clicks.User(n), timeout=5)
@@ -172,7 +172,7 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
     processor = Processor(cluster, graph, guarantee="exactly_once", state_dir=state)
     with processor.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         processor.wait_running()
-        view.start().wait_running()
+        view.wait_running()
         load = Load(cluster, topic)
         try:
             for _ in range(2):
@@ -217,7 +217,7 @@ def test_two_members_share_the_partitions_under_exactly_once(cluster, graph, cli
     wanted = click(500)
     with first.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
         first.wait_running()
-        view.start().wait_running()
+        view.wait_running()
         with second.start():
             wait_until(
                 "both have five",

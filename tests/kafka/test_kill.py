@@ -29,17 +29,16 @@ def process(run, cluster, graph, state):
 
 
 def test_a_killed_processor_loses_no_click(cluster, graph, load, run, state):
+    program = process(run, cluster, graph, state)
     with View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
-        for round in range(4):
-            program = process(run, cluster, graph, state)
-            if round == 0:
-                view.start().wait_running()
+        view.wait_running()
+        for _ in range(4):
             before = sum(counts(view).values())
             wait_until(
                 "it counts", lambda b=before: sum(counts(view).values()) > b + 200, timeout=40
             )
             program.kill()
-        program = process(run, cluster, graph, state)
+            program = process(run, cluster, graph, state)
         program.wait_for("started")
         wanted = load.stop()
         wait_until_counted(view, wanted, 40)
@@ -50,7 +49,7 @@ def test_another_member_takes_over_from_a_killed_one(cluster, graph, load, run, 
     survivor = Processor(cluster, graph, state_dir=tmp_path / "other", session_timeout=2.0)
     with survivor.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         survivor.wait_running()
-        view.start().wait_running()
+        view.wait_running()
         program = process(run, cluster, graph, state)
         wait_until("each has five", lambda: len(survivor.partitions) == 5, timeout=30)
         program.kill()

@@ -42,7 +42,7 @@ def test_a_callback_that_outlasts_the_handover_counts_nothing(
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
         Emitter(cluster, topic, String()) as emitter,
     ):
-        view.start().wait_running()
+        view.wait_running()
         for user in users:
             emitter.emit_sync(user, "now")
         hit = {partition_of(user.encode(), 10) for user in users}
@@ -88,7 +88,7 @@ def test_a_member_that_does_not_poll_is_replaced_and_comes_back(
         assert entered.wait(30)
         with quick.start():
             wait_until("one has all", lambda: len(quick.partitions) == 10, timeout=60)
-            view.start().wait_running()
+            view.wait_running()
             wanted = click(500)
             wait_for_counts(view, wanted)
             release.set()

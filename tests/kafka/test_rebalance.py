@@ -31,7 +31,7 @@ def test_a_second_member_comes_and_goes_under_load(cluster, graph, load, tmp_pat
     everything = tuple(range(10))
     with first.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         wait_until("one has all", lambda: share(first) == [everything])
-        view.start().wait_running()
+        view.wait_running()
         with second.start():
             wait_until(
                 "each has five",
@@ -136,7 +136,7 @@ def test_a_member_comes_or_goes_each_second(cluster, graph, load, tmp_path, guar
         steady.start().wait_running(),
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
     ):
-        view.start().wait_running()
+        view.wait_running()
         begun = time.monotonic()
         for step in range(1, 61):
             if away and (not there or step % 3):

@@ -21,14 +21,16 @@ def emitter(cluster, topic):
 
 @pytest.fixture
 def processor(cluster, graph):
-    with Processor(cluster, graph, storage="memory") as processor:
-        yield processor
+    processor = Processor(cluster, graph, storage="memory")
+    yield processor
+    processor.stop()
 
 
 @pytest.fixture
 def view(cluster, graph):
-    with View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
-        yield view
+    view = View(cluster, graph.table, clicks.UserCodec(), storage="memory")
+    yield view
+    view.stop()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from docs.site import _flowchart
 from docs.site.__main__ import main
-from tests import pages
 from tests.notebooks.books import NAMES, prose, read
+from tests.support import pages
 
 DIAGRAM = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 PLACES = {"script": "src", "link": "href", "img": "src", "a": "href", "iframe": "src"}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from clicklib import Cluster
-from clicklib.codec import decode_key, encode_key
+from clicklib.keys import decode_key, encode_key
 from tests.kafka.conftest import click, cluster, graph, name, pytest_configure, run, state, topic
 
 __all__ = ["click", "cluster", "graph", "name", "pytest_configure", "run", "state", "topic"]

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib.codec import Bytes, Int64, Json, String, decode_key, encode_key
+from clicklib.codec import Bytes, Int64, Json, String
+from clicklib.keys import decode_key, encode_key
 
 json_values = st.recursive(
     st.none()

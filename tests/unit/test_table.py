@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from clicklib.codec import Int64
 from clicklib.errors import CallbackError, CodecError
-from clicklib.stores.storage import MemoryStorage
+from clicklib.stores.memory import MemoryStorage
 from clicklib.table import Table, progress, reach, starting_point, telling
-from tests.records import record
+from tests.support.records import record
 
 
 def store_at(position: int | None) -> MemoryStorage:

@@ -14,10 +14,10 @@ from clicklib import Graph, Input, Persist, define_group
 from clicklib.codec import Int64, String
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError, DataError
-from clicklib.stores.storage import MemoryStorage
+from clicklib.stores.memory import MemoryStorage
 from clicklib.table import Table
 from clicklib.task import Task
-from tests.records import clicks, record
+from tests.support.records import clicks, record
 
 
 def count(ctx: Context, msg: str) -> None:

@@ -1,0 +1,51 @@
+"""The launch of a keeper, by a program that finds none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from clicklib.broker import detach
+from clicklib.broker.notice import Pid
+from clicklib.broker.paths import jars_directory
+from clicklib.broker.place import Place
+from clicklib.errors import LocalBrokerError
+
+__all__ = ["command", "launch", "mark_of"]
+
+
+def launch(place: Place, port: int | None) -> Pid | None:
+    """Start a keeper for a place, as no child of this process; None if it has ended already."""
+    package = str(Path(__file__).parents[2])
+    environment = os.environ | {
+        "CLICKLIB_HOME": str(place.directory.parent),
+        "CLICKLIB_JARS": str(jars_directory()),
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+    }
+    run = [sys.executable, "-I", "-S", str(Path(detach.__file__)), str(place.keeper_log)]
+    run += command(place, port)
+    try:
+        done = subprocess.run(
+            run, cwd=place.directory, env=environment, capture_output=True, check=True
+        )
+        return Pid.of(int(done.stdout))
+    except subprocess.CalledProcessError as error:
+        why = error.stderr.decode(errors="replace")[-1000:]
+        raise LocalBrokerError(f"cannot start the keeper of the local Kafka: {why}") from error
+    except psutil.NoSuchProcess:
+        return None
+
+
+def command(place: Place, port: int | None) -> list[str]:
+    """The command that runs a keeper."""
+    run = [sys.executable, "-P", "-m", "clicklib.broker.keeper", str(place.nodes)]
+    return run if port is None else [*run, str(port)]
+
+
+def mark_of(token: str) -> str:
+    """The option that marks the Java of a keeper: Java only keeps it, for others to find."""
+    return f"-Dclicklib.keeper={token}"

@@ -1,0 +1,43 @@
+"""The paths that the environment chooses: the home of the local Kafka, and its jars."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+from clicklib.errors import LocalBrokerError
+
+__all__ = ["home", "jars_directory", "named"]
+
+
+def home() -> Path:
+    """The directory of all state of the local Kafka: `CLICKLIB_HOME`, or the user's data."""
+    chosen = named("CLICKLIB_HOME", os.environ)
+    return chosen or Path(platformdirs.user_data_dir("clicklib", appauthor=False))
+
+
+def jars_directory() -> Path:
+    """The directory of Kafka's jars: `CLICKLIB_JARS`, or `jars` in the home."""
+    return named("CLICKLIB_JARS", os.environ) or home() / "jars"
+
+
+def named(variable: str, environ: Mapping[str, str]) -> Path | None:
+    """The path that an environment variable names, or None where it is unset.
+
+    The path need not exist. Raises LocalBrokerError if the system refuses it as a path.
+    """
+    text = environ.get(variable)
+    if not text:
+        return None
+    try:
+        path = Path(text).expanduser().absolute()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.stat()
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise LocalBrokerError(f"{variable} names a path that cannot be used: {why}") from error
+    return path

@@ -1,0 +1,149 @@
+"""Asks a cluster about its topics and groups, and makes topics."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import kafka
+import kafka.errors
+from kafka.admin import NewTopic
+
+from clicklib.client.cluster import Cluster
+from clicklib.client.connect import connect
+from clicklib.client.faults import translated
+from clicklib.client.partitions import TopicPartition
+from clicklib.client.retry import keep_trying
+from clicklib.errors import KafkaError, TopicError
+
+__all__ = ["Admin", "GroupAdmin", "spans"]
+
+_NEWS = 3.0  # seconds; a broker hears of a new topic, or of a new broker, a little later
+
+
+def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
+    """Tells kafka-python's errors of a kind; some come wrapped in another."""
+    return lambda error: isinstance(error.__cause__ or error, kind)
+
+
+def spans(
+    admin: kafka.KafkaAdminClient, places: Iterable[TopicPartition], timeout: float
+) -> dict[TopicPartition, tuple[int, int]]:
+    """The first offset and the end offset of each of `places`."""
+
+    def ask(which: Any) -> Any:
+        return keep_trying(
+            lambda: admin.list_partition_offsets(
+                dict.fromkeys(places, which), timeout_ms=int(timeout * 1000)
+            ),
+            min(timeout, _NEWS),
+            passes=_is(kafka.errors.UnknownTopicOrPartitionError),
+        )
+
+    begins, ends = ask(kafka.admin.OffsetSpec.EARLIEST), ask(kafka.admin.OffsetSpec.LATEST)
+    return {place: (begins[place].offset, ends[place].offset) for place in begins}
+
+
+class Admin:
+    """Topics and the cluster, asked and changed."""
+
+    def __init__(self, cluster: Cluster, connect_timeout: float = 10.0, **settings: Any) -> None:
+        self._admin = connect(kafka.KafkaAdminClient, cluster, connect_timeout, **settings)
+
+    def cluster_id(self) -> str:
+        """The id of the cluster."""
+        with translated("cannot describe the cluster"):
+            return self._admin.describe_cluster()["cluster_id"]
+
+    def topics(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """`topic_id` and `partitions` of each of `names` that is there."""
+        with translated("cannot describe the topics"):
+            found = self._admin.describe_topics(list(names))
+        return {topic["name"]: topic for topic in found if not topic["error_code"]}
+
+    def configs(self, topic: str) -> dict[str, str]:
+        """The topic's configuration, what it has by default too."""
+        resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
+        missing = kafka.errors.UnknownTopicOrPartitionError
+
+        def ask() -> dict[str, Any]:
+            found = self._admin.describe_configs([resource], config_filter="all")["topic"][topic]
+            if not found:  # kafka-python returns nothing for a topic that the broker doesn't know
+                raise missing
+            return found
+
+        with translated("cannot read the topic's configuration", topic=topic):
+            found = keep_trying(ask, _NEWS, passes=_is(missing))
+        return {name: entry["value"] for name, entry in found.items()}
+
+    def create(
+        self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Create the topic, unless another was quicker; wait until its leaders know it."""
+        new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
+        try:
+            with translated("cannot create the topic", topic=topic):
+                # A broker that has just started refuses until the controller knows it.
+                keep_trying(
+                    lambda: self._admin.create_topics([new]),
+                    _NEWS,
+                    passes=_is(kafka.errors.InvalidReplicationFactorError),
+                )
+        except KafkaError as exc:
+            if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
+                raise
+        found = keep_trying(lambda: self._made(topic), 10.0, passes=_is(TopicError), pause=0.02)
+        places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
+        with translated("cannot find the new topic", topic=topic):
+            spans(self._admin, places, timeout=10)
+        return found
+
+    def _made(self, topic: str) -> dict[str, Any]:
+        found = self.topics([topic])
+        if topic not in found:
+            raise TopicError("the topic was created but does not appear", topic=topic)
+        return found[topic]
+
+    def close(self) -> None:
+        """Free the connection; repeatable."""
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._admin.close()
+
+
+class GroupAdmin(Admin):
+    """What a group and its coordinator know: members, assignments, committed offsets."""
+
+    def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
+        # A look at a group is worth little when it is late: 30 s is kafka-python's default.
+        super().__init__(cluster, connect_timeout, request_timeout_ms=5_000)
+
+    def group(self, group: str) -> dict[str, Any]:
+        """`group_state` and `members` as the coordinator describes them."""
+        # A broker that has just started, or just took over, is not yet ready for its groups.
+        return keep_trying(lambda: self._describe(group), 5.0, passes=_is_kafka_error)
+
+    def _describe(self, group: str) -> dict[str, Any]:
+        with translated("cannot describe the group"):
+            found = self._admin.describe_groups([group])[group]
+        if not found["group_state"]:  # some errors come as an answer without a state
+            raise KafkaError(f"cannot describe the group: {found['error']}")
+        return found
+
+    def committed(self, group: str) -> dict[TopicPartition, int]:
+        """The offsets that the group has committed."""
+        with translated("cannot read the group's offsets"):
+            found = self._admin.list_group_offsets({group: None}).get(group, {})
+        return {place: entry.offset for place, entry in found.items() if entry.offset >= 0}
+
+    def bounds(self, topics: Mapping[str, int]) -> dict[TopicPartition, tuple[int, int]]:
+        """The first and the end offset of each partition; `topics` says how many each has."""
+        places = [TopicPartition(topic, p) for topic, n in topics.items() for p in range(n)]
+        if not places:
+            return {}
+        with translated("cannot ask for the topics' offsets"):
+            return spans(self._admin, places, 30.0)
+
+
+def _is_kafka_error(error: Exception) -> bool:
+    return isinstance(error, KafkaError)

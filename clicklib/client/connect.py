@@ -1,0 +1,89 @@
+"""How a client of kafka-python gets to its broker, and one error that says why it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import kafka.errors
+from kafka.net.compat import KafkaNetClient
+from kafka.net.selector import NetworkSelector
+
+from clicklib.client.cluster import Cluster
+from clicklib.client.security import checked
+from clicklib.client.transport import Connections, is_refusal
+from clicklib.errors import KafkaError, UnavailableError
+
+__all__ = ["connect"]
+
+# All clients share this setting. kafka-python waits up to 30 s between two attempts to reach a
+# broker; with 1 s a restarted broker is found soon.
+_CLIENT = {"reconnect_backoff_max_ms": 1_000}
+
+_HINT = (
+    " Perhaps the user name, the password, a certificate or the security_protocol is wrong or "
+    "missing."
+)
+
+
+def connect(
+    kind: Callable[..., Any],
+    cluster: Cluster,
+    timeout: float,
+    may_send: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> Any:
+    """Make a client of `kind`, which sends nothing while `may_send` says no.
+
+    Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
+    the login or a certificate is refused, UnavailableError when no broker answers in `timeout` s.
+    """
+    security = checked(cluster.security)
+    begun: list[Connections] = []
+
+    def network(**configs: Any) -> KafkaNetClient:
+        connections = Connections(NetworkSelector(**configs), **configs)
+        connections.may_send = may_send
+        begun.append(connections)
+        return KafkaNetClient(connections._net, connections, **configs)
+
+    try:
+        client = kind(
+            bootstrap_servers=list(cluster.addresses),
+            bootstrap_timeout_ms=int(timeout * 1000),
+            kafka_client=network,
+            **_CLIENT,
+            **settings,
+            **security,
+        )
+    except BaseException as exc:
+        explained = _explained(exc, cluster, timeout, begun)
+        # kafka-python begins its thread before it connects, and leaves it running.
+        for connections in begun:
+            connections.close()
+            connections._net.close()
+        if explained is None:
+            raise
+        # Without its frames, which hold what was sent: of SASL's PLAIN the password.
+        raise explained from exc.with_traceback(None)
+    for connections in begun:
+        connections.gives_up = False
+    return client
+
+
+def _explained(
+    error: BaseException, cluster: Cluster, timeout: float, begun: list[Connections]
+) -> KafkaError | None:
+    """The error that says why a client could not connect; None where it is not known to."""
+    failure = begun[-1].failure if begun else None
+    if isinstance(error, kafka.errors.KafkaTimeoutError):
+        hint = _HINT if cluster.security or any(each.reached for each in begun) else ""
+        return UnavailableError(
+            f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
+            f"address right?{hint} The last attempt ended with: {failure or error}"
+        )
+    if failure is not None and is_refusal(failure):
+        return KafkaError(f"cannot log in at {cluster}: {failure}.{_HINT}")
+    if isinstance(error, kafka.errors.KafkaError):
+        return KafkaError(f"cannot connect to {cluster}: {error}")
+    return None

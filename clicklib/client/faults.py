@@ -1,0 +1,47 @@
+"""kafka-python's errors, and which of clicklib's they become."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import kafka.errors
+
+from clicklib.errors import KafkaError, UnavailableError
+
+__all__ = ["OUT_OF_RANGE", "OutOfRange", "translated"]
+
+OUT_OF_RANGE = (
+    kafka.errors.OffsetOutOfRangeError,
+    kafka.errors.NoOffsetForPartitionError,
+    kafka.errors.UnknownTopicOrPartitionError,
+    kafka.errors.LogTruncationError,
+)
+
+# kafka-python calls the last two permanent. They pass: the broker to ask is being restarted, or a
+# topic whose leader has just died has no leader for a moment.
+_PASSING = (
+    kafka.errors.RetriableError,
+    kafka.errors.UnknownBrokerIdError,
+    kafka.errors.BrokerNotAvailableError,
+)
+
+
+class OutOfRange(KafkaError):
+    """The next offset lies outside of what the topic holds."""
+
+
+@contextlib.contextmanager
+def translated(what: str, **where: Any) -> Iterator[None]:
+    """Turn kafka-python's errors inside into KafkaError that says `what` could not be done.
+
+    An error that may pass by itself becomes UnavailableError.
+    """
+    try:
+        yield
+    except kafka.errors.KafkaError as exc:
+        cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
+        passes = isinstance(cause, _PASSING) and not isinstance(cause, OUT_OF_RANGE)
+        kind = UnavailableError if passes else KafkaError
+        raise kind(f"{what}: {cause}", **where) from cause

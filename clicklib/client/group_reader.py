@@ -1,0 +1,225 @@
+"""Reads topics as a member of a consumer group: assignments, positions, commits, leases."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import kafka
+import kafka.errors
+
+from clicklib.client.assignor import CopartitionAssignor
+from clicklib.client.cluster import Cluster
+from clicklib.client.faults import translated
+from clicklib.client.partitions import Offsets, Records, TopicPartition, committable
+from clicklib.client.retry import keep_trying
+from clicklib.client.topic_reader import consumer
+from clicklib.errors import TopicError
+
+__all__ = ["GroupReader"]
+
+_TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
+"""The coordinator's answers to those it counts on."""
+
+
+class GroupReader:
+    """A member of a consumer group over some topics. For one thread.
+
+    `on_revoked` is awaited before partitions are given up and may await `sleep` and
+    `commit_soon`; `on_assigned` and `on_lost` follow a new assignment and a lost one. They run
+    while `poll` does, on another thread.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        group: str,
+        topics: tuple[str, ...],
+        *,
+        session_timeout: float,
+        max_poll_interval: float,
+        connect_timeout: float,
+        on_revoked: Callable[[], Awaitable[None]],
+        on_assigned: Callable[[set[TopicPartition]], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._consumer = consumer(
+            cluster,
+            connect_timeout,
+            group_id=group,
+            auto_offset_reset="earliest",  # whatever the start: no message that is there is skipped
+            session_timeout_ms=int(session_timeout * 1000),
+            heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
+            max_poll_interval_ms=int(max_poll_interval * 1000),
+            partition_assignment_strategy=[CopartitionAssignor()],
+        )
+        self.group_metadata: Any = None
+        """The name and generation under which the coordinator gave the present assignment.
+
+        A transaction needs those, not the ones of this moment: a member that was dropped has none
+        until it joins again, and Kafka takes offsets without them unchecked (KIP-447).
+        """
+        self._on_its_way = False
+        self.commit_error: BaseException | None = None
+        self._known = -math.inf
+        self._watch_answers()
+        try:
+            listener = _Listener(self, on_revoked, on_assigned, on_lost)
+            self._consumer.subscribe(topics=list(topics), listener=listener)
+            self._wait_for_metadata(topics, connect_timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait_for_metadata(self, topics: tuple[str, ...], timeout: float) -> None:
+        """Learn of the topics between `subscribe` and the first `poll`.
+
+        A member that joins before leads an empty assignment, joins a second time when it learns
+        of them, and that second join can hang for good.
+        """
+
+        def find() -> None:
+            with translated("cannot find the topics"):
+                missing = set(topics) - self._consumer.topics()
+            if missing:
+                raise TopicError("the topic is not there", topic=min(missing))
+
+        keep_trying(find, timeout, passes=lambda exc: isinstance(exc, TopicError), pause=0.02)
+
+    def poll(self, timeout: float) -> Records:
+        """The next records by partition, after at most `timeout` seconds."""
+        with translated("cannot read the input"):
+            return self._consumer.poll(int(timeout * 1000))
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        """Return no more records of `partitions` until `resume`; those that left are ignored."""
+        self._consumer.pause(*self._assigned(partitions))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        """Return their records again."""
+        self._consumer.resume(*self._assigned(partitions))
+
+    def _assigned(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
+        return self._consumer.assignment() & set(partitions)
+
+    def lease_age(self) -> float:
+        """Seconds since the coordinator surely counted on this member.
+
+        They run from the moment at which the member sent the last heartbeat, or the last request
+        for its assignment, that the coordinator answered. The time of the answer would not do: an
+        answer may lie in a buffer while the process is suspended. Infinite before the first answer
+        and after a refusal.
+        """
+        return time.monotonic() - self._known
+
+    def _watch_answers(self) -> None:
+        """Note when the requests were sent that the coordinator answers to a member only."""
+        coordinator = self._consumer._coordinator
+
+        def noting(handle: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
+            def handle_noted(response: Any, sent: float) -> Any:
+                self._known = sent if response.error_code in _TO_MEMBERS else -math.inf
+                return handle(response, sent)
+
+            return handle_noted
+
+        for name in ("_handle_heartbeat_response", "_process_sync_group_response"):
+            setattr(coordinator, name, noting(getattr(coordinator, name)))
+
+    def go_on(self, places: list[TopicPartition], newest: bool) -> None:
+        """Read on at the committed offsets, or where the group has none from one end of the log.
+
+        The client itself goes on after the last record that it returned, handled or not, with a
+        partition that stays through a rebalance. A start at the newest message is committed at
+        once: a message that comes before the first commit is then not forgotten.
+        """
+        with translated("cannot read the committed offsets"):
+            committed = {p: self._consumer.committed(p, timeout_ms=5_000) for p in places}
+            fresh = [place for place in places if committed[place] is None]
+            ends = self._consumer.end_offsets(fresh, timeout_ms=5_000) if fresh and newest else {}
+            for place, offset in {**committed, **ends}.items():
+                if offset is None:
+                    self._consumer.seek_to_beginning(place)
+                else:
+                    self._consumer.seek(place, offset)
+            if ends:
+                self._consumer.commit(committable(ends), timeout_ms=5_000)
+
+    def lag(self, partition: TopicPartition, position: int) -> int | None:
+        """How many offsets lie between `position` and the end; None before the first fetch."""
+        if partition not in self._consumer.assignment():
+            return None
+        end = self._consumer.highwater(partition)
+        return None if end is None else max(0, end - position)
+
+    def caught_up(self, partition: TopicPartition) -> bool:
+        """Whether everything there is has been returned, control records left aside."""
+        if partition not in self._consumer.assignment():
+            return True
+        end = self._consumer.highwater(partition)
+        return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+
+    def commit_async(self, offsets: Offsets) -> None:
+        """Send a commit; `commit_done` and `commit_error` tell what became of it."""
+        self._on_its_way, self.commit_error = True, None
+        self._consumer.commit_async(committable(offsets), callback=self._commit_answered)
+
+    def _commit_answered(self, offsets: Any, answer: Any) -> None:
+        # The future that commit_async returns may be that of a look-up of the coordinator only.
+        self.commit_error = answer if isinstance(answer, BaseException) else None
+        self._on_its_way = False
+
+    @property
+    def commit_done(self) -> bool:
+        """Whether no commit is on its way."""
+        return not self._on_its_way
+
+    async def commit_soon(self, offsets: Offsets) -> None:
+        """Commit from within `on_revoked`."""
+        # Twice: where the coordinator has to be found first, the first awaits no more than that.
+        for _ in range(2):
+            await self._consumer.commit_async(committable(offsets))
+
+    def commit(self, offsets: Offsets, timeout: float) -> None:
+        """Commit and wait for the answer, at most `timeout` seconds."""
+        with translated("cannot commit"):
+            self._consumer.commit(committable(offsets), timeout_ms=int(timeout * 1000))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait within `on_revoked` while heartbeats go on.
+
+        kafka-python has no public way to do so; blocking would cost the membership.
+        """
+        await self._consumer._net.sleep(seconds)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Leave the group and close; repeatable."""
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
+
+
+class _Listener(kafka.AsyncConsumerRebalanceListener):
+    def __init__(
+        self,
+        reader: GroupReader,
+        on_revoked: Callable[[], Awaitable[None]],
+        on_assigned: Callable[[set[TopicPartition]], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._reader = reader
+        self._revoked, self._assigned, self._lost = on_revoked, on_assigned, on_lost
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        # Paused here, so that no record comes before the table is recovered.
+        self._reader.pause(assigned)
+        self._reader.group_metadata = self._reader._consumer.group_metadata()
+        self._assigned(set(assigned))
+
+    async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
+        self._lost()

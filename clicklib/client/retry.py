@@ -1,0 +1,61 @@
+"""Asking again: a step that may fail for a while is tried until it succeeds or time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from clicklib.errors import UnavailableError
+
+__all__ = ["Patience", "keep_trying"]
+
+T = TypeVar("T")
+
+
+def _is_unavailable(error: Exception) -> bool:
+    return isinstance(error, UnavailableError)
+
+
+def keep_trying(
+    step: Callable[[], T],
+    seconds: float,
+    *,
+    passes: Callable[[Exception], bool] = _is_unavailable,
+    stopping: Callable[[], bool] = lambda: False,
+    pause: float = 0.1,
+) -> T:
+    """Return what `step()` returns; call it again while it raises an error that may pass.
+
+    `passes` tells which errors may pass by themselves; without it UnavailableError may. The error
+    is raised when `seconds` are over, or when `stopping` says that nobody wants the answer any
+    more. The step is called once at least, with `pause` seconds between two calls.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return step()
+        except Exception as exc:
+            if not passes(exc) or stopping() or time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+
+
+class Patience:
+    """How long to wait for an answer that may be lost: 2 seconds at first, then four times as long.
+
+    A broken connection can lose an answer, and then a short wait and a second question are best.
+    Over a slow link only a long wait helps. `limit` (seconds) is the longest.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again with the short wait: an answer came."""
+        self.seconds = min(2.0, self._limit)
+
+    def grow(self) -> None:
+        """Wait longer next time: no answer came."""
+        self.seconds = min(4 * self.seconds, self._limit)

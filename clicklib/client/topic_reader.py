@@ -1,0 +1,112 @@
+"""Reads a topic from offsets of one's own choice, without a group."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import kafka
+import kafka.errors
+
+from clicklib.client.admin import spans
+from clicklib.client.batches import FetchedRecords
+from clicklib.client.cluster import Cluster
+from clicklib.client.connect import connect
+from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
+from clicklib.client.partitions import TopicPartition
+from clicklib.errors import KafkaError
+
+__all__ = ["FETCH", "TopicReader", "consumer"]
+
+# A poll returns all that a fetch brought: kafka-python forgets the rest of a batch that a limit on
+# records cut, when its partition is paused and resumed. So the fetch is what is kept small; with
+# these sizes polling is as quick as with large ones (benchmarks/).
+FETCH: dict[str, Any] = {
+    "max_poll_records": 1_000_000_000,
+    "max_partition_fetch_bytes": 512 << 10,
+    "fetch_max_bytes": 2 << 20,
+    "metrics_enabled": False,
+    "enable_auto_commit": False,
+    "isolation_level": "read_committed",
+    "allow_auto_create_topics": False,
+}
+
+_REQUEST_MS = 5_000  # an admin request of a reader; kafka-python's 30 s are too long for a reader
+
+
+def consumer(cluster: Cluster, connect_timeout: float, **settings: Any) -> kafka.KafkaConsumer:
+    """A consumer that polls what a fetch brought, whole and of committed records only."""
+    made = connect(kafka.KafkaConsumer, cluster, connect_timeout, **FETCH, **settings)
+    FetchedRecords.serve(made)
+    return made
+
+
+class TopicReader:
+    """Reads partitions of one topic. For one thread."""
+
+    def __init__(self, cluster: Cluster, topic: str, connect_timeout: float) -> None:
+        self.topic = topic
+        self._consumer = consumer(cluster, connect_timeout, auto_offset_reset="none")
+        try:
+            self._admin = connect(
+                kafka.KafkaAdminClient, cluster, connect_timeout, request_timeout_ms=_REQUEST_MS
+            )
+        except BaseException:
+            self._consumer.close(autocommit=False)
+            raise
+
+    def bounds(
+        self, partitions: Iterable[int], timeout: float = 10.0
+    ) -> dict[int, tuple[int, int]]:
+        """The first offset and the end offset of each of `partitions`, asked of the broker.
+
+        The end lies behind all records, those of open transactions too. A reader that has reached
+        it knows which of these transactions were committed. (kafka-python's consumer would be told
+        the end of the committed records, which lies before an open transaction.)
+        Raises OutOfRange where the topic is gone.
+        """
+        places = [TopicPartition(self.topic, partition) for partition in partitions]
+        if not places:
+            return {}
+        with self._asking("cannot ask for the topic's offsets"):
+            found = spans(self._admin, places, timeout)
+        return {place.partition: span for place, span in found.items()}
+
+    def read_from(self, positions: Mapping[int, int]) -> None:
+        """Read these partitions, and no others, from these offsets on."""
+        places = {TopicPartition(self.topic, p): offset for p, offset in positions.items()}
+        self._consumer.assign(list(places))
+        for place, offset in places.items():
+            self._consumer.seek(place, offset)
+
+    def poll(self, timeout: float) -> dict[int, list[Any]]:
+        """The next records by partition, after at most `timeout` seconds.
+
+        Raises OutOfRange where the topic no longer has the next offset.
+        """
+        with self._asking("cannot read the topic"):
+            records = self._consumer.poll(int(timeout * 1000))
+        return {place.partition: batch for place, batch in records.items()}
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            with translated(what, topic=self.topic):
+                yield
+        except KafkaError as exc:
+            if isinstance(exc.__cause__, OUT_OF_RANGE):
+                raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
+            raise
+
+    def position(self, partition: int) -> int:
+        """The offset of the next record that `poll` will return, past holes and control records."""
+        with translated("cannot read the topic", topic=self.topic):
+            return self._consumer.position(TopicPartition(self.topic, partition), 5_000) or 0
+
+    def close(self) -> None:
+        """Free both connections; repeatable."""
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=1_000)
+        with contextlib.suppress(kafka.errors.KafkaError):
+            self._admin.close()

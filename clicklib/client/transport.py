@@ -1,0 +1,114 @@
+"""The connections of a client: what kafka-python's do, mended, and a gate before the socket."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import kafka.errors
+from kafka.net.manager import KafkaConnectionManager
+
+__all__ = ["Connections", "is_refusal"]
+
+_REFUSALS = (
+    kafka.errors.SaslAuthenticationFailedError,
+    kafka.errors.UnsupportedSaslMechanismError,
+)
+# These come when a broker goes down in the middle of a handshake.
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether an attempt to connect would fail for ever: a login or a certificate was refused."""
+    inner = [error, error.__context__, *error.args]
+    return isinstance(error, _REFUSALS) or any(
+        isinstance(e, ssl.SSLError) and not isinstance(e, _BROKEN_OFF) for e in inner
+    )
+
+
+class Connections(KafkaConnectionManager):
+    """kafka-python's manager of connections, for one client.
+
+    It keeps the reason why the last connection failed. While `gives_up` is set it does not try
+    again after a refusal, which waiting does not mend; once the client has been connected, it
+    tries again and again, as after any loss of a broker.
+    """
+
+    gives_up = True
+    failure: BaseException | None = None
+    reached = False  # whether something took a connection
+    may_send: Callable[[], bool] | None = None
+
+    def get_connection(self, node_id: Any, **options: Any) -> Any:
+        if self.gives_up and self.failure is not None and is_refusal(self.failure):
+            raise self.failure
+        connection = super().get_connection(node_id, **options)
+        connection.init_future.add_errback(lambda error: self._failed(connection, error))
+        return connection
+
+    def _failed(self, connection: Any, error: BaseException) -> None:
+        self.failure, self.reached = error, connection.parser is not None
+
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
+        try:
+            transport = await super()._build_transport(node, timeout_at=timeout_at)
+        except Exception as exc:
+            for error in (exc, exc.__context__):
+                if error is not None:
+                    error.__traceback__ = None  # its frames hold a socket that nothing closes
+            raise
+        _receive_whole(transport)
+        _close_now(transport)
+        if self.may_send is not None:
+            _hold(transport, self.may_send)
+        return transport
+
+
+def _receive_whole(transport: Any) -> None:
+    """Let `transport` return the data that came together with the end of a connection.
+
+    kafka-python drops them: they are the reason why a login was refused. The end itself is noticed
+    at the next call.
+    """
+    receive = transport._sock_recv
+
+    def whole() -> tuple[bytes, BaseException | None]:
+        data, error = receive()
+        return data, None if data else error
+
+    transport._sock_recv = whole
+
+
+def _close_now(transport: Any) -> None:
+    """Let `transport` close its socket although there are data left to send.
+
+    A client that closes has waited for the answers that it wants. kafka-python sends the rest
+    first, and leaves the socket open where it cannot.
+    """
+    close = transport.close
+
+    def close_now() -> None:
+        if transport._write_buffer:
+            transport.abort()
+        else:
+            close()
+
+    transport.close = close_now
+
+
+def _hold(transport: Any, may_send: Callable[[], bool]) -> None:
+    """Let `transport` send only while `may_send` says yes.
+
+    `may_send` is asked at the last moment: a process may be suspended between any two steps before.
+    """
+    send = transport._sock_send
+
+    def send_if_allowed() -> tuple[int, BaseException | None]:
+        if may_send():
+            return send()
+        time.sleep(0.01)  # kafka-python asks again at once
+        return 0, None
+
+    transport._sock_send = send_if_allowed

@@ -1,0 +1,147 @@
+"""Writes to a topic: idempotent, acknowledged by all replicas, if wanted in transactions."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import kafka
+import kafka.errors
+
+from clicklib.client.cluster import Cluster
+from clicklib.client.connect import connect
+from clicklib.client.faults import translated
+from clicklib.client.partitions import Offsets, committable
+from clicklib.errors import TopicError, UnavailableError
+
+__all__ = ["Writer"]
+
+# After this time the coordinator ends a transaction whose producer went away.
+_TRANSACTION_MS = 10_000
+
+
+class Writer:
+    """An idempotent producer with acks=all, for one topic. Any thread may send.
+
+    What is sent waits in the client while `may_send` says no. `may_send` is asked just before data
+    leave; `delivery_timeout` (seconds) runs meanwhile.
+    With a `transactional_id` the writer first ends the transaction that an earlier writer of that
+    id left behind. After any error a new writer is needed: kafka-python may carry offsets of a
+    failed transaction into the next.
+    """
+
+    REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
+    """Errors that no retry would change."""
+
+    LATE = kafka.errors.RetriableError
+    """The error of a row for which no time was left: Kafka may have the row, or not."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        topic: str,
+        *,
+        connect_timeout: float,
+        linger: float,
+        delivery_timeout: float,
+        transactional_id: str | None = None,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._halted = False
+        self._producer = connect(
+            kafka.KafkaProducer,
+            cluster,
+            connect_timeout,
+            # Whether it is halted comes last: a member halts its writer before it drops its
+            # workers, and without workers it may send.
+            may_send=lambda: may_send() and not self._halted,
+            metrics_enabled=False,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=int(linger * 1000),
+            batch_size=256 << 10,
+            request_timeout_ms=min(30_000, int(delivery_timeout * 1000)),
+            delivery_timeout_ms=int(delivery_timeout * 1000) + int(linger * 1000),
+            max_block_ms=int(connect_timeout * 1000),
+            allow_auto_create_topics=False,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=_TRANSACTION_MS,
+        )
+        self.send = self._producer.send
+        self.begin = self._producer.begin_transaction
+        try:
+            self.partitions = self._find(topic)
+            if transactional_id is not None:
+                with translated("cannot begin with transactions"):
+                    self._producer.init_transactions()
+        except BaseException:
+            self.close(0)
+            raise
+
+    def _find(self, topic: str) -> int:
+        """How many partitions it has. The client knows it from then on, and sending asks nobody."""
+        asked = time.monotonic()
+        try:
+            with translated("cannot find the topic", topic=topic):
+                return len(self._producer.partitions_for(topic))
+        except UnavailableError as exc:
+            if self._producer._metadata._last_successful_refresh_ms > 1000 * asked:
+                raise TopicError("the topic is not there", topic=topic) from exc
+            raise
+
+    def halt(self) -> None:
+        """Send nothing more; what has not left fails when the writer is closed."""
+        self._halted = True
+
+    def add_offsets(self, offsets: Offsets, membership: Any) -> None:
+        """Make these input offsets part of the transaction, in the name of a member.
+
+        `membership` is the group metadata of that member (`GroupReader.group_metadata`).
+        """
+        if membership is None or membership.generation_id < 0:
+            raise UnavailableError("this program is no member of the group at present")
+        manager = self._producer._transaction_manager
+        self._finish(manager.send_offsets_to_transaction(committable(offsets), membership))
+
+    def commit(self) -> None:
+        """Make the transaction's rows and offsets visible."""
+        self._finish(self._producer._transaction_manager.begin_commit())
+
+    def _finish(self, step: Any) -> None:
+        """Wait for a step of a transaction.
+
+        kafka-python's own methods wait without end, and a coordinator that was killed may leave a
+        step unanswered for good.
+        """
+        self._producer._sender.wakeup()
+        if not step.wait(timeout_ms=_TRANSACTION_MS):
+            raise UnavailableError(f"the transaction got no answer for {_TRANSACTION_MS // 1000} s")
+
+    def answers_here(self) -> bool:
+        """Whether this thread is the one on which futures get their answers."""
+        return threading.current_thread() is self._producer._sender
+
+    def flush(self, timeout: float) -> bool:
+        """Send all now and wait for the answers; False when some are missing after `timeout` s.
+
+        It doesn't raise for records that failed: look at each future.
+        """
+        try:
+            self._producer.flush(timeout)
+        except kafka.errors.KafkaTimeoutError:
+            return False
+        return True
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Deliver what was sent, at most `timeout` seconds long, drop the rest; repeatable.
+
+        A halted writer drops all at once.
+        """
+        try:
+            self._producer.close(0 if self._halted else timeout)
+        except kafka.errors.KafkaTimeoutError:
+            # kafka-python raises before it ends its thread, which would go on sending.
+            self._producer._sender.force_close()
+            self._producer._sender.join(timeout)

@@ -1,0 +1,143 @@
+"""Partitions come and go: what of an assignment waits, is recovered, is worked on, is given up.
+
+A partition that the group assigns passes through these stages:
+
+    waiting      for the last worker of this program to end with it
+    recovering   a follower reads the table's topic into the local store
+    working      a worker handles its messages
+
+The loop of the membership moves partitions forward. A revoked or lost assignment drops all of them
+at once, on the loop's thread or on the client's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from clicklib.client.faults import OutOfRange
+from clicklib.engine.commits import Commits
+from clicklib.engine.follower import Follower
+from clicklib.engine.worker import Worker
+from clicklib.table import Table
+from clicklib.task import Batch
+
+__all__ = ["Handover"]
+
+
+class Handover:
+    """Owns the workers of the assigned partitions, and the lock over them.
+
+    `follower` recovers partitions, and `begin(table)` makes the worker of a recovered one.
+    `lingering` are workers of earlier runs whose callback has not returned yet: their partitions
+    wait for them. The loop's thread calls everything here but `assigned` and `drop`, which the
+    client's thread calls too, and `safe`, which the flusher's thread calls. Any thread may look at
+    `owned`, `workers` and `handled`.
+    """
+
+    def __init__(
+        self, follower: Follower, begin: Callable[[Table], Worker], lingering: list[Worker]
+    ) -> None:
+        self.owned: tuple[int, ...] = ()
+        self.workers: dict[int, Worker] = {}
+        self.commits = Commits()
+        self.follower = follower
+        self._begin, self._lingering = begin, lingering
+        self._handled = 0  # messages, by workers that were dropped
+        self._lock = threading.Lock()  # held while a batch becomes safe, and while workers go
+        self._new: tuple[int, ...] | None = None  # an assignment that the loop has not seen yet
+        self._waiting: set[int] = set()
+
+    def assigned(self, partitions: Iterable[int]) -> None:
+        """The group has assigned these partitions; the loop adopts them at its next turn."""
+        self._new = tuple(sorted(set(partitions)))
+
+    def adopt(self) -> bool:
+        """Let the partitions of a new assignment wait for recovery; False where there is none."""
+        if self._new is None:
+            return False
+        self.owned, self._new = self._new, None
+        self._waiting = set(self.owned)
+        return True
+
+    def ready(self) -> set[int]:
+        """The waiting partitions that no worker of this program handles any more."""
+        self._lingering[:] = [worker for worker in self._lingering if worker.is_alive()]
+        return self._waiting - {worker.task.partition for worker in self._lingering}
+
+    def recover(self, partitions: set[int]) -> None:
+        """Begin to recover these partitions."""
+        self.follower.add(partitions)
+        self._waiting -= partitions
+
+    @property
+    def recovering(self) -> bool:
+        """Whether some partition is being recovered."""
+        return bool(self.follower.tables)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every partition of the assignment is worked on."""
+        return not (self.recovering or self._waiting)
+
+    def step(self) -> None:
+        """Read on for the partitions that are being recovered."""
+        try:
+            if self.recovering and not self.follower.recovered:
+                self.follower.poll(0.05)
+        except OutOfRange:  # the topic was truncated or made anew: their recovery begins again
+            self._waiting |= set(self.follower.tables)
+            self.follower.clear()
+
+    def work(self) -> list[int]:
+        """Handle the messages of the partitions that are recovered by now; return these."""
+        tables = self.follower.release()
+        for table in tables:
+            worker = self._begin(table)
+            self.workers[table.partition] = worker
+            worker.start()
+        return [table.partition for table in tables]
+
+    @property
+    def handled(self) -> int:
+        """How many messages were handled so far."""
+        return self._handled + sum(w.task.handled for w in list(self.workers.values()))
+
+    def safe(self, worker: Worker, batch: Batch, committed: bool) -> None:
+        """A batch of `worker` is in Kafka: its offsets may be committed, or are.
+
+        Nothing becomes safe for a partition that was dropped: another member may own it by now.
+        """
+        with self._lock:
+            if self.workers.get(batch.partition) is worker:
+                self.commits.safe(batch.partition, batch.offsets, committed)
+
+    def finish(self) -> None:
+        """Ask the workers to end once all that they did is acknowledged."""
+        for worker in self.workers.values():
+            worker.finish()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker has not ended yet."""
+        return any(worker.is_alive() for worker in self.workers.values())
+
+    def drop(self, halt: Callable[[], None]) -> None:
+        """Give all partitions up as they are; what is not committed will be handled again.
+
+        `halt()` is called where rows are under way that nobody waits for any more. It comes after
+        the workers were abandoned: a batch that is taken from then on is not sent.
+        """
+        with self._lock:
+            for worker in self.workers.values():
+                worker.abandon()
+            if any(worker.task.under_way for worker in self.workers.values()):
+                halt()
+            for worker in self.workers.values():
+                self._handled += worker.task.handled
+                if worker.is_alive():
+                    self._lingering.append(worker)
+            self.workers = {}
+            self._new, self.owned, self._waiting = None, (), set()
+            self.commits = Commits()
+        self.follower.clear()

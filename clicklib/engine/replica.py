@@ -1,0 +1,154 @@
+"""The loop of a view: it reads all partitions of a table into local stores, and goes on reading."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from clicklib.client.cluster import Cluster
+from clicklib.client.faults import OutOfRange
+from clicklib.client.retry import Patience, keep_trying
+from clicklib.client.topic_reader import TopicReader
+from clicklib.client.topics import Topic, TopicManager
+from clicklib.engine.follower import Follower, Updated
+from clicklib.engine.lifecycle import Lifecycle
+from clicklib.engine.state import State
+from clicklib.errors import TopicError, UnavailableError
+from clicklib.stores.folders import Stores
+from clicklib.table import Table
+
+__all__ = ["Replica"]
+
+logger = logging.getLogger("clicklib")
+
+_LOOK_PAUSE = 1.0  # seconds without a record before the broker is asked whether it is there
+
+
+class Replica:
+    """A local copy of a table. `run` is for one thread; any thread may look at the rest.
+
+    `open_stores(cluster_id)` gives the stores of its partitions, which the replica closes. It is
+    opened anew when the topic was truncated or made anew. While the broker is away the replica
+    keeps its rows and tries again.
+    """
+
+    def __init__(
+        self,
+        life: Lifecycle,
+        cluster: Cluster,
+        table: str,
+        open_stores: Callable[[str], Stores],
+        updated: Updated | None,
+        connect_timeout: float,
+    ) -> None:
+        self.recovered = False  # whether it has been up to date since it was opened
+        self._life, self._cluster, self._table = life, cluster, table
+        self._open_stores, self._updated = open_stores, updated
+        self._connect_timeout = connect_timeout
+        self._patience = Patience(connect_timeout)
+        self._follower: Follower | None = None
+        self._closing = ExitStack()
+
+    @property
+    def tables(self) -> dict[int, Table]:
+        """The partitions; none while it opens its stores."""
+        return self._follower.tables if self._follower else {}
+
+    @property
+    def records(self) -> int:
+        """How many records it has read since it was opened."""
+        return self._follower.records if self._follower else 0
+
+    def run(self) -> None:
+        """Read until the life is to stop."""
+        with ExitStack() as stack:
+            self._reader = self._life.keep_trying(
+                self._connect_timeout,
+                lambda: TopicReader(self._cluster, self._table, self._connect_timeout),
+            )
+            stack.callback(self._reader.close)
+            stack.callback(self._close)
+            self._life.keep_trying(self._connect_timeout, self._open)
+            self._loop()
+
+    def _loop(self) -> None:
+        """What a view does, over and over."""
+        looked = time.monotonic()
+        while not self._life.stopping:
+            try:
+                follower = self._follower or self._open()
+                if follower.poll(0.1):
+                    looked = time.monotonic()
+                    self._is_there()
+                elif time.monotonic() - looked > _LOOK_PAUSE:
+                    self._look(follower)
+                    looked = time.monotonic()
+                if self._life.state is State.RECOVERING and follower.recovered:
+                    self.recovered = True
+                    self._life.move(State.RUNNING)
+            except OutOfRange as exc:
+                logger.warning("%s starts over: %s", self._life.name, exc)
+                self.recovered = False
+                self._life.move(State.RECOVERING)
+                self._close()
+            except UnavailableError:
+                self._life.move(State.RECONNECTING)
+                self._patience.grow()
+                self._life.wait_stopping(0.1)
+
+    def _open(self) -> Follower:
+        """Find out what the topic holds, and read on where the local stores end."""
+        with TopicManager(self._cluster, self._connect_timeout) as topics:
+            # Its processor may have been started a moment ago.
+            topic = keep_trying(
+                lambda: self._find(topics),
+                self._connect_timeout,
+                passes=lambda error: isinstance(error, TopicError),
+                stopping=lambda: self._life.stopping,
+            )
+            cluster_id = topics.cluster_id
+        self._close()
+        self._topic_id = topic.id
+        stores = self._open_stores(cluster_id)
+        self._closing.callback(stores.close)
+        follower = Follower(
+            self._reader,
+            lambda p: stores.store(p, f"{cluster_id} {topic.id} {p}"),
+            self._updated,
+        )
+        follower.add(range(topic.partitions))
+        self._follower = follower
+        self._life.move(State.RECOVERING)
+        return follower
+
+    def _find(self, topics: TopicManager) -> Topic:
+        topic = topics.find(self._table)
+        if topic is None:
+            raise TopicError(
+                "the table is not there: start its processor once, or create it with "
+                "TopicManager.ensure_table",
+                topic=self._table,
+            )
+        return topic
+
+    def _close(self) -> None:
+        self._follower = None
+        self._closing.close()
+
+    def _look(self, follower: Follower) -> None:
+        """Ask whether the broker is there, and the topic still the same."""
+        if self._life.state is State.RECONNECTING:
+            with TopicManager(self._cluster, self._patience.seconds) as topics:
+                topic = topics.find(self._table)
+            if topic is not None and topic.id != self._topic_id:
+                raise OutOfRange("the topic was made anew", topic=self._table)
+        if not follower.look(self._patience.seconds):
+            raise OutOfRange("the topic is shorter than it was", topic=self._table)
+        self._is_there()
+
+    def _is_there(self) -> None:
+        self._patience.reset()
+        if self._life.state is State.RECONNECTING:
+            self._life.move(State.RUNNING if self.recovered else State.RECOVERING)

@@ -1,0 +1,101 @@
+"""What a processor and a view have in common for their users: start, stop, wait, look."""
+
+from __future__ import annotations
+
+import html
+from typing import Any, Self
+
+from clicklib.engine.at_exit import closed_at_exit
+from clicklib.engine.lifecycle import Lifecycle
+from clicklib.engine.state import State
+
+__all__ = ["Service"]
+
+_MAY_START = (State.IDLE, State.STOPPED, State.FAILED)
+
+
+class Service:
+    """Something that runs on threads of its own from `start` to `stop`.
+
+    Any thread may call any method, any number of times. A service that has stopped or failed can
+    be started again. `with` starts it, if it does not run yet, and stops it at the end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._life = Lifecycle(name, self._main)
+
+    def _main(self) -> None:
+        """Do the work until the life is `stopping`; raise what ended it."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> State:
+        return self._life.state
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that stopped it, or None."""
+        return self._life.error
+
+    def start(self) -> Self:
+        """Begin in the background and return at once.
+
+        Raises UsageError when it is running already.
+        """
+        self._life.start()
+        closed_at_exit(self, self.stop)
+        return self
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """End cleanly: finish what is in hand, flush, commit, free everything.
+
+        Waits at most `timeout` seconds, and says whether it has ended. On one of its own threads
+        it only asks and returns False at once.
+        """
+        return self._life.stop(timeout)
+
+    def run(self) -> None:
+        """Start, and block until it stops; raises the error that stopped it."""
+        self.start()
+        try:
+            self.wait()
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it has ended, at most `timeout` seconds; says whether it has.
+
+        Raises the error that stopped it.
+        """
+        return self._life.wait(timeout)
+
+    def wait_running(self, timeout: float = 30.0) -> Self:
+        """Block until it is running; returns itself.
+
+        Raises the error that stopped it, or UnavailableError when `timeout` seconds pass before.
+        """
+        self._life.wait_running(timeout)
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start() if self.state in _MAY_START else self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def _facts(self) -> dict[str, Any]:
+        """What the notebook shows of it."""
+        return {"state": self.state, "error": self.error}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._life.name}: {self.state}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+            for name, value in self._facts().items()
+            if value is not None
+        )
+        return f"<table><caption>{html.escape(self._life.name)}</caption>{rows}</table>"

@@ -1,0 +1,145 @@
+"""The web endpoint over a view: `GET /{key}` answers with the key's value as JSON.
+
+| request | answer |
+|---|---|
+| `GET /{key}` | 200 and the value, 404 for no such key, 503 while the view cannot answer |
+| `GET /?key={key}` | the same for any key, also the empty one and `healthz` |
+| `GET /?prefix={text}&limit={n}` | the keys that begin with `text`, sorted, and their values |
+| `GET /` | a page that shows them and updates itself |
+| `GET /healthz` | 200 when the view is caught up, else 503 |
+
+`handler` finds the answers; `page` is the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import html
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from clicklib.errors import UsageError
+from clicklib.web.handler import Handler
+
+__all__ = ["Endpoint"]
+
+_HEADER_BYTES = 256 * 2**10  # a key of 64 KiB is three times as long when percent-encoded
+_PATIENCE = 60.0  # seconds for a whole header, and for a whole body
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Endpoint:
+    """Serves a view over HTTP from a thread of its own.
+
+    `port` 0 takes a free one. Requests must name localhost or `host` in their Host header, so
+    that no web site can read the table by pointing its name at this machine.
+    """
+
+    def __init__(self, view: Any, port: int = 9095, host: str = "127.0.0.1") -> None:
+        if not 0 <= port <= 65535:
+            raise UsageError(f"port {port} is not between 0 and 65535")
+        self.view, self.host = view, host
+        self._wanted = self._port = port
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that the endpoint listens on; before the start the one asked for."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address of the page, with a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self._port}/"
+
+    def start(self) -> Endpoint:
+        """Begin to listen, and return itself. Raises UsageError for a port that is taken."""
+        with self._lock:
+            if self._thread is None:
+                listener = _listen(self._wanted, self.host)
+                self._port = listener.getsockname()[1]
+                ready = threading.Event()
+                self._thread = threading.Thread(
+                    target=lambda: asyncio.run(self._serve(listener, ready)),
+                    name=f"clicklib-web-{self._port}",
+                    daemon=True,
+                )
+                self._thread.start()
+                ready.wait()
+        return self
+
+    def stop(self, timeout: float = 10) -> bool:
+        """Close all connections and end the thread.
+
+        Waits at most `timeout` seconds; says whether the thread has ended.
+        """
+        with self._lock:
+            if self._thread is None:
+                return True
+            if self._loop is not None and self._stopping is not None:
+                with suppress(RuntimeError):  # the loop has been closed
+                    self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return False
+            self._thread = self._loop = self._stopping = None
+            return True
+
+    def __enter__(self) -> Endpoint:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.url} {'stopped' if self._thread is None else 'listening'}>"
+
+    def _repr_html_(self) -> str:
+        state = "stopped" if self._thread is None else "listening"
+        url = html.escape(self.url)
+        return f'Endpoint <a href="{url}" target="_blank">{url}</a> {state}'
+
+    async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        hosts = _LOCAL_NAMES | {self.host.lower()}
+        application = Application(
+            [(r".*", Handler, {"view": self.view, "hosts": hosts})],
+            log_function=lambda handler: None,  # a 404 is an answer, nothing to log in a notebook
+        )
+        server = HTTPServer(
+            application,
+            max_header_size=_HEADER_BYTES,
+            max_body_size=64 * 2**10,  # room for a body that is answered with 405
+            idle_connection_timeout=_PATIENCE,
+            body_timeout=_PATIENCE,
+        )
+        server.add_socket(listener)
+        ready.set()
+        await self._stopping.wait()
+        server.stop()
+        await server.close_all_connections()
+
+
+def _listen(port: int, host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(
+                f"port {port} is taken: stop what listens there (in a notebook perhaps an "
+                "endpoint started before), or choose another port; 0 takes a free one"
+            ) from error
+        raise UsageError(f"cannot listen on port {port} of {host}: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,143 @@
+"""The answers of the web endpoint: one request in, one value of the view out.
+
+A key is percent-decoded to bytes and read as UTF-8; bytes that are not UTF-8 become surrogate
+escapes, as everywhere in clicklib. `HEAD` is answered like `GET` without the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+from tornado.web import RequestHandler
+
+from clicklib.errors import ClicklibError, DataError
+from clicklib.web.page import PAGE, POLICY
+
+__all__ = ["Handler"]
+
+LIST_ROWS = 1000
+LIST_BYTES = 4 * 2**20
+_READABLE = frozenset({"running", "reconnecting"})
+
+
+class Handler(RequestHandler):
+    """Answers one request, on the thread of the endpoint."""
+
+    def initialize(self, view: Any, hosts: frozenset[str]) -> None:
+        self.view, self.hosts = view, hosts
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Content-Security-Policy", "default-src 'none'")
+
+    def prepare(self) -> None:
+        if self.request.host_name not in self.hosts:
+            self._answer(403, {"error": "the Host header must name localhost"})
+
+    def get(self) -> None:
+        path, query = self.request.path, self.request.query_arguments
+        if path == "/healthz":
+            state = self.view.state.value
+            self._answer(200 if state == "running" else 503, {"state": state})
+        elif not path.startswith("/"):
+            self._answer(400, {"error": "the path must begin with a slash"})
+        elif path != "/":
+            self._value(_key(unquote_to_bytes(path[1:].encode("latin1"))))
+        elif "key" in query:
+            self._value(_key(query["key"][-1]))
+        elif "prefix" in query or "limit" in query:
+            self._list(_key(query.get("prefix", [b""])[-1]), query.get("limit", [b""])[-1])
+        else:
+            self.set_header("Content-Security-Policy", POLICY)
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.finish(PAGE)
+
+    head = get
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if status_code == 405:
+            self.set_header("Allow", "GET, HEAD")
+        self._answer(status_code, {"error": self._reason})
+
+    def _value(self, key: str) -> None:
+        def read() -> tuple[int, Any]:
+            value = self.view.get(key)
+            if value is None:
+                return 404, {"error": "no such key", "key": _shown(key)}
+            return 200, msgspec.Raw(_json(value))
+
+        self._answer_by(read)
+
+    def _list(self, prefix: str, limit: bytes) -> None:
+        def read() -> tuple[int, Any]:
+            users, more = _rows(self.view, prefix, most)
+            return 200, {"state": self.view.state.value, "users": users, "more": more}
+
+        if limit and not limit.isdigit():
+            self._answer(400, {"error": "limit must be a whole number"})
+        else:
+            most = min(int(limit), LIST_ROWS) if 0 < len(limit) < 9 else LIST_ROWS
+            self._answer_by(read)
+
+    def _answer_by(self, read: Callable[[], tuple[int, Any]]) -> None:
+        """Answer with what `read` finds in the view, or say why the view cannot be read."""
+        if self.view.state.value not in _READABLE:
+            return self._unavailable()
+        try:
+            status, content = read()
+        except DataError as error:
+            return self._answer(500, {"error": _shown(str(error))})
+        except ClicklibError as error:
+            return self._unavailable(error)
+        return self._answer(status, content)
+
+    def _unavailable(self, error: BaseException | None = None) -> None:
+        state = self.view.state.value
+        answer: dict[str, Any] = {"error": f"the view is {state}", "state": state}
+        error = self.view.error or error
+        if error is not None:
+            answer["error"] = _shown(str(error))
+        if state != "failed":
+            self.set_header("Retry-After", "1")
+            answer["progress"] = self.view.progress
+        self._answer(503, answer)
+
+    def _answer(self, status: int, content: Any) -> None:
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(msgspec.json.encode(content))
+
+
+def _rows(view: Any, prefix: str, most: int) -> tuple[list[dict[str, Any]], bool]:
+    """At most `most` rows and LIST_BYTES of them, and whether there are more."""
+    users: list[dict[str, Any]] = []
+    size = 0
+    for key, value in view.items(prefix):
+        if len(users) == most or size > LIST_BYTES:
+            return users, True
+        href, encoded = "?key=" + quote(key.encode(errors="surrogateescape"), safe=""), _json(value)
+        users.append({"key": _shown(key), "href": href, "value": msgspec.Raw(encoded)})
+        size += len(href) + len(encoded)
+    return users, False
+
+
+def _key(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
+
+
+def _shown(text: str) -> str:
+    """The text with its lone surrogates, which JSON cannot carry, written as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value, enc_hook=str)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        return msgspec.json.encode(_shown(str(value)))

