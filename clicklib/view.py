@@ -15,6 +15,7 @@ from clicklib.engine.service import Service
 from clicklib.engine.state import State
 from clicklib.errors import UsageError
 from clicklib.keys import decode_key, encode_key, partition_of
+from clicklib.packages import needing
 from clicklib.stores.folders import open_stores
 from clicklib.table import Table, decode_row, progress, telling
 
@@ -102,7 +103,9 @@ class View(Service):
         stands in the column `value`.
         """
         import msgspec
-        import pandas as pd
+
+        with needing("View.to_frame"):
+            import pandas as pd
 
         keys, rows = [], []
         for key, value in self.items(prefix):

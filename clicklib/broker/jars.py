@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock
 
 from clicklib.errors import LocalBrokerError
+from clicklib.packages import needing
 
 __all__ = ["Jar", "fetch", "missing", "pinned", "read_lock"]
 
@@ -116,7 +117,8 @@ def fetch(directory: Path, progress: bool = True, jars: Sequence[Jar] | None = N
 def _fetch(jars: Sequence[Jar], directory: Path, progress: bool) -> None:
     if not jars:  # another process has fetched them
         return
-    import pooch  # only where something is fetched
+    with needing("clicklib.broker"):
+        import pooch  # only where something is fetched
 
     logger.info("fetching %d jars of Kafka into %s", len(jars), directory)
     pooch.get_logger().setLevel(logging.WARNING)  # it would write two lines a jar to stderr
@@ -176,8 +178,9 @@ def _fetch_one(jar: Jar, source: Any, bar: Any) -> None:
 
 def _bar(size: int, shown: bool) -> Any:
     """A bar of so many bytes for a terminal or a notebook; elsewhere one line, and no bar."""
-    from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
-    from tqdm.notebook import tqdm_notebook
+    with needing("clicklib.broker"):
+        from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
+        from tqdm.notebook import tqdm_notebook
 
     class Bar(tqdm):
         monitor_interval = 0  # else tqdm leaves a thread behind

@@ -30,14 +30,17 @@ put into an `ipywidgets.HBox` or `VBox`:
 - No call blocks, and no callback does more than leave a note for a thread.
 """
 
-from clicklib.widgets.click_pad import ClickPad, PadStats
-from clicklib.widgets.counts import CountsPlot
-from clicklib.widgets.dashboard import Dashboard
-from clicklib.widgets.flow import FlowMap
-from clicklib.widgets.history import HistoryPlot
-from clicklib.widgets.log import LogView
-from clicklib.widgets.partitions import PartitionMap
-from clicklib.widgets.table import TableView
+from clicklib.packages import needing
+
+with needing("clicklib.widgets"):
+    from clicklib.widgets.click_pad import ClickPad, PadStats
+    from clicklib.widgets.counts import CountsPlot
+    from clicklib.widgets.dashboard import Dashboard
+    from clicklib.widgets.flow import FlowMap
+    from clicklib.widgets.history import HistoryPlot
+    from clicklib.widgets.log import LogView
+    from clicklib.widgets.partitions import PartitionMap
+    from clicklib.widgets.table import TableView
 
 __all__ = [
     "ClickPad",
