@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers
+.PHONY: help lab demo html test test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -125,3 +125,7 @@ peers:
 	else \
 		echo "Left out: the tests beside Goka. No Go was found; 1.25 or newer will do."; \
 	fi
+
+# The Pythons of the tests that install the pins for each of them.
+pythons: .venv/.ready
+	@$(PY) -m tests.support.pythons
