@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -29,6 +30,8 @@ def read(name: str) -> str:
 def files() -> list[Path]:
     """The project's own files, those that git tracks or would track."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no git here, or no clone, to tell which files are the project's")
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
     paths = (ROOT / name for name in names.decode().split("\0") if name)
     return [path for path in paths if path.is_file()]
