@@ -37,17 +37,18 @@ html: $(READY) ## run the notebooks and make pages of them to read, below build/
 test: $(READY) browser peers ## run every test, two at a time; ARGS="tests/unit -k codec" runs some
 	$(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-lowest: $(READY) ## the unit tests and one of Kafka with the oldest versions that are allowed
+test-lowest: $(READY) ## lint, unit tests and one of Kafka's with the oldest versions that are allowed
 	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest
 	@$(PY) -m uv pip install -q --python build/lowest --resolution lowest-direct -e '.[test]'
 	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile \
 		$(or $(ARGS),tests/unit tests/kafka/test_count.py)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory lint PY=build/lowest/bin/python)
 
 lint: .venv/.ready ## check style, types and the order of the rooms, and that notebooks hold no outputs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	.venv/bin/lint-imports --no-logo --no-cache
+	$(dir $(PY))lint-imports --no-logo --no-cache
 	$(if $(NOTEBOOKS),$(STRIP) --verify $(NOTEBOOKS))
 
 format: .venv/.ready ## repair what lint finds, as far as a program can

@@ -95,7 +95,7 @@ def test_the_pins_suit_every_python_that_clicklib_supports() -> None:
         for machine in MACHINES
         for name, version in pins(machine).items()
         if (package := here.get(name)) is not None and package.version == version
-        if (wanted := package.metadata["Requires-Python"]) is not None
+        if (wanted := package.metadata.get("Requires-Python")) is not None
         if not SpecifierSet(wanted).contains(machine["python_full_version"])
     ]
     assert unsuited == []
