@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
+.PHONY: help lab demo html test test-long test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -34,8 +34,14 @@ demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 html: $(READY) ## run the notebooks and make pages of them to read, below build/html
 	@$(PY) -m docs.site $(ARGS)
 
-test: $(READY) browser peers ## run every test, two at a time; ARGS="tests/unit -k codec" runs some
-	$(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+# Two at a time, a file's tests together: they share what is slow to start.
+PYTEST := $(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-loadscope-reorder
+
+test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
+	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
+
+test-long: $(READY) browser peers pythons ## run the series, soaks and matrices that `make test` leaves out
+	$(PYTEST) -m long $(ARGS)
 
 test-lowest: $(READY) ## lint, unit tests and one of Kafka's with the oldest versions that are allowed
 	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest

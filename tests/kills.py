@@ -74,7 +74,9 @@ class Kills:
         tally, cluster = str(self.ledger.open(name)), str(self.cluster)
         options = {"cluster": cluster, "topic": TOPIC, "sender": name, "tally": tally, "rate": rate}
         emitter = Part("emitter", name, self.folder, **options)
+        begun = self._acknowledged()
         try:
+            self._wait("a click is acknowledged", lambda: self._acknowledged() > begun)
             for _ in range(kills):
                 self._kill(processor)
             emitter.leave()

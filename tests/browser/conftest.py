@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.lab import Lab
 from tests.browser.notebook import Notebook
+from tests.browser.pictures import Pictures
 
 # Chromium asks nobody, and draws without a graphics card.
 _SWITCHES = (
@@ -47,12 +48,9 @@ def window(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go: CLICKLIB_SCREENSHOTS, or a folder of pytest's."""
-    named = os.environ.get("CLICKLIB_SCREENSHOTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def pictures() -> Pictures:
+    """Screenshots, in the folder that CLICKLIB_SCREENSHOTS names; without it none are taken."""
+    return Pictures(os.environ.get("CLICKLIB_SCREENSHOTS"))
 
 
 @pytest.fixture(scope="module")

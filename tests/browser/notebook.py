@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
 from tests.browser.lab import Lab
+from tests.browser.pictures import Pictures
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 
@@ -166,19 +167,19 @@ class Notebook:
             "(name) => document.body.dataset.jpThemeName === name", arg=name
         )
 
-    def photograph(self, folder: Path, name: str) -> None:
+    def photograph(self, pictures: Pictures, name: str) -> None:
         """All of the unfolded notebook in both themes, in pages.
 
         Diagrams keep the colours of the theme that the notebook was opened in.
         """
+        if not pictures.wanted:
+            return
         for theme in reversed(THEMES):
             self.theme(theme)
             self.page.wait_for_timeout(500)  # plots follow the theme a moment later
             for number, top in enumerate(range(0, self._length(), _PAGE), start=1):
-                self.page.screenshot(
-                    path=folder / f"{name}-{theme.split()[1].lower()}-{number}.png",
-                    clip={"x": 0, "y": top, "width": _WINDOW["width"], "height": _PAGE},
-                )
+                clip = {"x": 0, "y": top, "width": _WINDOW["width"], "height": _PAGE}
+                pictures.take(self.page, f"{name}-{theme.split()[1].lower()}-{number}", clip=clip)
 
     def _length(self) -> int:
         return int(self.page.evaluate(_LENGTH))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Lab
 from tests.browser.notebook import THEMES, Notebook, picture, total, wait_total
+from tests.browser.pictures import Pictures
+from tests.support.long import cases
 
 NAME = "00_user_clicks"
 LAST = "end"  # the id of the cell that stops everything
@@ -101,7 +102,10 @@ def test_automatic_clicks_begin_and_end(dashboard: Notebook) -> None:
     assert total(dashboard) == after
 
 
-def test_a_small_window_holds_all_of_it_in_both_themes(dashboard: Notebook, pictures: Path) -> None:
+@cases("theme", THEMES[:1], THEMES[1:])
+def test_a_small_window_holds_all_of_it(
+    dashboard: Notebook, pictures: Pictures, theme: str
+) -> None:
     page = dashboard.page
     before = total(dashboard)
     page.get_by_role("button", name="Click everyone").click()
@@ -109,20 +113,18 @@ def test_a_small_window_holds_all_of_it_in_both_themes(dashboard: Notebook, pict
     dashboard.ask("dashboard.pad.start(40)")
     board = page.locator(".clicklib-dashboard")
     board.evaluate("each => each.scrollIntoView()")
-    for theme in THEMES:
-        dashboard.theme(theme)
-        for tab in ("Table", "Log of clicks", "Log of table", "History"):
-            page.get_by_role("tab", name=tab, exact=True).click()
-            if tab == "History":
-                plot = page.locator(".js-plotly-plot .main-svg").first
-                expect(plot).to_be_visible(timeout=60_000)
-            elif tab == "Table":
-                page.get_by_role("row").get_by_role("button", name="user-7").click()
-                expect(page.get_by_text("last offset")).to_be_visible()
-            page.wait_for_timeout(2_000)  # a picture with something to see in it
-            name = f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-")
-            page.screenshot(path=pictures / f"{name}.png")
-            assert_inside(board)
+    dashboard.theme(theme)
+    for tab in ("Table", "Log of clicks", "Log of table", "History"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        if tab == "History":
+            plot = page.locator(".js-plotly-plot .main-svg").first
+            expect(plot).to_be_visible(timeout=60_000)
+        elif tab == "Table":
+            page.get_by_role("row").get_by_role("button", name="user-7").click()
+            expect(page.get_by_text("last offset")).to_be_visible()
+        page.wait_for_timeout(2_000)  # so that there is something to see
+        pictures.take(page, f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-"))
+        assert_inside(board)
     dashboard.theme(THEMES[0])
     dashboard.assert_clean()
     # plotly's own script complains when its widget is closed while it draws: not ours to judge.
@@ -143,7 +145,7 @@ def assert_inside(board: Locator) -> None:
 
 
 def test_a_stopped_a_new_and_a_failed_processor_are_seen(
-    dashboard: Notebook, pictures: Path
+    dashboard: Notebook, pictures: Pictures
 ) -> None:
     page = dashboard.page
     before = total(dashboard)
@@ -169,7 +171,7 @@ def test_a_stopped_a_new_and_a_failed_processor_are_seen(
     problem = page.get_by_role("alert").filter(has_text="partition 8")
     expect(problem).to_be_visible()
     page.locator(".clicklib-dashboard").evaluate("each => each.scrollIntoView()")
-    page.screenshot(path=pictures / "failed.png")
+    pictures.take(page, "failed")
     # Leave the group behind the message, for the tests that come.
     dashboard.ask("""
 from clicklib.client.admin import GroupAdmin
@@ -186,6 +188,7 @@ admin.close()
     expect(problem).to_be_hidden()
 
 
+@pytest.mark.long
 def test_running_the_cell_ten_times_leaves_nothing_behind(dashboard: Notebook) -> None:
     page = dashboard.page
     page.wait_for_timeout(2_000)
@@ -228,9 +231,10 @@ def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
     wait_ready(dashboard)
 
 
-def test_after_a_restart_of_the_kernel_all_runs_again(dashboard: Notebook) -> None:
+@cases("times", [1], [2])
+def test_after_a_restart_of_the_kernel_all_runs_again(dashboard: Notebook, times: int) -> None:
     before = total(dashboard)
-    for _ in range(2):
+    for _ in range(times):
         dashboard.restart()
         dashboard.run_above(LAST)
         assert dashboard.errors() == {}
@@ -243,7 +247,7 @@ def test_after_a_restart_of_the_kernel_all_runs_again(dashboard: Notebook) -> No
 
 
 def test_all_of_it_is_drawn_and_the_last_cell_stops_everything(
-    dashboard: Notebook, pictures: Path
+    dashboard: Notebook, pictures: Pictures
 ) -> None:
     dashboard.unfold()
     dashboard.assert_drawn()

@@ -1,15 +1,16 @@
-"""Each notebook but the first is opened and run once, as a reader would; all of it is drawn."""
+"""Each notebook but the first is run once, as a reader would: all is drawn, nothing is left."""
 
 from __future__ import annotations
 
+import json
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.browser.lab import Lab
 from tests.browser.notebook import Notebook
-from tests.notebooks.books import NAMES, RAISES, code, read, tagged
+from tests.browser.pictures import Pictures
+from tests.notebooks.books import AFTER, BEFORE, NAMES, RAISES, code, read, tagged
 
 LIMIT = 100  # seconds for a whole notebook on a machine that is not quiet
 SLOW = {"09_scale_out_and_failover": 200}  # it starts three brokers and kills processes
@@ -34,12 +35,13 @@ def whispered(notebook: Notebook) -> list[str]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_notebook_runs_and_all_of_it_is_drawn(
-    notebook: Notebook, lab: Lab, pictures: Path, name: str
+    notebook: Notebook, lab: Lab, pictures: Pictures, name: str
 ) -> None:
     book = read(name)
     fails = {cell.id for cell in tagged(book, RAISES)}
     last = code(book)[-1].id  # it closes the widgets, so they are looked at before it runs
     notebook.open(lab.copy(name))
+    notebook.ask(BEFORE)
     notebook.run_above(last, timeout=SLOW.get(name, LIMIT))
     errors = notebook.errors()
     assert {cell: error for cell, error in errors.items() if cell not in fails} == {}
@@ -51,3 +53,4 @@ def test_a_notebook_runs_and_all_of_it_is_drawn(
     assert set(notebook.errors()) == fails
     assert [cell["id"] for cell in notebook.code() if not cell["ran"]] == []
     assert whispered(notebook) == []
+    assert json.loads(notebook.ask(AFTER)) == [[], []]

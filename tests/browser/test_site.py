@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from docs.site.__main__ import build
+from tests.browser.pictures import Pictures
 from tests.support import pages
 
 
@@ -19,7 +20,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "html"
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", pytest.param("dark", marks=pytest.mark.long)])
 def reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A window that must show no error in its console and load files only."""
     page = browser.new_page(color_scheme=request.param)
@@ -38,7 +39,7 @@ def reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 @pytest.mark.timeout(300)
-def test_a_reader_goes_through_the_pages(reader: Page, site: Path, pictures: Path) -> None:
+def test_a_reader_goes_through_the_pages(reader: Page, site: Path, pictures: Pictures) -> None:
     reader.goto((site / "index.html").as_uri())
     reader.get_by_role("link", name="A plot").click()
     expect(reader.get_by_role("img", name="emitter to user-clicks a click")).to_be_visible()
@@ -46,7 +47,7 @@ def test_a_reader_goes_through_the_pages(reader: Page, site: Path, pictures: Pat
     expect(reader.get_by_text("answer = 42")).not_to_be_visible()
     reader.get_by_text("A solution").click()
     expect(reader.get_by_text("answer = 42")).to_be_visible()
-    reader.screenshot(path=pictures / "site plot.png")
+    pictures.take(reader, "site plot")
 
     reader.get_by_role("link", name="next").click()
     bars = reader.get_by_role("img", name="Clicks: 17 by 2 users: <b>user-4</b> 12, user-3 5")
@@ -54,7 +55,7 @@ def test_a_reader_goes_through_the_pages(reader: Page, site: Path, pictures: Pat
     expect(bars.locator("rect.bar")).to_have_count(2)
     expect(reader.get_by_text("press <me>", exact=True)).to_be_visible()
     expect(reader.get_by_text("rate 7")).to_be_visible()
-    reader.screenshot(path=pictures / "site widget.png")
+    pictures.take(reader, "site widget")
     reader.get_by_role("link", name="back").click()
     expect(reader).to_have_title("A plot")
 

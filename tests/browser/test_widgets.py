@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from playwright.sync_api import expect
 
 from tests.browser.notebook import THEMES, Notebook
+from tests.browser.pictures import Pictures
 
 START = """
 from clicklib import Emitter, Processor, View, broker, clicks
@@ -47,7 +47,7 @@ TICK = "with Emitter(cluster, 'hasty', String()) as writer: writer.emit_sync('us
 
 
 def test_each_alone_holds_tombstones_and_many_members(
-    notebook: Notebook, write: Callable[[list[str]], str], pictures: Path
+    notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:
     page = notebook.page
     notebook.open(write([START, EACH, "HistoryPlot(view, processor)"]))
@@ -74,8 +74,8 @@ def test_each_alone_holds_tombstones_and_many_members(
         notebook.theme(theme)
         for name, place in (("each", ".clicklib"), ("history", ".clicklib-history")):
             page.locator(place).first.evaluate("each => each.scrollIntoView()")
-            page.wait_for_timeout(1_500)
-            page.screenshot(path=pictures / f"{name}-{theme.split()[1].lower()}.png")
+            page.wait_for_timeout(1_500)  # plotly complains when its widget is closed as it draws
+            pictures.take(page, f"{name}-{theme.split()[1].lower()}")
     notebook.theme(THEMES[0])
     notebook.ask("for each in more: each.stop()")
     widgets = int(notebook.ask(WIDGETS))

@@ -14,8 +14,9 @@ from kafka.admin import UserScramCredentialUpsertion
 
 from clicklib import broker
 from clicklib.broker import guard, jars
+from clicklib.broker.answer import count_nodes
 from clicklib.broker.java import find_java
-from clicklib.broker.node import Node, count_nodes
+from clicklib.broker.node import Node
 from clicklib.broker.ports import LOOPBACK, Ports
 from clicklib.client.cluster import Cluster
 from tests.waiting import wait_until

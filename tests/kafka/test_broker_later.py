@@ -13,6 +13,7 @@ from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import UsageError
 from tests.kafka.conftest import counts
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 
@@ -33,7 +34,8 @@ def own_cluster(cluster, port, tmp_path, monkeypatch):
 
 
 @pytest.mark.timeout(240)
-def test_everything_may_be_started_before_the_broker(own_cluster, port, name, state):
+@cases("seconds", [3], [20])
+def test_everything_may_be_started_before_the_broker(own_cluster, port, name, state, seconds):
     cluster = own_cluster
     graph = clicks.graph(clicks.count, name, f"{name}-clicks")
     with TopicManager(cluster) as topics:
@@ -53,7 +55,7 @@ def test_everything_may_be_started_before_the_broker(own_cluster, port, name, st
     with processor.start(), view.start():
         emitting.start()
         assert tried.wait(10)
-        assert not processor.wait(20), "it waits for the broker"
+        assert not processor.wait(seconds), "it waits for the broker"
         assert {processor.state, view.state} == {"starting"}
         broker.start(port=port, progress=False)
         for part in (processor, view):

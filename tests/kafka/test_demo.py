@@ -268,6 +268,7 @@ def test_an_emitter_that_is_killed_leaves_nothing_half_counted(
     assert processor.end() == view.end() == 0
 
 
+@pytest.mark.long
 def test_a_processor_that_is_killed_loses_no_click(start: Start, names: list[str]) -> None:
     first = start("process", *names, "--quiet")
     view = start("view", *names[2:], "--port", "0")
@@ -306,6 +307,7 @@ def test_a_message_that_is_no_text_ends_the_processor_with_one_line(
         assert part in line
 
 
+@pytest.mark.long
 def test_an_address_where_nothing_answers_is_one_line(start: Start) -> None:
     emitter = start("emit", "--brokers", "127.0.0.1:1")
     assert emitter.ended() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 
@@ -15,6 +16,7 @@ from clicklib.engine import membership
 from clicklib.errors import UnavailableError
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
+from tests.support.long import GUARANTEES, cases
 from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
@@ -27,6 +29,11 @@ FAULTS = {
     "slow": lambda proxy: setattr(proxy, "rate", 20_000.0),
 }
 NOTHING_PASSES = ("refuse", "frozen")
+QUICK = [  # the faults on a processor that `make test` tries
+    *(("cut", "exactly_once"), ("half closed", "at_least_once"), ("frozen", "exactly_once")),
+    *(("delayed", "at_least_once"), ("slow", "exactly_once")),
+]
+CELLS = list(itertools.product(FAULTS, ["at_least_once", "exactly_once"]))
 
 
 @pytest.fixture
@@ -50,8 +57,7 @@ def test_an_emitter_delivers_each_message_once_and_in_order(cluster, topic, prox
     assert [int(record.value) for record in read(cluster, topic)] == list(range(500))
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-@pytest.mark.parametrize("fault", FAULTS)
+@cases(("fault", "guarantee"), QUICK, [cell for cell in CELLS if cell not in QUICK])
 def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarantee, fault):
     options = {"guarantee": guarantee, "session_timeout": 6.0, "state_dir": state}
     processor = Processor(proxy.address, graph, **options)
@@ -107,7 +113,7 @@ def test_rows_without_an_answer_start_the_partitions_over(
     assert processor.error is None
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer_may(
     cluster, graph, click, state, proxy, guarantee, monkeypatch
 ):
@@ -125,6 +131,7 @@ def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer
     assert processor.error is None
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, state, caplog):
     def count(ctx, msg):
@@ -142,7 +149,7 @@ def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, st
     assert processor.state == "stopped"
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@cases("fault", ["cut", "refuse", "half closed", "slow"], ["frozen", "delayed"])
 def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
     processor = Processor(cluster, graph, state_dir=state)
     view = View(proxy.address, graph.table, clicks.UserCodec(), state_dir=state)
@@ -165,6 +172,7 @@ def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
     assert view.error is None
 
 
+@pytest.mark.long
 def test_a_view_recovers_over_connections_that_are_cut(cluster, graph, click, state, proxy):
     wanted = click(20_000, users=5_000)
     with Processor(cluster, graph, state_dir=state).start() as processor:

@@ -10,6 +10,7 @@ import pytest
 
 from clicklib import Processor, View, clicks
 from tests.kafka.conftest import counts
+from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -46,7 +47,7 @@ def run_with_small_files(kind, cluster, graph, state, guarantee="at_least_once")
     return done.stdout
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_a_processor_stops_with_a_store_error_and_goes_on_later(
     cluster, graph, click, state, guarantee
 ):

@@ -15,6 +15,7 @@ from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_gr
 from clicklib.codec import Bytes, Int64, String
 from clicklib.errors import DeliveryError
 from tests.kafka.conftest import Load, counts, wait_until_counted
+from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
 
 MEMBER = """
@@ -75,6 +76,7 @@ def member(cluster, graph, tmp_path):
             each.kill()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee):
     load = Load(cluster, topic)
@@ -101,7 +103,7 @@ def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee
             assert counts(view) == dict(acknowledged)
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_a_suspended_member_does_not_overwrite_its_successor(
     cluster, graph, topic, click, member, guarantee
 ):
@@ -160,6 +162,7 @@ def test_a_click_is_seen_soon_under_exactly_once(cluster, graph, topic, state):
             wait_until("it is seen", lambda n=n: view.get("user-3") == clicks.User(n), timeout=5)
 
 
+@pytest.mark.long
 def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
     import psutil
 

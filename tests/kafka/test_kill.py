@@ -9,6 +9,7 @@ from clicklib import Emitter, Processor, View, broker, clicks
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from tests.kafka.conftest import Load, counts, wait_for_counts, wait_until_counted
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 
@@ -28,6 +29,7 @@ def process(run, cluster, graph, state):
     )
 
 
+@pytest.mark.long
 def test_a_killed_processor_loses_no_click(cluster, graph, load, run, state):
     program = process(run, cluster, graph, state)
     with View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
@@ -75,7 +77,8 @@ def test_a_killed_view_goes_on_where_it_was(cluster, graph, click, run, state):
             wait_for_counts(view, wanted)
 
 
-def test_a_killed_broker_loses_no_acknowledged_click(own_cluster, graph, state):
+@cases("kills", [1], [3])
+def test_a_killed_broker_loses_no_acknowledged_click(own_cluster, graph, state, kills):
     cluster, [topic] = own_cluster, graph.topics
     with TopicManager(cluster) as topics:
         topics.ensure_stream(topic)
@@ -86,7 +89,7 @@ def test_a_killed_broker_loses_no_acknowledged_click(own_cluster, graph, state):
         view.wait_running()
         load = Load(cluster, topic)
         try:
-            for _ in range(3):
+            for _ in range(kills):
                 before = sum(counts(view).values())
                 wait_until(
                     "the view follows", lambda b=before: sum(counts(view).values()) > b + 200, 60
@@ -105,6 +108,7 @@ def is_back(killed):
     return any(s.running and s.java and killed not in s.java for s in broker.status())
 
 
+@pytest.mark.long
 def test_a_view_says_that_it_is_reconnecting_and_answers_meanwhile(own_cluster, name, state):
     with TopicManager(own_cluster) as topics:
         topics.ensure_stream(f"{name}-clicks")

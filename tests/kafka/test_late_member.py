@@ -5,15 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-import pytest
-
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.codec import String
 from clicklib.keys import partition_of
 from tests.kafka.conftest import counts, wait_for_counts
+from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
-
-GUARANTEES = pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 
 
 @GUARANTEES

@@ -9,6 +9,7 @@ import psutil
 
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.codec import String
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 
@@ -20,7 +21,8 @@ def held():
     return threading.active_count(), me.num_fds(), children
 
 
-def test_fifty_starts_and_stops_leave_nothing(cluster, graph, topic, click, state):
+@cases("times", [8], [50])
+def test_many_starts_and_stops_leave_nothing(cluster, graph, topic, click, state, times):
     click(100)
 
     def once(i):
@@ -42,7 +44,7 @@ def test_fifty_starts_and_stops_leave_nothing(cluster, graph, topic, click, stat
 
     once(1)
     threads, files, children = held()
-    for i in range(50):
+    for i in range(times):
         once(i)
     wait_until("the threads are gone", lambda: threading.active_count() <= threads)
     wait_until("the files are closed", lambda: held()[1] <= files + 1)

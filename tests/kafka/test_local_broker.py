@@ -26,6 +26,7 @@ from clicklib import broker
 from clicklib.broker.ports import is_free
 from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 # Seconds. On a quiet machine 2 to 3 are enough, and each test prints what it took; a machine that
@@ -144,15 +145,16 @@ def consume(cluster: Cluster, topic: str) -> list[int]:
     return values
 
 
-def test_it_starts_in_time_and_goes_when_released(home: Path) -> None:
-    times = []
-    for _ in range(3):
+@cases("times", [1], [3])
+def test_it_starts_in_time_and_goes_when_released(home: Path, times: int) -> None:
+    took = []
+    for _ in range(times):
         began = time.monotonic()
         cluster = broker.use(progress=False)
-        times.append(time.monotonic() - began)
+        took.append(time.monotonic() - began)
         assert broker.stop()
-    print(f"ready in {times}")
-    assert min(times) < _LOADED, "the quickest of three"
+    print(f"ready in {took}")
+    assert min(took) < _LOADED, "the quickest of them"
 
     cluster = broker.use(progress=False)
     create_topic(cluster, "at-once")
@@ -222,6 +224,7 @@ def test_two_homes_at_once_take_different_ports(home: Path) -> None:
     wait_until("both gone", lambda: not running(home))
 
 
+@pytest.mark.long
 def test_a_user_that_comes_while_it_goes_gets_a_new_one(home: Path) -> None:
     for _ in range(2):
         user = User()
@@ -253,11 +256,12 @@ def test_started_it_stays_until_stopped(home: Path) -> None:
     assert not the_status().stays
 
 
-def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path) -> None:
+@cases("kills", [1], [3])
+def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path, kills: int) -> None:
     cluster = broker.use(progress=False)
     create_topic(cluster, "numbers")
     times = []
-    for round in range(3):
+    for round in range(kills):
         produce(cluster, "numbers", range(100 * round, 100 * round + 100))
         before = the_status().java
         kill(before[0])
@@ -271,12 +275,13 @@ def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path) -> No
     assert min(times) < _LOADED
 
 
-def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path) -> None:
+@cases("kills", [1], [3])
+def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path, kills: int) -> None:
     cluster = broker.use(progress=False)
     create_topic(cluster, "numbers")
     produce(cluster, "numbers", range(100))
     times = []
-    for _ in range(3):
+    for _ in range(kills):
         before = the_status()
         kill(before.keeper)
         began = time.monotonic()
@@ -373,6 +378,7 @@ def test_a_forked_child_is_no_user(home: Path) -> None:
         forker.communicate()
 
 
+@pytest.mark.long
 def test_another_port_when_the_usual_one_is_taken(home: Path) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -405,6 +411,7 @@ def test_a_wanted_port(home: Path) -> None:
     assert the_status().stays, "a refused port changes nothing"
 
 
+@pytest.mark.long
 def test_three_nodes_lose_one_and_nothing_else(home: Path) -> None:
     began = time.monotonic()
     cluster = broker.use(nodes=3, progress=False)
@@ -421,6 +428,7 @@ def test_three_nodes_lose_one_and_nothing_else(home: Path) -> None:
     assert consume(cluster, "numbers") == list(range(200))
 
 
+@pytest.mark.long
 def test_one_and_three_nodes_side_by_side(home: Path) -> None:
     one, three = broker.use(progress=False), broker.use(nodes=3, progress=False)
     assert not set(one.addresses) & set(three.addresses)
@@ -464,6 +472,7 @@ def test_a_kafka_that_cannot_start_says_why(home: Path) -> None:
     wait_until("nothing runs", lambda: not running(home))
 
 
+@pytest.mark.long
 def test_a_wrong_byte_in_a_jar_is_fetched_again_before_java_sees_it(
     home: Path, jars: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_slow_callback_is_finished_before_its_partition_moves(cluster, topic, 
         assert view.get("user-3") == 2
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_a_member_comes_or_goes_each_second(cluster, graph, load, tmp_path, guarantee, caplog):

@@ -23,6 +23,7 @@ from clicklib.codec import String
 from clicklib.errors import KafkaError, UnavailableError, UsageError
 from clicklib.web import Endpoint
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, SecureKafka
+from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
 
 # kafka-python leaves sockets open whose handshake failed.
@@ -60,7 +61,7 @@ def count_clicks(cluster: Cluster, name: str, guarantee: Any = "at_least_once") 
     return [topics, processor, view, emitter, processor.stats(), view.stats(), graph]
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 @pytest.mark.parametrize(
     ("protocol", "changes"),
     [
@@ -163,6 +164,7 @@ def test_no_secret_is_logged_or_shown_by_what_works(secure, name, protocol, chan
         assert secret not in caplog.text + "".join(texts)
 
 
+@pytest.mark.long
 def test_a_restart_is_survived_and_a_login_that_was_taken_back_is_one_error(tmp_path, name):
     kafka = SecureKafka(tmp_path)
     cluster = kafka.cluster("SASL_SSL")

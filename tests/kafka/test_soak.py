@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.support.long import cases
+
 
 def run(module, cluster, file, *args):
     """Run a module that attacks a broker of its own; returns the figures that it wrote."""
@@ -28,6 +30,7 @@ SEEDS = [("at_least_once", 26), ("exactly_once", 26)]
 
 
 # With these seeds no broker is killed in the first half minute: other tests do that.
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("guarantee", "seed"), SEEDS)
 def test_half_a_minute_of_random_faults(cluster, tmp_path, guarantee, seed):
@@ -41,7 +44,8 @@ def test_half_a_minute_of_random_faults(cluster, tmp_path, guarantee, seed):
 
 
 @pytest.mark.timeout(200)
-def test_kills_as_a_program(cluster, tmp_path):
-    args = ["--kills", "3", "--guarantee", "exactly_once"]
+@cases("kills", [2], [10])
+def test_kills_as_a_program(cluster, tmp_path, kills):
+    args = ["--kills", str(kills), "--guarantee", "exactly_once"]
     figures = run("tests.kills", cluster, tmp_path / "figures.json", *args)
     assert figures["acknowledged"] == figures["counted"] > 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -13,6 +12,7 @@ from clicklib import Cluster, Emitter, Processor, View, broker, clicks
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from tests.kafka.conftest import Load, counts, wait_until_counted
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 
@@ -30,9 +30,10 @@ def new_name(number: int) -> str:
     return f"{number}-{uuid.uuid4().hex[:8]}"
 
 
-def test_a_topic_is_used_the_moment_after_it_was_made(three: Cluster, tmp_path: Path) -> None:
+@cases("times", [4], [12])
+def test_a_topic_is_used_the_moment_after_it_was_made(three: Cluster, times: int) -> None:
     """Brokers hear of a new topic one after the other, and answer until then that there is none."""
-    for number in range(12):
+    for number in range(times):
         graph = clicks.graph(clicks.count, new_name(number), new_name(number))
         [stream] = graph.topics
         with TopicManager(three) as topics:
@@ -45,17 +46,19 @@ def test_a_topic_is_used_the_moment_after_it_was_made(three: Cluster, tmp_path: 
             wait_until("it is counted", lambda v=view: counts(v) == {"user-3": 1}, timeout=30)
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-def test_each_broker_is_killed_in_turn(three: Cluster, name: str, guarantee: str) -> None:
+@cases(("guarantee", "kills"), [("exactly_once", 1)], [("exactly_once", 3), ("at_least_once", 3)])
+def test_each_broker_is_killed_in_turn(
+    three: Cluster, name: str, guarantee: str, kills: int
+) -> None:
     graph = clicks.graph(clicks.count, name, f"{name}-clicks")
     with TopicManager(three) as topics:
         topics.ensure_stream(f"{name}-clicks", replication=3)
     processor = Processor(three, graph, guarantee=guarantee, storage="memory")
     with processor.start(), View(three, graph.table, clicks.UserCodec()) as view:
-        view.start().wait_running()
+        view.wait_running()
         load = Load(three, f"{name}-clicks")
         try:
-            for number in range(3):
+            for number in range(kills):
                 before = sum(counts(view).values())
                 wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 200, 60)
                 [status] = [each for each in broker.status() if each.nodes == 3]

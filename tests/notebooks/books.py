@@ -13,6 +13,34 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = [path.stem for path in sorted(FOLDER.glob("[0-9]*.ipynb"))]
 RAISES = "raises-exception"
 
+# The first notes what a kernel has by itself, the last prints what is left beside it.
+BEFORE = """
+import threading
+
+_before = set(threading.enumerate())
+"""
+AFTER = """
+import json
+import os
+import time
+
+import psutil
+
+
+def _left():
+    threads = {t.name for t in set(threading.enumerate()) - _before if t.is_alive()}
+    family = psutil.Process().children(recursive=True)
+    children = {" ".join(p.cmdline()[:4]) for p in family if p.status() != "zombie"}
+    return sorted(n for n in threads if n.startswith(OURS)), sorted(children)
+
+
+OURS = ("clicklib", "processor", "view", "kafka")
+_deadline = time.monotonic() + 5
+while any(_left()) and time.monotonic() < _deadline:
+    time.sleep(0.05)
+print(json.dumps(_left()))
+"""
+
 
 def read(name: str) -> NotebookNode:
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)

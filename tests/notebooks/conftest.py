@@ -10,7 +10,8 @@ import pytest
 from clicklib import broker
 
 
-@pytest.fixture(scope="session")
+# For the package, not for the run: what comes after has its own caches, Go's among them.
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A machine with the fetched Kafka, on which only notebooks run: they share its broker."""
     folder = tmp_path_factory.mktemp("notebooks")

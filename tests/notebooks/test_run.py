@@ -12,6 +12,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from tests.notebooks.books import (
+    AFTER,
+    BEFORE,
     NAMES,
     RAISES,
     client,
@@ -22,36 +24,9 @@ from tests.notebooks.books import (
     run,
     tagged,
 )
+from tests.support.long import cases
 
 LIMIT = 150  # seconds for a whole notebook: 60 on a quiet machine, more on one that is not
-
-# The first cell of a run notes what a kernel has by itself, the last one what is left beside it.
-BEFORE = """
-import threading
-
-_before = set(threading.enumerate())
-"""
-AFTER = """
-import json
-import os
-import time
-
-import psutil
-
-
-def _left():
-    threads = {t.name for t in set(threading.enumerate()) - _before if t.is_alive()}
-    family = psutil.Process().children(recursive=True)
-    children = {" ".join(p.cmdline()[:4]) for p in family if p.status() != "zombie"}
-    return sorted(n for n in threads if n.startswith(OURS)), sorted(children)
-
-
-OURS = ("clicklib", "processor", "view", "kafka")
-_deadline = time.monotonic() + 5
-while any(_left()) and time.monotonic() < _deadline:
-    time.sleep(0.05)
-print(json.dumps(_left()))
-"""
 
 PRESS = """
 import json
@@ -97,7 +72,7 @@ def is_as_tagged(book: NotebookNode) -> None:
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("name", NAMES)
+@cases("name", ["02_count_user_clicks"], [name for name in NAMES if name != "02_count_user_clicks"])
 def test_it_runs_and_leaves_nothing_running(home: Path, tmp_path: Path, name: str) -> None:
     book = read(name)
     book.cells = [new_code_cell(BEFORE), *book.cells, new_code_cell(AFTER)]
@@ -110,6 +85,7 @@ def test_it_runs_and_leaves_nothing_running(home: Path, tmp_path: Path, name: st
     assert children == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["01_how_to_get_it_running", "05_partitioning_and_concurrency"])
 def test_a_second_run_meets_what_the_first_has_left(kernel_home: Path, name: str) -> None:
@@ -122,7 +98,7 @@ def test_a_second_run_meets_what_the_first_has_left(kernel_home: Path, name: str
     "names",
     [
         ("00_user_clicks", "01_how_to_get_it_running"),  # in one group
-        ("03_view_and_emitter", "04_codec"),
+        pytest.param(("03_view_and_emitter", "04_codec"), marks=pytest.mark.long),
     ],
     ids=lambda names: " and ".join(name[:2] for name in names),
 )

@@ -14,6 +14,7 @@ from clicklib.codec import Int64, String
 from clicklib.errors import CodecError
 from tests.kafka.conftest import counts, wait_for_counts
 from tests.peers.conftest import clicks_of
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 # The first build of Goka's program may take a minute or two where make has not made it.
@@ -188,7 +189,7 @@ def view(cluster, graph):
         yield view.wait_running()
 
 
-@pytest.mark.parametrize("way", ["stop", "kill"])
+@cases("way", ["stop"], ["kill"])
 def test_they_share_a_group_and_take_over_from_each_other(
     goka, cluster, groups, graph, topic, view, run, state, tmp_path, way
 ):
