@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test test-long lint format bench bench-quick soak pictures clean kafka browser peers
+.PHONY: help lab demo html test test-long test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -40,14 +40,21 @@ PYTEST := $(PY) -m pytest -p tests.support.report -n 2 --dist loadfile --no-load
 test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
 	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
 
-test-long: $(READY) browser peers ## run the series, soaks and matrices that `make test` leaves out
+test-long: $(READY) browser peers pythons ## run the series, soaks and matrices that `make test` leaves out
 	$(PYTEST) -m long $(ARGS)
+
+test-lowest: $(READY) ## lint, unit tests and one of Kafka's with the oldest versions that are allowed
+	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest
+	@$(PY) -m uv pip install -q --python build/lowest --resolution lowest-direct -e '.[test]'
+	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile \
+		$(or $(ARGS),tests/unit tests/kafka/test_count.py)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory lint PY=build/lowest/bin/python)
 
 lint: .venv/.ready ## check style, types and the order of the rooms, and that notebooks hold no outputs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	.venv/bin/lint-imports --no-logo --no-cache
+	$(dir $(PY))lint-imports --no-logo --no-cache
 	$(if $(NOTEBOOKS),$(STRIP) --verify $(NOTEBOOKS))
 
 format: .venv/.ready ## repair what lint finds, as far as a program can
@@ -63,6 +70,10 @@ bench-quick: $(READY) ## measure against the bare client; fails when clicklib go
 
 soak: $(READY) ## run it under random faults for SOAK_MINUTES (10), every click accounted for
 	@$(PY) -m tests.soak --minutes $(or $(SOAK_MINUTES),10) $(ARGS)
+
+pins: uv ## add to constraints.txt what pyproject.toml needs; ARGS=--upgrade takes the newest
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11.0 --extra test --no-annotate \
+		--custom-compile-command "make pins" -o constraints.txt $(ARGS) pyproject.toml >/dev/null
 
 pictures: $(READY) browser ## remake the README's picture, and take those of all notebooks
 	CLICKLIB_SCREENSHOTS=build/pictures $(PY) -m pytest tests/browser $(ARGS)
@@ -93,6 +104,11 @@ endif
 	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@pwd -P >$@
 
+# What finds versions that go together. It must also run when the pins and the needs disagree.
+uv:
+	@$(PY) -c '' 2>/dev/null || "$(PYTHON)" -m venv .venv
+	@$(PY) -m uv --version >/dev/null 2>&1 || $(PY) -m pip install -q uv
+
 # The jars of the local Kafka; with CLICKLIB_BROKERS another Kafka is used.
 kafka: .venv/.ready
 	@[ -n "$$CLICKLIB_BROKERS" ] || $(PY) -m clicklib broker fetch >/dev/null
@@ -116,3 +132,7 @@ peers:
 	else \
 		echo "Left out: the tests beside Goka. No Go was found; 1.25 or newer will do."; \
 	fi
+
+# The Pythons of the tests that install the pins for each of them.
+pythons: .venv/.ready
+	@$(PY) -m tests.support.pythons

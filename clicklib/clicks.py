@@ -8,12 +8,10 @@ from typing import Any
 
 import msgspec
 
-from clicklib import Emitter, Input, Persist, Processor, View, define_group, group_table
+from clicklib import Emitter, Input, Persist, Processor, String, View, define_group, group_table
 from clicklib.client.cluster import Brokers
-from clicklib.codec import String
 from clicklib.context import Context
 from clicklib.graph import Graph
-from clicklib.web import Endpoint
 
 TOPIC = "user-clicks"
 GROUP = "mini-group"
@@ -70,6 +68,8 @@ def run_processor(brokers: Brokers, stop: Event, graph: Graph, **options: Any) -
 
 def run_view(brokers: Brokers, stop: Event, table: str, port: int, **options: Any) -> None:
     """Answer `GET /user-3` from the table until `stop` is set."""
+    from clicklib import Endpoint  # the other parts run without a web server installed
+
     with View(brokers, table, UserCodec(), **options).start() as view, Endpoint(view, port) as web:
         print(f"View opened at http://localhost:{web.port}/")
         wait(stop, view)

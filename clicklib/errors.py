@@ -20,6 +20,10 @@ stand in its message. `run()` and `wait()` raise the first error that stopped a 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "CallbackError",
     "ClicklibError",
@@ -33,6 +37,7 @@ __all__ = [
     "TopicError",
     "UnavailableError",
     "UsageError",
+    "needing",
 ]
 
 
@@ -108,3 +113,20 @@ class LocalBrokerError(KafkaError):
 
 class InternalError(ClicklibError):
     """An exception that clicklib did not expect: a bug in clicklib. `__cause__` has it."""
+
+
+@contextmanager
+def needing(part: str) -> Iterator[None]:
+    """Wraps imports: if a package is missing, the error says that `part` needs it.
+
+    Raises ModuleNotFoundError with the command that installs the package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "clicklib") or package in sys.stdlib_module_names:
+            raise
+        raise ModuleNotFoundError(
+            f"{part} needs the package {package}: pip install {package}", name=error.name
+        ) from None

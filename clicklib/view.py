@@ -13,7 +13,7 @@ from clicklib.codec import Codec
 from clicklib.engine.replica import Replica
 from clicklib.engine.service import Service
 from clicklib.engine.state import State
-from clicklib.errors import UsageError
+from clicklib.errors import UsageError, needing
 from clicklib.keys import decode_key, encode_key, partition_of
 from clicklib.stores.folders import open_stores
 from clicklib.table import Table, decode_row, progress, telling
@@ -102,7 +102,9 @@ class View(Service):
         stands in the column `value`.
         """
         import msgspec
-        import pandas as pd
+
+        with needing("View.to_frame"):
+            import pandas as pd
 
         keys, rows = [], []
         for key, value in self.items(prefix):

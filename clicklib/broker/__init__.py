@@ -3,8 +3,8 @@
     cluster = broker.use()       # start it if it is not running; it goes with its last user
     cluster = broker.start()     # the same, but it stays until broker.stop()
 
-The room takes only the errors and the `Cluster` from the rest of clicklib. Several processes work
-together here, by the files of a `Place`:
+The room takes only the errors, `needing` and the `Cluster` from the rest of clicklib. Several
+processes work together here, by the files of a `Place`:
 
     user ──┐                                            ┌──▶ Java, one for each node
     user ──┼── users/*.lock ───▶ keeper ── starts ──────┤

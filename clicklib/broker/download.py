@@ -6,23 +6,24 @@ one. A proxy is named as usual, by `https_proxy`.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from clicklib.broker.jars import Jar, missing, pinned
-from clicklib.errors import LocalBrokerError
+from clicklib.errors import LocalBrokerError, needing
 
 __all__ = ["fetch"]
 
 logger = logging.getLogger("clicklib")
-
-_CENTRAL = "https://maven.invalid/maven2"
 
 
 def fetch(directory: Path, progress: bool = True, jars: Sequence[Jar] | None = None) -> list[Path]:
@@ -50,68 +51,86 @@ def fetch(directory: Path, progress: bool = True, jars: Sequence[Jar] | None = N
 def _fetch(jars: Sequence[Jar], directory: Path, progress: bool) -> None:
     if not jars:  # another process has fetched them
         return
-    import pooch  # only where something is fetched
-
     logger.info("fetching %d jars of Kafka into %s", len(jars), directory)
-    pooch.get_logger().setLevel(logging.WARNING)  # it would write two lines a jar to stderr
-    base = _base()
-    source = pooch.create(
-        path=directory,
-        base_url=base,
-        registry={jar.name: f"sha256:{jar.sha256}" for jar in jars},
-        urls={jar.name: f"{base}/{jar.path}" for jar in jars},
-        retry_if_failed=1,
-    )
+    repositories = _repositories()
     with _bar(sum(jar.size for jar in jars), progress) as bar:
         # One after another: four at once were no quicker (43 MB in 7 to 12 s either way).
         for jar in jars:
-            _fetch_one(jar, source, bar)
+            _fetch_one(jar, directory, repositories, bar)
+            bar.refresh()
 
 
-def _base() -> str:
-    """The base address that the jars come from, without a slash at its end."""
+def _repositories() -> dict[str, str] | None:
+    """The mirror that CLICKLIB_MAVEN names, or None for Maven Central."""
     mirror = os.environ.get("CLICKLIB_MAVEN", "").strip().rstrip("/")
     if "@" in mirror:
         raise LocalBrokerError(
             "CLICKLIB_MAVEN holds a login, which errors would show: write it to ~/.netrc instead"
         )
-    return mirror or _CENTRAL
+    return {"mirror": mirror} if mirror else None
 
 
-def _fetch_one(jar: Jar, source: Any, bar: Any) -> None:
+def _fetch_one(jar: Jar, directory: Path, repositories: dict[str, str] | None, bar: Any) -> None:
     """Fetch a jar, once more if that fails or its bytes are wrong, and move it into place whole."""
-    import pooch
+    begin = bar.n
+    for last in (False, True):
+        bar.update(begin - bar.n)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
+            try:
+                path = _by_jgo(jar, Path(scratch), repositories, bar)
+            except ImportError:
+                raise
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # of the disk; errors of the network have no number
+                if last:
+                    raise _not_fetched(jar, repositories, error) from error
+                continue
+            if jar.is_whole(path):
+                os.replace(path, directory / jar.name)
+                return
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+    raise LocalBrokerError(
+        f"{jar} came twice with other bytes than pinned and was not used: SHA-256 {found}, but "
+        f"jars.lock says {jar.sha256}; something between here and Maven Central changes downloads, "
+        "try another network"
+    )
 
-    part = _Part(bar)
-    download = pooch.HTTPDownloader(progressbar=part, chunk_size=64 << 10, timeout=30)
 
-    def begin(url: str, file: str, source: Any) -> None:
-        part.reset()
-        os.unlink(file)  # pooch made it for this account alone; others may share the directory
-        download(url, file, source)
+def _not_fetched(
+    jar: Jar, repositories: dict[str, str] | None, error: Exception
+) -> LocalBrokerError:
+    place = repositories["mirror"] if repositories else "Maven Central"
+    return LocalBrokerError(
+        f"cannot fetch {jar} for Kafka: {error}; it comes from {place}: check the network (or its "
+        "proxy) and try again, what has come is kept"
+    )
 
-    try:
-        source.fetch(jar.name, downloader=begin)
-    except OSError as error:
-        if error.errno is not None:  # of the disk; errors of requests have no number
-            raise
-        place = "Maven Central" if source.base_url.startswith(_CENTRAL) else source.base_url
-        raise LocalBrokerError(
-            f"cannot fetch {jar} for Kafka: {error}; it comes from {place}: check the network "
-            "(or its proxy) and try again, what has come is kept"
-        ) from error
-    except ValueError as error:
-        hashes, *_ = str(error).split(". ")
-        raise LocalBrokerError(
-            f"{jar} came twice with other bytes than pinned and was not used: {hashes}; something "
-            "between here and Maven Central changes downloads, try another network"
-        ) from error
+
+def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: Any) -> Path:
+    """Fetch a jar with jgo into a Maven repository below `scratch`."""
+    with needing("clicklib.broker"):
+        from jgo.maven import MavenContext, PythonResolver  # 0.1 s, needed only to fetch
+
+    @contextmanager
+    def report(name: str, size: int) -> Iterator[Callable[[int], Any]]:
+        yield bar.update
+
+    maven = MavenContext(
+        resolver=PythonResolver(progress_callback=report),
+        remote_repos=repositories,
+        repo_cache=scratch,
+        timeout=30,
+    )
+    component = maven.project(jar.group, jar.artifact).at_version(jar.version)
+    return Path(component.artifact(jar.classifier).resolve())
 
 
 def _bar(size: int, shown: bool) -> Any:
     """A bar of so many bytes for a terminal or a notebook; elsewhere one line, and no bar."""
-    from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
-    from tqdm.notebook import tqdm_notebook
+    with needing("clicklib.broker"):
+        from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
+        from tqdm.notebook import tqdm_notebook
 
     class Bar(tqdm):
         monitor_interval = 0  # else tqdm leaves a thread behind
@@ -122,20 +141,3 @@ def _bar(size: int, shown: bool) -> Any:
     return Bar(
         total=size, unit="B", unit_scale=True, desc="Apache Kafka", leave=False, disable=not drawn
     )
-
-
-class _Part:
-    """The part of one jar in the bar of all, moved as pooch moves a bar."""
-
-    total = 0  # set by pooch
-
-    def __init__(self, bar: Any) -> None:
-        self._bar, self._begin = bar, bar.n
-
-    def update(self, count: int) -> None:
-        self._bar.update(count)
-
-    def reset(self) -> None:
-        self._bar.update(self._begin - self._bar.n)
-
-    def close(self) -> None: ...

@@ -1,5 +1,8 @@
 """The web endpoint over a view."""
 
-from clicklib.web.endpoint import Endpoint
+from clicklib.errors import needing
+
+with needing("clicklib.web"):
+    from clicklib.web.endpoint import Endpoint
 
 __all__ = ["Endpoint"]

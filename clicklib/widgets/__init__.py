@@ -42,15 +42,18 @@ The modules behind the widgets:
     colours      the letters and colours of members; beside it `text`, `rate` and `pad_stats`
 """
 
-from clicklib.widgets.click_pad import ClickPad
-from clicklib.widgets.counts import CountsPlot
-from clicklib.widgets.dashboard import Dashboard
-from clicklib.widgets.flow import FlowMap
-from clicklib.widgets.history import HistoryPlot
-from clicklib.widgets.log import LogView
-from clicklib.widgets.pad_stats import PadStats
-from clicklib.widgets.partitions import PartitionMap
-from clicklib.widgets.table import TableView
+from clicklib.errors import needing
+
+with needing("clicklib.widgets"):
+    from clicklib.widgets.click_pad import ClickPad
+    from clicklib.widgets.counts import CountsPlot
+    from clicklib.widgets.dashboard import Dashboard
+    from clicklib.widgets.flow import FlowMap
+    from clicklib.widgets.history import HistoryPlot
+    from clicklib.widgets.log import LogView
+    from clicklib.widgets.pad_stats import PadStats
+    from clicklib.widgets.partitions import PartitionMap
+    from clicklib.widgets.table import TableView
 
 __all__ = [
     "ClickPad",

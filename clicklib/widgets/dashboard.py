@@ -48,7 +48,7 @@ class Dashboard(Part, ipywidgets.VBox):
         _current = self
         rows, watch = Rows(view), group_watch(processor, view=view)
         self.pad = ClickPad(emitter, users)
-        self.flow = FlowMap(self.pad, processor, view, watch=watch)
+        self.flow = FlowMap(emitter, processor, view, watch=watch)
         self.counts = CountsPlot(view, rows=rows)
         self.partitions = PartitionMap(processor, watch=watch)
         self.table = TableView(view, rows=rows)

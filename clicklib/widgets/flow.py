@@ -10,7 +10,6 @@ from clicklib.emitter import Emitter
 from clicklib.engine.state import State
 from clicklib.errors import UsageError
 from clicklib.view import View
-from clicklib.widgets.click_pad import ClickPad
 from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.rate import Rate
@@ -30,15 +29,14 @@ class FlowMap(Picture):
     """emitter → topic → processor → table → view, each with its state and rate.
 
     A stopped part is grey and a failed part is red; both also show their state as a word. The
-    emitter's rate is known if `emitter` is a ClickPad. The attributes `emitter`, `processor` and
-    `view` may be set again at any time.
+    attributes `emitter`, `processor` and `view` may be set again at any time.
     """
 
     _esm = asset("flow.js")
 
     def __init__(
         self,
-        emitter: Emitter | ClickPad | None = None,
+        emitter: Emitter | None = None,
         processor: Processors = None,
         view: View | None = None,
         *,
@@ -75,18 +73,15 @@ class FlowMap(Picture):
         )
 
     def _emitter(self) -> dict[str, str]:
-        given, sent = self.emitter, None
-        if isinstance(given, ClickPad):
-            stats = given.stats()
-            given, sent = given.emitter, stats.acknowledged
-        if given is None:
+        emitter = self.emitter
+        if emitter is None:
             return self._node("emitter", "", "not given", "off", None)
         state, level = "ready", "ok"
-        if given.error is not None:
+        if emitter.error is not None:
             state, level = "failed", "failed"
-        elif given.closed:
+        elif emitter.closed:
             state, level = "closed", "off"
-        return self._node("emitter", "", state, level, sent)
+        return self._node("emitter", "", state, level, emitter.stats().acknowledged)
 
     def _topic(self, group: Group | None) -> dict[str, str]:
         progress = group.progress if group else ()
@@ -146,9 +141,7 @@ class FlowMap(Picture):
         return self._node("view", "", state.value, _LEVELS.get(state, "busy"), read, note)
 
     def _problems(self) -> list[str]:
-        pad = self.emitter
-        emitter = pad.emitter if isinstance(pad, ClickPad) else pad
-        parts: list[Any] = [emitter, *as_list(self.processor), self.view]
+        parts: list[Any] = [self.emitter, *as_list(self.processor), self.view]
         found = [str(part.error) for part in parts if part is not None and part.error is not None]
         return [*found, *([self._watch.error] if self._watch.error else [])]
 

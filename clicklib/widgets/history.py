@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets
 
+from clicklib.errors import needing
 from clicklib.view import View
 from clicklib.widgets.colours import PALETTE, colour
 from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
@@ -152,8 +153,9 @@ class _Recorder(Picture):
 
 def _figure(height: int) -> Any:
     """Two plots with one time axis: lines for users, bars for owners."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+    with needing("HistoryPlot"):
+        import plotly.graph_objects as go
+        from plotly.subplots import make_subplots
 
     panes = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.55, 0.45], vertical_spacing=0.06

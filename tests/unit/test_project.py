@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -28,6 +30,8 @@ def read(name: str) -> str:
 def files() -> list[Path]:
     """The project's own files, those that git tracks or would track."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no git here, or no clone, to tell which files are the project's")
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
     paths = (ROOT / name for name in names.decode().split("\0") if name)
     return [path for path in paths if path.is_file()]
@@ -52,14 +56,53 @@ def test_binder_has_the_same_environment_yml() -> None:
     assert read("binder/environment.yml") == read("environment.yml")
 
 
-@pytest.mark.parametrize(
-    "requirement", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
-)
+NEEDED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+MACHINES = [
+    {"python_version": version.rpartition(".")[0], "python_full_version": version, **system}
+    for version in ("3.11.0", "3.11.15", "3.12.0", "3.13.0", "3.14.0")
+    for system in (
+        {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux"},
+        {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin"},
+        {"sys_platform": "win32", "os_name": "nt", "platform_system": "Windows"},
+    )
+]
+
+
+def pins(machine: dict[str, str] | None = None) -> dict[str, str]:
+    """The pinned versions by name, on `machine` or else on this one; each name comes once."""
+    found: dict[str, str] = {}
+    for line in read("constraints.txt").splitlines():
+        if not line.startswith("#"):
+            pin = Requirement(line)
+            if pin.marker is None or pin.marker.evaluate(machine):
+                assert pin.name not in found, line
+                found[pin.name] = str(pin.specifier).removeprefix("==")
+    return found
+
+
+@pytest.mark.parametrize("requirement", NEEDED)
 def test_a_tested_version_is_pinned_and_within_bounds(requirement: str) -> None:
-    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
-    pins = {canonicalize_name(name): version for name, version in (p.split("==") for p in lines)}
     wanted = Requirement(requirement)
-    assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)])
+    for machine in MACHINES:
+        assert wanted.specifier.contains(pins(machine)[canonicalize_name(wanted.name)])
+
+
+def test_the_pins_suit_every_python_that_clicklib_supports() -> None:
+    """So far as they are installed here, and say which Pythons they suit."""
+    here = {canonicalize_name(each.name): each for each in importlib.metadata.distributions()}
+    unsuited = [
+        f"{name} {version} wants Python {wanted}, not {machine['python_full_version']}"
+        for machine in MACHINES
+        for name, version in pins(machine).items()
+        if (package := here.get(name)) is not None and package.version == version
+        if (wanted := package.metadata.get("Requires-Python")) is not None
+        if not SpecifierSet(wanted).contains(machine["python_full_version"])
+    ]
+    assert unsuited == []
+
+
+def test_what_is_needed_has_a_lower_bound() -> None:
+    assert [each for each in NEEDED if ">=" not in each] == []
 
 
 # The documents.

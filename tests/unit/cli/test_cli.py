@@ -105,7 +105,7 @@ def test_help_is_given_without_loading_what_is_heavy(command: list[str]) -> None
         "import sys; from click.testing import CliRunner; from clicklib.cli import cli; "
         f"result = CliRunner().invoke(cli, {[*command, '--help']!r}); "
         "assert result.exit_code == 0, result; "
-        "print([m for m in ('pandas', 'tornado', 'ipywidgets', 'plotly', 'pooch', 'requests') "
+        "print([m for m in ('pandas', 'tornado', 'ipywidgets', 'plotly', 'jgo', 'requests') "
         "if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from clicklib import View, clicks
 from clicklib.client.groups import Group, GroupMember, Progress
+from clicklib.emitter import EmitterStats
 
 NOWHERE = "127.0.0.1:1"
 
@@ -26,6 +27,9 @@ class FakeEmitter:
         self.refuses: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
+
+    def stats(self) -> EmitterStats:
+        return EmitterStats(len(self.keys), sum(p.done() for p in self.promises), 0)
 
     def emit(self, key: str, msg: Any) -> Future[Any]:
         self.gate.wait()
