@@ -267,7 +267,7 @@ def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path, kills
         kill(before[0])
         began = time.monotonic()
         wait_until("another Java", lambda before=before: the_status().java != before)
-        wait_until("running", lambda: the_status().running)
+        wait_until("running", lambda: the_status().running, timeout=_LOADED)
         assert broker.use(progress=False) == cluster
         assert consume(cluster, "numbers") == list(range(100 * round + 100))
         times.append(time.monotonic() - began)
@@ -286,7 +286,7 @@ def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path, kills: int)
         kill(before.keeper)
         began = time.monotonic()
         wait_until("the old Java gone", lambda java=before.java[0]: not is_alive(java))
-        wait_until("running", lambda: the_status().running)
+        wait_until("running", lambda: the_status().running, timeout=_LOADED)
         times.append(time.monotonic() - began)
         assert the_status().keeper != before.keeper
         assert broker.use(progress=False) == cluster
