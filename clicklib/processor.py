@@ -108,7 +108,8 @@ class Processor(Service):
     @property
     def partitions(self) -> tuple[int, ...]:
         """The partitions that this processor owns now, sorted."""
-        return self._membership.partitions.owned if self._membership else ()
+        membership = self._membership  # once: it goes when the processor starts again
+        return membership.partitions.owned if membership else ()
 
     @property
     def recovered(self) -> bool:
@@ -133,9 +134,8 @@ class Processor(Service):
     @property
     def progress(self) -> tuple[int, int]:
         """Offsets read so far, and offsets to read, of the recovery under way."""
-        if self._membership is None:
-            return 0, 0
-        return progress(self._membership.partitions.follower.tables.values())
+        membership = self._membership
+        return progress(membership.partitions.follower.tables.values()) if membership else (0, 0)
 
     def get(self, key: str) -> Any:
         """The value of `key` as the callback would see it now, or None.
@@ -143,10 +143,10 @@ class Processor(Service):
         Raises UsageError for a key whose partition this processor doesn't own or is still
         recovering: a View answers for all of them.
         """
-        name = self._life.name
-        if self._membership is None:
+        name, membership = self._life.name, self._membership
+        if membership is None:
             raise UsageError(f"{name} is {self.state}: start it first", key=key)
-        workers = self._membership.partitions.workers
+        workers = membership.partitions.workers
         partition = partition_of(encode_key(key), self._count)
         worker = workers.get(partition)
         if worker is None:
@@ -173,6 +173,8 @@ class Processor(Service):
         timeout, name = settings.connect_timeout, self.graph.table
         cluster_id, table = life.keep_trying(timeout, self._find_table)
         self._count = table.partitions
+        if life.stopping:
+            return
         with ExitStack() as stack:
             stores = open_stores(self._storage, self._state_dir, cluster_id, self.graph.group, name)
             stack.callback(stores.close)
@@ -190,8 +192,7 @@ class Processor(Service):
                 # Inherited with the stores: the next holder ends the transaction it left open.
                 f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )
-            if not life.stopping:
-                self._membership.run()
+            self._membership.run()
 
     def _find_table(self) -> tuple[str, Topic]:
         """The cluster's id, and the topic of the table, made where it is missing."""

@@ -121,7 +121,8 @@ class View(Service):
     @property
     def recovered(self) -> bool:
         """Whether it has been up to date at least once since it started."""
-        return self._replica is not None and self._replica.recovered
+        replica = self._replica
+        return replica is not None and replica.recovered
 
     @property
     def progress(self) -> tuple[int, int]:

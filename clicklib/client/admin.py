@@ -11,9 +11,9 @@ import kafka.errors
 from kafka.admin import NewTopic
 
 from clicklib.client.cluster import Cluster
-from clicklib.client.connect import connect
+from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import translated
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import keep_trying
 from clicklib.errors import KafkaError, TopicError
 
@@ -116,7 +116,7 @@ class GroupAdmin(Admin):
 
     def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
         # A look at a group is worth little when it is late: 30 s is kafka-python's default.
-        super().__init__(cluster, connect_timeout, request_timeout_ms=int(connect_timeout * 500))
+        super().__init__(cluster, connect_timeout, request_timeout_ms=answer_ms(connect_timeout))
 
     def group(self, group: str) -> dict[str, Any]:
         """`group_state` and `members` as the coordinator describes them."""

@@ -14,7 +14,7 @@ from clicklib.client.security import checked
 from clicklib.client.transport import Connections, is_refusal
 from clicklib.errors import KafkaError, UnavailableError
 
-__all__ = ["connect"]
+__all__ = ["answer_ms", "connect"]
 
 # All clients share this setting. kafka-python waits up to 30 s between two attempts to reach a
 # broker; with 1 s a restarted broker is found soon.
@@ -24,6 +24,14 @@ _HINT = (
     " Perhaps the user name, the password, a certificate or the security_protocol is wrong or "
     "missing."
 )
+
+
+def answer_ms(connect_timeout: float) -> int:
+    """Milliseconds for one answer, where connecting may take `connect_timeout` seconds.
+
+    Connecting takes several answers. kafka-python's 30 s for each are too long for a look.
+    """
+    return int(max(5.0, connect_timeout / 2) * 1000)
 
 
 def connect(

@@ -13,8 +13,9 @@ import kafka.errors
 
 from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
+from clicklib.client.connect import answer_ms
 from clicklib.client.faults import translated
-from clicklib.client.partitions import Offsets, Records, TopicPartition, committable
+from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
 from clicklib.errors import TopicError
@@ -62,7 +63,7 @@ class GroupReader:
         A transaction needs those, not the ones of this moment: a member that was dropped has none
         until it joins again, and Kafka takes offsets without them unchecked (KIP-447).
         """
-        self._timeout_ms = int(connect_timeout * 500)  # for one answer
+        self._timeout_ms = answer_ms(connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._known = -math.inf
@@ -163,12 +164,17 @@ class GroupReader:
         if partition not in self._consumer.assignment():
             return True
         end = self._consumer.highwater(partition)
-        return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+        with contextlib.suppress(kafka.errors.KafkaError):  # `poll` raises what does not pass
+            return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+        return False
 
     def commit_async(self, offsets: Offsets) -> None:
         """Send a commit; `commit_done` and `commit_error` tell what became of it."""
         self._on_its_way, self.commit_error = True, None
-        self._consumer.commit_async(committable(offsets), callback=self._commit_answered)
+        try:
+            self._consumer.commit_async(committable(offsets), callback=self._commit_answered)
+        except kafka.errors.KafkaError as exc:
+            self._commit_answered(offsets, exc)
 
     def _commit_answered(self, offsets: Any, answer: Any) -> None:
         # The future that commit_async returns may be that of a look-up of the coordinator only.

@@ -54,6 +54,11 @@ class Patience:
         self._limit = limit
         self.reset()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the wait has reached its limit."""
+        return self.seconds >= self._limit
+
     def reset(self) -> None:
         """Begin again with the short wait: an answer came."""
         self.seconds = min(self.FIRST, self._limit)

@@ -12,9 +12,9 @@ import kafka.errors
 from clicklib.client.admin import spans
 from clicklib.client.batches import FetchedRecords
 from clicklib.client.cluster import Cluster
-from clicklib.client.connect import connect
+from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.errors import KafkaError
 
 __all__ = ["FETCH", "TopicReader", "consumer"]
@@ -51,7 +51,7 @@ class TopicReader:
                 kafka.KafkaAdminClient,
                 cluster,
                 connect_timeout,
-                request_timeout_ms=int(connect_timeout * 500),
+                request_timeout_ms=answer_ms(connect_timeout),
             )
         except BaseException:
             self._consumer.close(autocommit=False)
@@ -102,7 +102,7 @@ class TopicReader:
 
     def position(self, partition: int) -> int:
         """The offset of the next record that `poll` will return, past holes and control records."""
-        with translated("cannot read the topic", topic=self.topic):
+        with self._asking("cannot read the topic"):
             return self._consumer.position(TopicPartition(self.topic, partition), 5_000) or 0
 
     def close(self) -> None:

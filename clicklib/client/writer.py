@@ -13,7 +13,7 @@ import kafka.errors
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
-from clicklib.client.partitions import Offsets, committable
+from clicklib.client.offsets import Offsets, committable
 from clicklib.errors import TopicError, UnavailableError
 
 __all__ = ["Writer"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clicklib.client.partitions import Offsets, TopicPartition
+from clicklib.client.offsets import Offsets, TopicPartition
 
 __all__ = ["Commits"]
 
@@ -31,14 +31,14 @@ class Commits:
             place = TopicPartition(topic, partition)
             if offset < self._safe.get(place, 0):
                 raise AssertionError(f"{place} goes back from {self._safe[place]} to {offset}")
-            self._safe[place] = offset
-            if committed:
+            if committed:  # first, so that another thread never finds it safe and not committed
                 self._committed[place] = offset
+            self._safe[place] = offset
 
     def due(self) -> dict[TopicPartition, int]:
         """What is safe and not committed yet."""
         safe = self._safe.copy()  # one step: another thread may add to it
-        return {p: offset for p, offset in safe.items() if self._committed.get(p) != offset}
+        return {p: offset for p, offset in safe.items() if offset > self._committed.get(p, -1)}
 
     def sent(self, offsets: Offsets) -> None:
         """A commit of `offsets` is on its way."""

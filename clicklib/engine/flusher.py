@@ -11,7 +11,7 @@ import queue
 import time
 from typing import Any, Protocol
 
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.client.writer import Writer
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread
 from clicklib.engine.worker import Worker

@@ -94,14 +94,16 @@ class Handover:
         tables = self.follower.release()
         for table in tables:
             worker = self._begin(table)
-            self.workers[table.partition] = worker
+            with self._lock:
+                self.workers[table.partition] = worker
             worker.start()
         return [table.partition for table in tables]
 
     @property
     def handled(self) -> int:
         """How many messages were handled so far."""
-        return self._handled + sum(w.task.handled for w in list(self.workers.values()))
+        with self._lock:
+            return self._handled + sum(w.task.handled for w in self.workers.values())
 
     def safe(self, worker: Worker, batch: Batch, committed: bool) -> None:
         """A batch of `worker` is in Kafka: its offsets may be committed, or are.

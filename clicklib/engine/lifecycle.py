@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from clicklib.client.retry import keep_trying
 from clicklib.engine.state import Signal, State
-from clicklib.errors import ClicklibError, InternalError, UnavailableError, UsageError
+from clicklib.errors import ClicklibError, InternalError, TopicError, UnavailableError, UsageError
 
 __all__ = ["Lifecycle", "OwnedThread"]
 
@@ -126,7 +126,9 @@ class Lifecycle:
         try:
             self._main()
         except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
-            self.fail(exc)
+            # A start that was called off has not failed.
+            if not (self.stopping and isinstance(exc, UnavailableError | TopicError)):
+                self.fail(exc)
         with self._lock:
             self._signal.set(State.STOPPED if self.error is None else State.FAILED)
 

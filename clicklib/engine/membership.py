@@ -17,7 +17,7 @@ from typing import Any
 
 from clicklib.client.cluster import Cluster
 from clicklib.client.group_reader import GroupReader
-from clicklib.client.partitions import Records, TopicPartition
+from clicklib.client.offsets import Records, TopicPartition
 from clicklib.client.retry import Patience
 from clicklib.client.writer import Writer
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
@@ -26,7 +26,7 @@ from clicklib.engine.handover import Handover
 from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
-from clicklib.errors import KafkaError, UnavailableError
+from clicklib.errors import KafkaError, TopicError, UnavailableError
 from clicklib.graph import Graph
 from clicklib.table import Table
 from clicklib.task import Batch, Task
@@ -37,8 +37,8 @@ logger = logging.getLogger("clicklib")
 
 _QUEUE_BYTES = 8 << 20  # of one partition: above, it is paused; below half of it, resumed
 _COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
-_JOIN_TIMEOUT = 30.0  # seconds, at least, without an assignment before it joins anew
-_LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it joins anew
+_JOIN_TIMEOUT = 30.0  # seconds, at least, without an assignment: a join of kafka-python can hang
+_LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it starts over
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
@@ -97,7 +97,7 @@ class Membership:
             self._flusher = begin(timeout, lambda: self._open_flusher(0.7 * timeout))
             stack.callback(lambda: self._close_flusher())
             self._inputs = begin(timeout, lambda: self._open_inputs(timeout))
-            stack.callback(lambda: self._inputs.close(min(1.0, self._life.time_left())))
+            stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
             self._join_by = time.monotonic() + self._join_timeout
             self._life.move(State.RECOVERING)
             try:
@@ -129,7 +129,7 @@ class Membership:
             self._wait_for_broker(exc)
             return {}
 
-    def _wait_for_broker(self, exc: UnavailableError) -> None:
+    def _wait_for_broker(self, exc: KafkaError) -> None:
         logger.debug("%s waits for the broker: %s", self._life.name, exc)
         self._life.wait_stopping(0.1)
 
@@ -163,9 +163,9 @@ class Membership:
             session_timeout=settings.session_timeout,
             max_poll_interval=settings.max_poll_interval,
             connect_timeout=timeout,
-            on_revoked=self._give_up,
-            on_assigned=lambda places: self.partitions.assigned(p.partition for p in places),
-            on_lost=self._lose,
+            on_revoked=self._revoked,
+            on_assigned=self._assigned,
+            on_lost=self._lost,
         )
 
     def doubt(self, error: BaseException) -> None:
@@ -173,44 +173,38 @@ class Membership:
         self._in_doubt = error
 
     def _start_over(self) -> None:
-        """Go on from what Kafka has: join anew with a new writer, which ends a transaction."""
+        """Leave the group and join it again with new clients, to go on from what Kafka has.
+
+        The new writer ends a transaction that the old one left open.
+        """
         logger.warning("%s starts its partitions over: %s", self._life.name, self._in_doubt)
-        self._lose()
-        self._leave_group()
+        self._lost()
+        self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
         self._close_flusher()
         patience = Patience(self._settings.connect_timeout)
         while not self._life.stopping:
             try:
                 self._flusher = self._open_flusher(patience.seconds)
                 self._inputs = self._open_inputs(patience.seconds)
-            except UnavailableError as exc:
+            except (UnavailableError, TopicError) as exc:
                 self._close_flusher()
+                # A broker that has just come back may not know the topics yet.
+                if isinstance(exc, TopicError) and patience.is_over:
+                    raise
                 self._wait_for_broker(exc)
                 patience.grow()
             else:
                 self._in_doubt = None
+                self._join_by = time.monotonic() + self._join_timeout
                 return
 
-    def _leave_group(self) -> None:
-        self._inputs.close(min(_LEAVE_TIMEOUT, self._settings.connect_timeout))
+    # The group gives and takes partitions. The client calls these three on its own thread, while
+    # the loop waits in `poll`, or in `close`.
 
-    def _join_anew(self) -> None:
-        """Replace a membership that got no assignment: a join of kafka-python can hang."""
-        try:
-            inputs = self._open_inputs(self._settings.connect_timeout)
-        except UnavailableError:
-            return  # that explains it; the old membership goes on trying
-        finally:
-            self._join_by = time.monotonic() + self._join_timeout
-        name, waited = self._life.name, self._join_timeout
-        logger.warning("%s: no assignment for %g s, joins anew", name, waited)
-        self._leave_group()
-        self._lose()
-        self._inputs = inputs
+    def _assigned(self, places: set[TopicPartition]) -> None:
+        self.partitions.assigned(place.partition for place in places)
 
-    # The group takes partitions. These run while the loop waits in `poll`.
-
-    async def _give_up(self) -> None:
+    async def _revoked(self) -> None:
         """Finish the messages in hand, flush, commit: then another member may go on."""
         deadline = time.monotonic() + self._settings.max_poll_interval / 2
         self.partitions.finish()
@@ -220,7 +214,7 @@ class Membership:
                 break
             await self._inputs.sleep(0.005)
         offsets = self.partitions.commits.due()
-        self._lose()
+        self._lost()
         if offsets:
             try:
                 await self._inputs.commit_soon(offsets)
@@ -230,7 +224,7 @@ class Membership:
     def _not_committed(self, exc: Exception) -> None:
         logger.warning("%s: last commit failed, messages repeat: %s", self._life.name, exc)
 
-    def _lose(self) -> None:
+    def _lost(self) -> None:
         """Drop the partitions as they are, and wait for another assignment."""
         self.partitions.drop(self._halt)
         self.lag = {}
@@ -315,7 +309,7 @@ class Membership:
             self._next_lag = now + _LAG_PAUSE
             self.lag = {partition: self._lag_of(worker) for partition, worker in workers.items()}
         if now > self._join_by:
-            self._join_anew()
+            self.doubt(UnavailableError(f"no assignment for {self._join_timeout:g} s"))
 
     def _lag_of(self, worker: Worker) -> int:
         positions = worker.task.positions.copy()
@@ -365,7 +359,7 @@ class Membership:
         for worker in self.partitions.workers.values():
             worker.join(max(0.0, self._life.time_left() - 2))
         offsets = self.partitions.commits.due()
-        self._lose()
+        self._lost()
         if offsets:
             try:
                 self._inputs.commit(offsets, timeout=max(0.5, self._life.time_left() - 2))

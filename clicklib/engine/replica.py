@@ -54,12 +54,14 @@ class Replica:
     @property
     def tables(self) -> dict[int, Table]:
         """The partitions; none while it opens its stores."""
-        return self._follower.tables if self._follower else {}
+        follower = self._follower  # once: another thread may close it
+        return follower.tables if follower else {}
 
     @property
     def records(self) -> int:
         """How many records it has read since it was opened."""
-        return self._follower.records if self._follower else 0
+        follower = self._follower
+        return follower.records if follower else 0
 
     def run(self) -> None:
         """Read until the life is to stop."""

@@ -11,14 +11,13 @@ from clicklib.engine.state import State
 
 __all__ = ["Service"]
 
-_MAY_START = (State.IDLE, State.STOPPED, State.FAILED)
-
 
 class Service:
     """Something that runs on threads of its own from `start` to `stop`.
 
     Any thread may call any method, any number of times. A service that has stopped or failed can
-    be started again. `with` starts it, if it does not run yet, and stops it at the end.
+    be started again. `with` starts it, if it does not run yet, and stops it at the end. It raises
+    the error of a service that has failed.
     """
 
     def __init__(self, name: str) -> None:
@@ -79,7 +78,9 @@ class Service:
         return self
 
     def __enter__(self) -> Self:
-        return self.start() if self.state in _MAY_START else self
+        if self.state is State.FAILED and self.error is not None:
+            raise self.error
+        return self.start() if self.state in (State.IDLE, State.STOPPED) else self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
