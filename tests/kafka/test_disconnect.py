@@ -43,6 +43,76 @@ def proxy(cluster):
     proxy.close()
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_emitter_delivers_each_message_once_and_in_order(cluster, topic, proxy, fault):
+    with Emitter(proxy.address, topic, Int64(), linger=0.0) as emitter:
+        for number in range(500):
+            promise = emitter.emit("user-3", number)
+            if number in (100, 300):
+                FAULTS[fault](proxy)
+            if number == 400 and fault in NOTHING_PASSES:
+                assert not promise.done()
+                proxy.heal()
+        wait_until("the last one is acknowledged", promise.done, timeout=60)
+    assert [int(record.value) for record in read(cluster, topic)] == list(range(500))
+
+
+@cases(("fault", "guarantee"), QUICK, [cell for cell in CELLS if cell not in QUICK])
+def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarantee, fault):
+    options = {"guarantee": guarantee, "session_timeout": 6.0, "state_dir": state}
+    processor = Processor(proxy.address, graph, **options)
+    with (
+        processor.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        view.wait_running()
+        wanted = click(200)
+        wait_for_counts(view, wanted)
+        FAULTS[fault](proxy)
+        wanted += click(200)
+        if fault in NOTHING_PASSES:
+            with Groups(cluster) as groups:
+                wait_until(
+                    "the group has given it up",
+                    lambda: groups.describe(graph.group).state == "Empty",
+                    timeout=40,
+                )
+            assert processor.state in ("running", "recovering")
+            proxy.heal()
+        wait_until("all are counted", lambda: holds(view, wanted), timeout=60)
+        proxy.heal()
+        wanted += click(200)
+        wait_until("it goes on", lambda: holds(view, wanted), timeout=60)
+        if guarantee == "exactly_once":
+            assert counts(view) == dict(wanted)
+    assert processor.error is None
+
+
+def test_rows_without_an_answer_start_the_partitions_over(
+    cluster, graph, click, state, proxy, monkeypatch, caplog
+):
+    def count(ctx, msg):
+        clicks.count(ctx, msg)
+        if "starts its partitions over" not in caplog.text:
+            proxy.freeze()
+
+    monkeypatch.setattr(membership, "_DELIVERY_TIMEOUT", 1.0)
+    [topic] = graph.topics
+    frozen = clicks.graph(count, group=graph.group, topic=topic)
+    processor = Processor(proxy.address, frozen, session_timeout=20.0, state_dir=state)
+    with (
+        processor.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view,
+    ):
+        wanted = click(1)
+        wait_until(
+            "it starts over", lambda: "starts its partitions over" in caplog.text, timeout=40
+        )
+        proxy.heal()
+        wait_until("it is counted", lambda: holds(view.wait_running(), wanted), timeout=60)
+    assert processor.error is None
+
+
 @GUARANTEES
 def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer_may(
     cluster, graph, click, state, proxy, guarantee, monkeypatch
