@@ -1,8 +1,8 @@
 """The parts of kafka-python that clicklib uses and that are not public.
 
-They may go with any new version, so pyproject.toml allows the minor version that the tests ran
-with. `tests/unit/client/test_private.py` has a test for each part, which says what is gone, and one
-that finds a part which this list lacks. The modules of this room use the parts directly.
+A new version may drop any of them, so pyproject.toml allows only the minor version that the tests
+ran with. `tests/unit/client/test_private.py` tests each part, and says which one is missing. It
+also finds parts that this list lacks. The modules of this package use the parts directly.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["PARTS", "Part"]
 
 @dataclass(frozen=True)
 class Part:
-    """`name` in `owner`, a class or a module written as `module:Class`, and what it is used for."""
+    """`name` in `owner`, which is a module or a `module:Class`, and its `use` in clicklib."""
 
     owner: str
     name: str
     use: str
 
     def is_there(self) -> bool:
-        """Whether the installed kafka-python has it, if only as an attribute of an instance."""
+        """Whether the installed kafka-python has it, in the owner or in the owner's instances."""
         module, _, path = self.owner.partition(":")
         try:
             owner: Any = importlib.import_module(module)
@@ -42,7 +42,7 @@ _FETCHED = "kafka.consumer.fetcher:Fetcher.PartitionRecords"
 _BATCH = "kafka.record.default_records:DefaultRecordBatch"
 
 PARTS = (
-    # transport, connect: errors that are told, sockets that are closed, rows that are held back
+    # transport, connect: they report errors, close sockets, and hold rows back
     Part("kafka.net.compat", "KafkaNetClient", "made with connections of our own"),
     Part("kafka.net.selector", "NetworkSelector", "the loop of these connections"),
     Part("kafka.net.manager", "KafkaConnectionManager", "replaced by `transport.Connections`"),
@@ -69,7 +69,7 @@ PARTS = (
     Part(_BATCH, "_buffer", "the bytes of a batch"),
     Part(_BATCH, "_pos", "where its records begin"),
     Part("kafka.record.util", "decode_varint", "numbers of three bytes and more"),
-    # group_reader, assignor: a member that knows how long the group surely counts on it
+    # group_reader, assignor: a member that knows until when it was certainly in the group
     Part("kafka.coordinator.assignors.abstract", "AbstractPartitionAssignor", "extended"),
     Part("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),
     Part("kafka.protocol.consumer.metadata", "ConsumerProtocolSubscription", "what it asks for"),
@@ -80,7 +80,7 @@ PARTS = (
     Part("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
     Part("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
     Part("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
-    # writer: steps of a transaction with a limit, and a close that leaves no thread
+    # writer: time limits for the steps of a transaction, and a close that ends the thread
     Part("kafka.producer:KafkaProducer", "_metadata", "how often the brokers have answered"),
     Part("kafka.cluster:ClusterMetadata", "add_listener", "told of each answer"),
     Part("kafka.cluster:ClusterMetadata", "remove_listener", "told of no more answers"),
