@@ -69,7 +69,7 @@ class Emitter:
         self.closed = False
         self._error: DeliveryError | None = None
         self._counting = threading.Lock()  # any thread emits, the client's counts answers
-        self._emitted = self._acknowledged = self._lost = 0
+        self._emitted = self._acknowledged = self._failed = 0
         self._cluster = Cluster.of(brokers)
         keep_trying(lambda: self._find(connect_timeout), connect_timeout)
         self._writer = keep_trying(
@@ -123,7 +123,7 @@ class Emitter:
         with self._counting:
             self._emitted += 1
         sent.add_callback(self._delivered, promise)
-        sent.add_errback(self._failed, promise, key, partition)
+        sent.add_errback(self._refused, promise, key, partition)
         return promise
 
     def emit_sync(
@@ -175,14 +175,14 @@ class Emitter:
             self._acknowledged += 1
         promise.set_result((metadata.partition, metadata.offset))
 
-    def _failed(
+    def _refused(
         self, promise: Future[Acknowledged], key: str, partition: int, error: Exception
     ) -> None:
         self._room.release()
         failure = self._undelivered(key, partition, error)
         failure.__cause__ = error
         with self._counting:
-            self._lost += 1
+            self._failed += 1
             self._error = self._error or failure
         promise.set_exception(failure)
 
@@ -213,7 +213,7 @@ class Emitter:
         A message is counted before its future is done. `error` is the first failure.
         """
         with self._counting:
-            return EmitterStats(self._emitted, self._acknowledged, self._lost)
+            return EmitterStats(self._emitted, self._acknowledged, self._failed)
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"

@@ -17,7 +17,7 @@ from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import keep_trying
 from clicklib.errors import KafkaError, TopicError
 
-__all__ = ["Admin", "GroupAdmin", "spans"]
+__all__ = ["Admin", "GroupAdmin", "bounds"]
 
 _NEWS = 3.0  # seconds until a broker certainly knows a new topic or a new broker
 
@@ -27,7 +27,7 @@ def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
     return lambda error: isinstance(error.__cause__ or error, kind)
 
 
-def spans(
+def bounds(
     admin: kafka.KafkaAdminClient, places: Iterable[TopicPartition], timeout: float
 ) -> dict[TopicPartition, tuple[int, int]]:
     """The first offset and the end offset of each of `places`."""
@@ -96,7 +96,7 @@ class Admin:
         found = keep_trying(lambda: self._made(topic), 10.0, passes=_is(TopicError), pause=0.02)
         places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
         with translated("cannot find the new topic", topic=topic):
-            spans(self._admin, places, timeout=10)
+            bounds(self._admin, places, timeout=10)
         return found
 
     def _made(self, topic: str) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class GroupAdmin(Admin):
         if not places:
             return {}
         with translated("cannot ask for the topics' offsets"):
-            return spans(self._admin, places, 30.0)
+            return bounds(self._admin, places, 30.0)
 
 
 def _is_kafka_error(error: Exception) -> bool:

@@ -96,10 +96,10 @@ class Groups:
             ),
         )
 
-    def ends(self, topic: str) -> dict[int, tuple[int, int]]:
+    def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """The first and the end offset of each partition of `topic`; empty if it does not exist."""
-        bounds = self._admin.bounds(self._partitions({topic}))
-        return {place.partition: span for place, span in bounds.items()}
+        found = self._admin.bounds(self._partitions({topic}))
+        return {place.partition: pair for place, pair in found.items()}
 
     def close(self) -> None:
         """Free the connection; repeatable."""

@@ -68,12 +68,12 @@ class Logs:
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
         """The records among the last `depth` offsets of each partition, read again."""
-        spans = self._reader.bounds(range(self.partitions), timeout)
-        starts = {p: max(begin, end - depth) for p, (begin, end) in spans.items()}
-        records = self._read(starts, {p: end for p, (_, end) in spans.items()}, timeout)
+        bounds = self._reader.bounds(range(self.partitions), timeout)
+        starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
+        records = self._read(starts, {p: end for p, (_, end) in bounds.items()}, timeout)
         return [
             PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])))
-            for p, (begin, end) in sorted(spans.items())
+            for p, (begin, end) in sorted(bounds.items())
         ]
 
     def last(self, key: str, timeout: float = 10.0) -> tuple[int, LogRecord | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import kafka
 import kafka.errors
 
-from clicklib.client.admin import spans
+from clicklib.client.admin import bounds
 from clicklib.client.batches import FetchedRecords
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
@@ -71,8 +71,8 @@ class TopicReader:
         if not places:
             return {}
         with self._asking("cannot ask for the topic's offsets"):
-            found = spans(self._admin, places, timeout)
-        return {place.partition: span for place, span in found.items()}
+            found = bounds(self._admin, places, timeout)
+        return {place.partition: pair for place, pair in found.items()}
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, and no others, from these offsets on."""

@@ -113,15 +113,15 @@ class Writer:
         """Send nothing more; unsent rows fail when the writer is closed."""
         self._halted = True
 
-    def add_offsets(self, offsets: Offsets, membership: Any) -> None:
+    def add_offsets(self, offsets: Offsets, group_metadata: Any) -> None:
         """Make these input offsets part of the transaction, on behalf of a member.
 
-        `membership` is the group metadata of that member (`GroupReader.group_metadata`).
+        `group_metadata` is that of the member (`GroupReader.group_metadata`).
         """
-        if membership is None or membership.generation_id < 0:
+        if group_metadata is None or group_metadata.generation_id < 0:
             raise UnavailableError("this program is no member of the group at present")
         manager = self._producer._transaction_manager
-        self._finish(manager.send_offsets_to_transaction(committable(offsets), membership))
+        self._finish(manager.send_offsets_to_transaction(committable(offsets), group_metadata))
 
     def commit(self) -> None:
         """Make the transaction's rows and offsets visible."""

@@ -165,8 +165,8 @@ class TransactionalFlusher(Flusher):
     def _flush(self, work: Work) -> None:
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Check each answer. 5. Commit."""
         # The metadata first, then `_wanted`, which leaves out the batches of lost partitions: so
-        # the batches that remain belong to the membership of these metadata.
-        membership = self._reports.group_metadata
+        # the batches that remain belong to the assignment of these metadata.
+        group_metadata = self._reports.group_metadata
         work = self._wanted(work)
         if not work:
             return
@@ -179,7 +179,7 @@ class TransactionalFlusher(Flusher):
         try:
             self._writer.begin()
             sent = [self._send(batch) for _, batch in work]
-            self._writer.add_offsets(offsets, membership)
+            self._writer.add_offsets(offsets, group_metadata)
             while not self._writer.flush(0.5):
                 if self._ended:
                     return
