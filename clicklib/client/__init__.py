@@ -1,1 +1,1 @@
-"""Everything that knows kafka-python, and what users ask of a cluster."""
+"""The code that uses kafka-python, and what users ask of a cluster."""

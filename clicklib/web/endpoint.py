@@ -54,7 +54,7 @@ class Endpoint:
 
     @property
     def port(self) -> int:
-        """The port that the endpoint listens on; before the start the one asked for."""
+        """The port that the endpoint listens on; before the start, the port that was wanted."""
         return self._port
 
     @property
@@ -125,7 +125,7 @@ class Endpoint:
         hosts = _LOCAL_NAMES | {self.host.lower()}
         application = Application(
             [(r".*", Handler, {"view": self.view, "hosts": hosts})],
-            log_function=lambda handler: None,  # a 404 is an answer, nothing to log in a notebook
+            log_function=lambda handler: None,  # a notebook needs no log of each 404
         )
         server = HTTPServer(
             application,
