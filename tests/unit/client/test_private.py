@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from clicklib.client import private
-from clicklib.client.private import NAMES, Name
+from clicklib import client
+from tests.unit.client.private_names import NAMES, Name
 
-ROOM = Path(private.__file__).parent
-TREES = {p.stem: ast.parse(p.read_text("utf-8")) for p in ROOM.glob("*.py") if p.stem != "private"}
+SOURCES = {p.stem: p.read_text("utf-8") for p in Path(client.__file__).parent.glob("*.py")}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 
 
 @pytest.mark.parametrize("entry", NAMES, ids=lambda entry: f"{entry.owner} {entry.name}")
@@ -56,7 +56,5 @@ def test_a_name_that_is_used_is_listed(module: str) -> None:
 
 
 def test_a_name_that_is_listed_is_used() -> None:
-    text = "\n".join(
-        path.read_text("utf-8") for path in ROOM.glob("*.py") if path.stem != "private"
-    )
+    text = "\n".join(SOURCES.values())
     assert [entry.name for entry in NAMES if entry.name not in text] == []

@@ -1,8 +1,8 @@
-"""The names in kafka-python that clicklib uses and that are not public.
+"""The names in kafka-python that clicklib.client uses and that are not public.
 
 A new version may drop any of them, so pyproject.toml allows only the minor version that the tests
-ran with. `tests/unit/client/test_private.py` tests each name, and says which one is missing. It
-also finds names that this list lacks. The modules of this package use the names directly.
+ran with. `test_private.py` tests each name, and says which one is missing. It also finds names that
+this list lacks.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import importlib
 import inspect
 from dataclasses import dataclass
 from typing import Any
-
-__all__ = ["NAMES", "Name"]
 
 
 @dataclass(frozen=True)
