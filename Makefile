@@ -47,7 +47,7 @@ test-lowest: $(READY) ## lint, unit tests and one of Kafka's with the oldest ver
 	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest
 	@$(PY) -m uv pip install -q --python build/lowest --resolution lowest-direct -e '.[test]'
 	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile \
-		$(or $(ARGS),tests/unit tests/kafka/test_count.py)
+		$(or $(ARGS),-m "not long" tests/unit tests/kafka/test_count.py)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory lint PY=build/lowest/bin/python)
 
 lint: .venv/.ready ## check style, types and the order of the rooms, and that notebooks hold no outputs

@@ -25,12 +25,12 @@ from clicklib.keys import encode_key, partition_of
 __all__ = ["Acknowledged", "Emitter", "EmitterStats"]
 
 Acknowledged = tuple[int, int]
-"""What a future gives: the partition and the offset of the record."""
+"""The result of a future: the partition and the offset of the record."""
 
 
 @dataclass(frozen=True)
 class EmitterStats:
-    """How many messages an emitter took, and what became of them; the others are on their way."""
+    """Counts of messages. An emitted one is acknowledged, has failed, or has no answer yet."""
 
     emitted: int
     acknowledged: int
@@ -40,10 +40,10 @@ class EmitterStats:
 class Emitter:
     """Sends messages to the stream `topic`, each to the partition of its key.
 
-    A future that succeeded means that the record is in the log of every in-sync replica
-    (acks=all, idempotent: retried without duplicates). At most `buffer` messages may be
-    unacknowledged; `emit` then waits. `delivery_timeout` (seconds) is how long a message may stay
-    unacknowledged before its future fails.
+    When a future succeeds, the record is in the log of every in-sync replica (acks=all,
+    idempotent: retried without duplicates). At most `buffer` messages may be unacknowledged;
+    `emit` waits while there are so many. `delivery_timeout` (seconds) is how long a message may
+    stay unacknowledged before its future fails.
 
     Raises UnavailableError when no broker answers within `connect_timeout` seconds, KafkaError when
     it refuses the login, TopicError when the topic is not there.
@@ -68,8 +68,8 @@ class Emitter:
         self._room = threading.BoundedSemaphore(buffer)
         self.closed = False
         self._error: DeliveryError | None = None
-        self._counting = threading.Lock()  # any thread emits, and another answers
-        self._emitted = self._acknowledged = self._lost = 0
+        self._counting = threading.Lock()  # any thread emits, the client's counts answers
+        self._emitted = self._acknowledged = self._failed = 0
         self._cluster = Cluster.of(brokers)
         keep_trying(lambda: self._find(connect_timeout), connect_timeout)
         self._writer = keep_trying(
@@ -97,10 +97,11 @@ class Emitter:
     ) -> Future[Acknowledged]:
         """Send `msg` under `key`; the future gives partition and offset once Kafka has it.
 
-        Waits while the buffer is full. None as the message is sent as a tombstone, without the
+        Waits while the buffer is full. A message of None is sent as a tombstone, without the
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
-        that is too large to send, UsageError after `close`. The future fails with DeliveryError;
-        so does every later `emit`, and leaving the `with` block: nothing is lost unnoticed.
+        that is too large to send, UsageError after `close`. If Kafka does not take the message, its
+        future fails with DeliveryError; every later `emit` and the end of the `with` block raise
+        this error, so that it is noticed.
         """
         raw, data = self._encode(key, msg)
         partition = partition_of(raw, self._writer.partitions)
@@ -122,7 +123,7 @@ class Emitter:
         with self._counting:
             self._emitted += 1
         sent.add_callback(self._delivered, promise)
-        sent.add_errback(self._failed, promise, key, partition)
+        sent.add_errback(self._refused, promise, key, partition)
         return promise
 
     def emit_sync(
@@ -136,13 +137,13 @@ class Emitter:
         return self.emit(key, msg, headers).result(timeout)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait until all that was emitted is answered, at most `timeout` seconds; says whether."""
+        """Wait at most `timeout` seconds for all answers; return whether all have come."""
         return self._writer.flush(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
         """Refuse new messages, deliver those that were taken, free everything; repeatable.
 
-        What is not delivered within `timeout` seconds is given up: its future fails.
+        A message that is not delivered within `timeout` seconds is given up: its future fails.
         """
         self.closed = True
         self._writer.close(timeout)
@@ -155,7 +156,7 @@ class Emitter:
             raise cannot_encode("the codec of the stream", msg, exc, **where) from exc
 
     def _take_room(self, key: str) -> None:
-        """Wait for room in the buffer: every message is answered within its delivery timeout."""
+        """Wait for room in the buffer. It comes: each message gets an answer or times out."""
         if self._room.acquire(blocking=False):
             return
         if not self._writer.answers_here():
@@ -174,14 +175,14 @@ class Emitter:
             self._acknowledged += 1
         promise.set_result((metadata.partition, metadata.offset))
 
-    def _failed(
+    def _refused(
         self, promise: Future[Acknowledged], key: str, partition: int, error: Exception
     ) -> None:
         self._room.release()
         failure = self._undelivered(key, partition, error)
         failure.__cause__ = error
         with self._counting:
-            self._lost += 1
+            self._failed += 1
             self._error = self._error or failure
         promise.set_exception(failure)
 
@@ -203,7 +204,7 @@ class Emitter:
 
     @property
     def error(self) -> DeliveryError | None:
-        """The first message that Kafka did not take, or None."""
+        """The error of the first message that Kafka did not take, or None."""
         return self._error
 
     def stats(self) -> EmitterStats:
@@ -212,7 +213,7 @@ class Emitter:
         A message is counted before its future is done. `error` is the first failure.
         """
         with self._counting:
-            return EmitterStats(self._emitted, self._acknowledged, self._lost)
+            return EmitterStats(self._emitted, self._acknowledged, self._failed)
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"

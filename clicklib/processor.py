@@ -27,7 +27,7 @@ __all__ = ["Processor", "Stats"]
 
 @dataclass(frozen=True)
 class Stats:
-    """What a processor has done since it started. Lag is in offsets, by partition."""
+    """The work of a processor since it started, in numbers. Lag is in offsets, by partition."""
 
     state: State
     partitions: tuple[int, ...] = ()
@@ -41,22 +41,22 @@ class Stats:
 class Processor(Service):
     """Runs the callbacks of `graph` for its share of the partitions.
 
-    `guarantee` is `at_least_once`: an offset is committed when all rows that its messages led to
+    `guarantee` is `at_least_once`: an offset is committed when all rows of the messages before it
     are acknowledged; after a crash some messages are handled again. Or `exactly_once`: rows and
     offsets are committed in one Kafka transaction, and readers of committed data see each message
     counted once, about 0.1 s later than otherwise.
 
     With no committed offset a group starts at the oldest message, or at the newest if `start` says
-    so. While behind, rows are sent and offsets committed every `commit_interval` seconds; when
-    caught up, at once.
+    so. A processor that is behind sends rows and commits offsets every `commit_interval` seconds;
+    one that has caught up does so at once.
 
     The table's rows are kept in `storage`: `lmdb`, in folders below `state_dir` (default: the
     user's cache folder), or `memory`. `session_timeout` (seconds) is how long the group waits for
-    a member that fell silent. `on_rebalance(partitions)` is called after each assignment, and
+    a member without heartbeats. `on_rebalance(partitions)` is called after each assignment, and
     `on_update(key, value)` for each row that is recovered (on the processor's thread) or stored
     (on the thread of its partition), with None for a row that was deleted; both should be quick.
 
-    What may stop it: DataError for a message, or for a row if there is an `on_update`,
+    These errors may stop it: DataError for a message, or for a row if there is an `on_update`,
     DeliveryError for a row that Kafka refuses, StoreError for the local copy, TopicError for topics
     that are missing or don't fit together, UnavailableError when no broker answers at the start,
     KafkaError when it refuses the login.
@@ -108,7 +108,8 @@ class Processor(Service):
     @property
     def partitions(self) -> tuple[int, ...]:
         """The partitions that this processor owns now, sorted."""
-        return self._membership.partitions.owned if self._membership else ()
+        membership = self._membership  # read once: a new start sets it to None
+        return membership.partitions.owned if membership else ()
 
     @property
     def recovered(self) -> bool:
@@ -116,7 +117,7 @@ class Processor(Service):
         return self.state is State.RUNNING
 
     def stats(self) -> Stats:
-        """A snapshot of what it has done."""
+        """A snapshot of its work so far."""
         membership = self._membership
         if membership is None:
             return Stats(self.state)
@@ -133,9 +134,8 @@ class Processor(Service):
     @property
     def progress(self) -> tuple[int, int]:
         """Offsets read so far, and offsets to read, of the recovery under way."""
-        if self._membership is None:
-            return 0, 0
-        return progress(self._membership.partitions.follower.tables.values())
+        membership = self._membership
+        return progress(membership.partitions.follower.tables.values()) if membership else (0, 0)
 
     def get(self, key: str) -> Any:
         """The value of `key` as the callback would see it now, or None.
@@ -143,10 +143,10 @@ class Processor(Service):
         Raises UsageError for a key whose partition this processor doesn't own or is still
         recovering: a View answers for all of them.
         """
-        name = self._life.name
-        if self._membership is None:
+        name, membership = self._life.name, self._membership
+        if membership is None:
             raise UsageError(f"{name} is {self.state}: start it first", key=key)
-        workers = self._membership.partitions.workers
+        workers = membership.partitions.workers
         partition = partition_of(encode_key(key), self._count)
         worker = workers.get(partition)
         if worker is None:
@@ -159,11 +159,11 @@ class Processor(Service):
         return worker.task.get(key)
 
     def stop(self, timeout: float = 10.0) -> bool:
-        """End cleanly: finish the messages in hand, flush, commit, free everything.
+        """End cleanly: finish the current messages, flush, commit, free everything.
 
-        Waits at most `timeout` seconds, and says whether no thread is left; one is where a callback
-        has not returned, whose message then stays uncommitted. On one of its own threads it only
-        asks and returns False at once.
+        Waits at most `timeout` seconds, and returns whether all threads have ended. A thread cannot
+        end while its callback does not return; the message of that callback stays uncommitted.
+        Called on one of its own threads, it only asks for the end and returns False at once.
         """
         return super().stop(timeout) and not any(w.is_alive() for w in self._lingering)
 
@@ -173,6 +173,8 @@ class Processor(Service):
         timeout, name = settings.connect_timeout, self.graph.table
         cluster_id, table = life.keep_trying(timeout, self._find_table)
         self._count = table.partitions
+        if life.stopping:
+            return
         with ExitStack() as stack:
             stores = open_stores(self._storage, self._state_dir, cluster_id, self.graph.group, name)
             stack.callback(stores.close)
@@ -187,14 +189,13 @@ class Processor(Service):
                     settings.updated,
                 ),
                 self._lingering,
-                # Inherited with the stores: the next holder ends the transaction it left open.
+                # Kept with the stores: their next holder ends a transaction that is left open.
                 f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )
-            if not life.stopping:
-                self._membership.run()
+            self._membership.run()
 
     def _find_table(self) -> tuple[str, Topic]:
-        """The cluster's id, and the topic of the table, made where it is missing."""
+        """The cluster's id, and the topic of the table, which is created if it is missing."""
         with TopicManager(self.cluster, self._settings.connect_timeout) as topics:
             table = topics.ensure_copartitioned(self.graph.topics, self.graph.table)
             return topics.cluster_id, table

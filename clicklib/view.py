@@ -26,7 +26,7 @@ __all__ = ["View", "ViewStats"]
 
 @dataclass(frozen=True)
 class ViewStats:
-    """What a view has read since it started. Lag is in offsets, over all partitions."""
+    """The work of a view since it started, in numbers. Lag is in offsets, over all partitions."""
 
     state: State
     partitions: int
@@ -36,18 +36,19 @@ class ViewStats:
 
 
 class View(Service):
-    """A local copy of `table`, all partitions, that follows its topic.
+    """A local copy of all partitions of `table`, which follows the table's topic.
 
-    While it first recovers, reads are refused unless they ask for stale values. Once running, it
-    goes on answering while the broker is away (`reconnecting`) and catches up afterwards.
+    During the first recovery, reads are refused unless they ask for stale values. After it, the
+    view answers also while the broker cannot be reached (`reconnecting`), and catches up later.
 
     Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (default: the user's cache
     folder), or `memory`. `on_update(key, value)` is called for each row that is read, with None
     for one that was deleted.
 
-    What may stop it: TopicError when the table is not there, UnavailableError when no broker
-    answers at the start, KafkaError when it refuses the login, StoreError for the local copy, and
-    DataError of `on_update`: for what it raised, or a row that the codec cannot decode.
+    These errors may stop it: TopicError when the table is not there, UnavailableError when no
+    broker answers at the start, KafkaError when it refuses the login, StoreError for the local
+    copy, and, if there is an `on_update`, DataError for an error that it raised or for a row that
+    the codec cannot decode.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class View(Service):
         self._replica: Replica | None = None
 
     def get(self, key: str, *, stale: bool = False) -> Any:
-        """The value of `key`, or None. `stale` also answers while the view first recovers."""
+        """The value of `key`, or None. With `stale` it answers also during the first recovery."""
         raw, tables = encode_key(key), self._readable(stale)
         partition = partition_of(raw, len(tables))
         data = tables[partition].store.get(raw)
@@ -98,8 +99,8 @@ class View(Service):
     def to_frame(self, prefix: str = "") -> pd.DataFrame:
         """The table as a DataFrame, the keys as its index.
 
-        A value with fields (a dict, a dataclass, a Struct) becomes a column for each; any other
-        stands in the column `value`.
+        Each field of a value (a dict, a dataclass, a Struct) becomes a column; a value without
+        fields is in the column `value`.
         """
         import msgspec
 
@@ -120,8 +121,9 @@ class View(Service):
 
     @property
     def recovered(self) -> bool:
-        """Whether it has been up to date at least once since it started."""
-        return self._replica is not None and self._replica.recovered
+        """Whether it has been up to date at least once since it opened its stores."""
+        replica = self._replica
+        return replica is not None and replica.recovered
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -129,7 +131,7 @@ class View(Service):
         return progress(self._tables.values())
 
     def stats(self) -> ViewStats:
-        """A snapshot of what it has read."""
+        """A snapshot of its work so far."""
         tables = list(self._tables.values())
         return ViewStats(
             state=self.state,
@@ -150,7 +152,7 @@ class View(Service):
         return self._replica.tables if self._replica else {}
 
     def _readable(self, stale: bool) -> dict[int, Table]:
-        """The partitions, or UsageError when reads are refused."""
+        """The table of each partition. Raises UsageError when reads are refused."""
         tables = self._tables
         if not tables or not (self.recovered or stale):
             if self.error is not None:

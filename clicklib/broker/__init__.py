@@ -1,20 +1,20 @@
 """The Kafka of this machine, shared by every program of its user.
 
-    cluster = broker.use()       # start it if it is not running; it goes with its last user
-    cluster = broker.start()     # the same, but it stays until broker.stop()
+    cluster = broker.use()       # start it if it is not running; it ends after its last user
+    cluster = broker.start()     # the same, but it runs until broker.stop()
 
-The room takes only the errors, `needing` and the `Cluster` from the rest of clicklib. Several
-processes work together here, by the files of a `Place`:
+This package imports only the errors, `needing` and `Cluster` from the rest of clicklib. Several
+processes work together here, through the files of a `Place`:
 
     user ──┐                                            ┌──▶ Java, one for each node
     user ──┼── users/*.lock ───▶ keeper ── starts ──────┤
     user ──┘ ◀── keeper.json ───   │                    └──▶ guard
                                    └─ holds keeper.lock        └─ watches the keeper
 
-Each user holds a lock as long as it lives, and reads in `keeper.json` where Kafka is. If no keeper
-lives, the user starts one. The keeper starts a Java that died again. It ends
-everything about a second after the last user has gone, however that one went. If the keeper itself
-is killed, the guard ends its Java and starts another keeper. The data stay until `wipe()`.
+Each user holds a lock while it runs, and reads Kafka's addresses in `keeper.json`. If no keeper
+runs, the user starts one. The keeper restarts a Java that has died. It ends everything about a
+second after the last user has ended, also if that user was killed. If the keeper itself is killed,
+the guard ends its Java and starts another keeper. The data stay until `wipe()`.
 
 Everything lives below `home()`, and listens on 127.0.0.1 only. If `CLICKLIB_BROKERS` names another
 cluster, `use` and `start` return that one.

@@ -1,7 +1,7 @@
-"""The answer of a broker that lets clients in: the brokers of its cluster.
+"""Asks a broker for the brokers of its cluster: a broker that can be used is among them.
 
-A broker opens its port before it may be used. It names itself in the answer to a Metadata request
-only once the controller has let it in.
+A broker opens its port before it can be used. It names itself in the answer to a Metadata request
+only after the controller has accepted it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["count_nodes"]
 def count_nodes(address: str, cluster: str, timeout: float = 1.0) -> int:
     """How many brokers the broker at `address` knows; 0 if none of `cluster` answers there.
 
-    The cluster's id tells the broker from another Kafka that took the port.
+    The cluster's id shows whether another Kafka has taken the port.
     """
     host, _, port = address.rpartition(":")
     request = struct.pack(">hhihi?", 3, 7, 1, -1, 0, False)  # Metadata, version 7, no topics
@@ -30,7 +30,7 @@ def count_nodes(address: str, cluster: str, timeout: float = 1.0) -> int:
 
 
 def _read_metadata(answer: BinaryIO, cluster: str) -> int:
-    """Read a Metadata response as far as the cluster's id. Raises struct.error if it is none."""
+    """Read a Metadata response up to the cluster's id. Raises struct.error for other bytes."""
 
     def number(form: str) -> int:
         return int(struct.unpack(form, answer.read(struct.calcsize(form)))[0])

@@ -2,9 +2,9 @@
 
     python detach.py LOG COMMAND...
 
-A keeper is started so: it is no child of the program that wanted it, which need not wait for the
-keeper's end. This file imports nothing of clicklib. Run as a script, without site-packages, it
-takes milliseconds.
+A keeper is started in this way. It is not a child of the program that wanted it, so that program
+need not wait for the keeper's end. This file imports nothing of clicklib. As a script without
+site-packages it takes milliseconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["detached", "main"]
 
 
 def detached() -> dict[str, Any]:
-    """How Popen starts a process that outlives its parent and gets none of its Ctrl-C."""
+    """The options of Popen for a process that outlives its parent and never gets its Ctrl-C."""
     if sys.platform == "win32":
         new_group, no_console = 0x200, 0x08000000
         return {"creationflags": new_group | no_console}

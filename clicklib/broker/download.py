@@ -1,7 +1,7 @@
 """The download of Kafka's jars from Maven Central, or from the mirror that CLICKLIB_MAVEN names.
 
-It resolves nothing: it fetches the pinned jars only, and keeps a jar only if its hash is the pinned
-one. A proxy is named as usual, by `https_proxy`.
+It resolves no dependencies: it fetches only the pinned jars, and keeps a jar only if it has the
+pinned hash. As usual, `https_proxy` names a proxy.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ logger = logging.getLogger("clicklib")
 
 
 def fetch(directory: Path, progress: bool = True, jars: Sequence[Jar] | None = None) -> list[Path]:
-    """Make sure that every jar is in `directory` and whole; their paths, in the lock's order.
+    """Make sure that `directory` has every jar whole; returns the paths in the lock file's order.
 
     Fetches each jar that is missing or changed. If `progress`, a terminal or a notebook shows a bar
-    meanwhile, and a log gets one line, on stderr. Several processes may call it at once: one
+    meanwhile; elsewhere one line goes to stderr. Several processes may call it at once: one
     fetches, the others wait. Raises LocalBrokerError for a jar that cannot be fetched, or that
-    twice had other bytes than pinned.
+    twice did not have the pinned bytes.
     """
     jars = pinned() if jars is None else jars
     if missing(jars, directory):
@@ -71,7 +71,7 @@ def _repositories() -> dict[str, str] | None:
 
 
 def _fetch_one(jar: Jar, directory: Path, repositories: dict[str, str] | None, bar: Any) -> None:
-    """Fetch a jar, once more if that fails or its bytes are wrong, and move it into place whole."""
+    """Fetch a jar and move it into place; try twice if that fails or the bytes are wrong."""
     begin = bar.n
     for last in (False, True):
         bar.update(begin - bar.n)
@@ -82,7 +82,7 @@ def _fetch_one(jar: Jar, directory: Path, repositories: dict[str, str] | None, b
                 raise
             except Exception as error:
                 if isinstance(error, OSError) and error.errno is not None:
-                    raise  # of the disk; errors of the network have no number
+                    raise  # an error of the disk: errors of the network have no number
                 if last:
                     raise _not_fetched(jar, repositories, error) from error
                 continue
@@ -110,7 +110,7 @@ def _not_fetched(
 def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: Any) -> Path:
     """Fetch a jar with jgo into a Maven repository below `scratch`."""
     with needing("clicklib.broker"):
-        from jgo.maven import MavenContext, PythonResolver  # 0.1 s, needed only to fetch
+        from jgo.maven import MavenContext, PythonResolver  # takes 0.1 s, needed only to fetch
 
     @contextmanager
     def report(name: str, size: int) -> Iterator[Callable[[int], Any]]:
@@ -127,13 +127,13 @@ def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: A
 
 
 def _bar(size: int, shown: bool) -> Any:
-    """A bar of so many bytes for a terminal or a notebook; elsewhere one line, and no bar."""
+    """A bar of `size` bytes for a terminal or a notebook; elsewhere one line, and no bar."""
     with needing("clicklib.broker"):
         from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
         from tqdm.notebook import tqdm_notebook
 
     class Bar(tqdm):
-        monitor_interval = 0  # else tqdm leaves a thread behind
+        monitor_interval = 0  # else a thread of tqdm goes on running
 
     drawn = shown and (issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty())
     if shown and not drawn:

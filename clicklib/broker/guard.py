@@ -2,12 +2,13 @@
 
     python guard.py MARK COMMAND...
 
-A keeper that is killed cannot clean up. So it starts this file as a script and holds the other end
-of the guard's standard input. On every system that pipe ends when the keeper does. A keeper that
-ends by itself writes a farewell into the pipe first, and the guard leaves.
+A keeper that is killed cannot clean up. So every keeper starts this file as a script, and holds
+the other end of the script's standard input, a pipe. On every system the pipe ends when the keeper
+ends. A keeper that ends by itself first writes FAREWELL into the pipe; then the guard only ends.
 
-MARK is the argument by which the keeper's Java processes are known. COMMAND starts a keeper, which
-leaves at once if there are no users any more. The guard imports nothing of clicklib: it takes 9 MB.
+MARK is the argument by which the guard finds the keeper's Java processes. COMMAND starts a keeper,
+which ends at once if there are no users any more. The guard imports nothing of clicklib: it takes
+9 MB.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def find(mark: str) -> list[Any]:
 
 
 def is_alive(process: Any) -> bool:
-    """Whether a process (psutil's) runs. A zombie does not: it only waits for its parent."""
+    """Whether a process (psutil's) runs. A zombie does not: it has ended already."""
     import psutil
 
     try:
@@ -48,7 +49,7 @@ def is_alive(process: Any) -> bool:
 
 
 def outliving(processes: list[Any], patience: float) -> list[Any]:
-    """Wait for processes (psutil's) to end; those that still run after `patience` seconds."""
+    """Wait for processes (psutil's) to end; return those that still run after `patience` s."""
     deadline = time.monotonic() + patience
     while (processes := [p for p in processes if is_alive(p)]) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -56,7 +57,7 @@ def outliving(processes: list[Any], patience: float) -> list[Any]:
 
 
 def end(processes: list[Any], patience: float) -> None:
-    """Ask processes to end, and kill those that have not after `patience` seconds."""
+    """Ask processes to end, and kill those that still run after `patience` seconds."""
     import psutil
 
     for act, wait in (("terminate", patience), ("kill", 5.0)):
@@ -67,7 +68,7 @@ def end(processes: list[Any], patience: float) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Wait for the keeper's end, and clean up if it said no farewell."""
+    """Wait for the keeper's end, and clean up if it did not write FAREWELL."""
     mark, *command = arguments
     if sys.stdin.buffer.read() == FAREWELL:
         return

@@ -35,7 +35,7 @@ class Jar:
 
     @property
     def path(self) -> str:
-        """Where the jar is below the base address of a Maven repository."""
+        """The path of the jar below the base address of a Maven repository."""
         return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.name}"
 
     def __str__(self) -> str:

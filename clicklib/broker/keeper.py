@@ -2,11 +2,11 @@
 
     python -m clicklib.broker.keeper NODES [PORT]
 
-It takes `keeper.lock` of its place; a second keeper leaves again. It starts the nodes, and a guard
-that ends them should the keeper be killed. Then it looks after all: it starts a node that died
-again on its port. When a stop is asked for, or no user was there for a second (unless the broker
-shall stay), it ends all. It has one thread, one loop and no signals, so that it does the same on
-every system.
+It locks `keeper.lock` of its place; a second keeper of this place ends again. It starts the nodes,
+and a guard that ends them if the keeper is killed. After that it restarts each node that has died,
+on the same port. When it is asked to stop, or had no user for a second (unless the broker must
+stay), it ends all. It has one thread, one loop and no signals, so that it does the same on every
+system.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ logger = logging.getLogger("clicklib")
 
 _LOOP = 0.1  # seconds between two looks at everything
 _SWEEP = 0.5  # seconds between two looks for users
-_LINGER = 1.0  # seconds without users before the end: the next program finds Kafka running
+_LINGER = 1.0  # seconds without users before the end: a program that follows finds Kafka running
 _PATIENCE = 8.0  # seconds for Java to stop by itself: one node takes 0.7, three 5.5
-_TRIES = 3  # starts of a node after which the keeper gives up, if not all were ready
+_TRIES = 3  # the keeper gives up after so many starts of a node, if not all nodes were ready
 
 
 class Keeper:
@@ -64,7 +64,7 @@ class Keeper:
         self.java: list[psutil.Popen] = []
         self.guard: subprocess.Popen[bytes] | None = None
         self.was_ready = False
-        self.failures: Counter[int] = Counter()  # of each node, since all were ready
+        self.failures: Counter[int] = Counter()  # ends of each node, since all were ready
         self.next_sweep = 0.0
         self.idle_since: float | None = None
 
@@ -92,7 +92,7 @@ class Keeper:
         self.place.write(self.notice)
 
     def _end_strays(self) -> None:
-        """End the Java of a killed keeper, if that one's guard has not done so."""
+        """End the Java of a keeper that was killed, if its guard has not done so."""
         for node in layout(self.place, 0):
             if strays := guard.find(str(node.settings)):
                 logger.warning("ending the Kafka of a keeper that died: %s", strays)
@@ -139,7 +139,7 @@ class Keeper:
             self.guard = subprocess.Popen(run, stdin=subprocess.PIPE, **detached())
 
     def _watch_nodes(self) -> None:
-        """See whether all nodes are ready, and start those again that have died."""
+        """Check whether all nodes are ready, and restart those that have died."""
         dead = [n for n, process in enumerate(self.java) if process.poll() is not None]
         for n in dead:
             node, code = self.nodes[n], self.java[n].returncode
@@ -173,7 +173,7 @@ class Keeper:
         return False
 
     def _is_idle(self) -> bool:
-        """Whether no user was there for a while; then the notice tells new ones to wait."""
+        """Whether there was no user for a while; then the notice tells new users to wait."""
         if time.monotonic() < self.next_sweep:
             return False
         with self.place.gate():
@@ -205,7 +205,7 @@ class Keeper:
 
 
 def main(arguments: list[str]) -> None:
-    """Be the keeper of the place of so many nodes, or leave if there is one already."""
+    """Be the keeper of the cluster of so many nodes; end if it has a keeper already."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
     place = Place(int(arguments[0]))
     deadline = time.monotonic() + 30
@@ -214,7 +214,7 @@ def main(arguments: list[str]) -> None:
             place.keeper_lock.acquire(timeout=0)
             break
         except Timeout:
-            # Perhaps the other keeper is stopping: then the place is free in a moment.
+            # Perhaps the other keeper is stopping: then it releases the lock in a moment.
             notice = place.read()
             if (notice and notice.is_kept()) or time.monotonic() > deadline:
                 return

@@ -1,4 +1,4 @@
-"""The launch of a keeper, by a program that finds none."""
+"""Starts a keeper, for a program that finds none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["command", "launch", "mark_of"]
 
 
 def launch(place: Place, port: int | None) -> Pid | None:
-    """Start a keeper for a place, as no child of this process; None if it has ended already."""
+    """Start a keeper for a place, not as a child process; None if it has ended already."""
     package = str(Path(__file__).parents[2])
     environment = os.environ | {
         "CLICKLIB_HOME": str(place.directory.parent),
@@ -47,5 +47,5 @@ def command(place: Place, port: int | None) -> list[str]:
 
 
 def mark_of(token: str) -> str:
-    """The option that marks the Java of a keeper: Java only keeps it, for others to find."""
+    """The option that marks the Java of a keeper. It has no effect; other processes find it."""
     return f"-Dclicklib.keeper={token}"

@@ -1,4 +1,4 @@
-"""The local Kafka as programs ask for it: use it, let it stay, stop it, wipe its data."""
+"""The functions for programs: use the local Kafka, start it to stay, stop it, wipe its data."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ __all__ = ["fetch", "logs", "release", "start", "stop", "use", "wipe"]
 logger = logging.getLogger("clicklib")
 
 _READY_WITHIN = 60.0  # seconds; one node takes 2, three about 8
-_LAUNCHES = 5  # keepers that ended without a notice, after which a user gives up
+_LAUNCHES = 5  # a user gives up after so many keepers that ended without a notice
 
 _mutex = threading.RLock()
 _uses: dict[Path, FileLock] = {}
 
 
 def use(nodes: int = 1, progress: bool = True) -> Cluster:
-    """The local Kafka, running, and kept running until this process ends or calls `release`.
+    """The local Kafka, which runs at least until this process ends or calls `release`.
 
-    Fetches Kafka first where it is missing (43 MB, with a progress bar if `progress`). Any thread
-    may call it, and often. Raises LocalBrokerError if Kafka cannot be fetched or started, with
-    Kafka's last error lines.
+    Starts Kafka if it is not running, and first fetches it if it is missing (43 MB, with a progress
+    bar if `progress`). Any thread may call it, and often. Raises LocalBrokerError if Kafka cannot
+    be fetched or started, with Kafka's last error lines.
     """
     return Cluster.from_environment() or _begin(nodes, None, progress, stays=False)
 
 
 def start(nodes: int = 1, port: int | None = None, progress: bool = True) -> Cluster:
-    """The local Kafka, running, and kept running until `stop`, with users or without.
+    """The local Kafka, which runs until `stop` is called, even without users.
 
-    It takes `2 * nodes` ports in a row from `port` on; without a `port` 9092, or the next
-    that are free. Raises LocalBrokerError as `use` does, and if one of the ports is taken.
+    It takes `2 * nodes` ports in a row from `port` on; without a `port` from 9092 on, or the next
+    free ones. Raises LocalBrokerError as `use` does, and if one of the ports is taken.
     """
     return Cluster.from_environment() or _begin(nodes, port, progress, stays=True)
 
 
 def release(nodes: int = 1) -> None:
-    """Give up this process's use of the local Kafka; nothing happens if there is none."""
+    """End this process's use of the local Kafka; does nothing if this process does not use it."""
     with _mutex:
         lock = _uses.pop(Place(nodes).directory, None)
         if lock is not None:
@@ -81,7 +81,7 @@ def _begin(nodes: int, port: int | None, progress: bool, stays: bool) -> Cluster
 
 
 def _claim(place: Place, stays: bool) -> Callable[[], None]:
-    """Make the broker wanted: to stay, or by this process. Returns what undoes the change."""
+    """Note that the broker must stay, or that this process uses it. Returns a call to undo it."""
     with _mutex, place.gate():
         if stays and not place.stays.exists():
             place.stays.touch()
@@ -120,10 +120,10 @@ def _await_ready(place: Place, port: int | None, progress: bool) -> Notice:
 
 
 def stop(nodes: int | None = None, timeout: float = 10) -> bool:
-    """Stop the local Kafka, whoever uses it; says whether one was running.
+    """Stop the local Kafka, even if it is in use; returns whether one was running.
 
-    Stops the cluster of so many nodes, or without `nodes` all of them. Kills what still runs after
-    `timeout` seconds.
+    Stops the cluster of so many nodes, or without `nodes` all clusters. Kills processes that still
+    run after `timeout` seconds.
     """
     places = Place.all() if nodes is None else [Place(nodes)]
     stopped = [_stop(place, timeout) for place in places if place.directory.exists()]
@@ -191,7 +191,7 @@ def _delete_data(place: Place) -> None:
 
 
 def fetch(progress: bool = True) -> Path:
-    """Fetch Kafka where it is missing, and check it, without starting it; returns its directory.
+    """Fetch Kafka if it is missing, and check it, without starting it; returns its directory.
 
     Raises LocalBrokerError if it cannot be fetched.
     """
@@ -200,7 +200,7 @@ def fetch(progress: bool = True) -> Path:
 
 
 def _forget_uses() -> None:
-    """Forget the uses in a forked child: it is no user, and filelock has closed its locks."""
+    """Forget the uses in a forked child: the child is no user, and filelock closed its locks."""
     global _mutex
     _mutex = threading.RLock()
     _uses.clear()

@@ -14,14 +14,14 @@ from clicklib.errors import LocalBrokerError
 __all__ = ["DISK", "MEMORY", "meet"]
 
 MEMORY = 400 << 20
-"""Bytes a node: 150 MB at the start, a heap of 256 MB, and what is around it."""
+"""Bytes for each node: 150 MB at the start, a heap of up to 256 MB, and Java itself."""
 
 DISK = 500 << 20
 """Bytes."""
 
 
 def meet(nodes: int, directory: Path, progress: bool) -> None:
-    """Fetch what can be fetched, and raise LocalBrokerError that names what is missing."""
+    """Fetch the jars, and raise LocalBrokerError that names any other need that is not met."""
     find_java()
     fetch(jars_directory(), progress)
     memory, disk = psutil.virtual_memory().available, psutil.disk_usage(str(directory)).free

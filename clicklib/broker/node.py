@@ -17,7 +17,7 @@ from clicklib.broker.ports import LOOPBACK
 
 __all__ = ["Node", "cluster_id", "layout"]
 
-_HEAP = {True: "256m", False: "192m"}  # alone, or one of several
+_HEAP = {True: "256m", False: "192m"}  # of a single node; of one of several
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Node:
         return self.directory / "java.log"
 
     def prepare(self, nodes: Sequence[Node], cluster_id: str) -> None:
-        """Write the settings, and the data directories where they are missing."""
-        # Two directories side by side. Kafka does not start with the metadata inside the log
-        # directory; without a directory for them a second broker truncates those of the first.
+        """Write the settings, and create the data directories that are missing."""
+        # Two separate directories. Kafka does not start with the metadata inside the log directory.
+        # Without a directory for metadata a second broker truncates those of the first broker.
         for directory in (self.directory / "log", self.directory / "meta"):
             directory.mkdir(parents=True, exist_ok=True)
             meta = directory / "meta.properties"
@@ -102,10 +102,11 @@ class Node:
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": _escape(self.directory / "log"),
             "metadata.log.dir": _escape(self.directory / "meta"),
-            # A broker that was killed leads its partitions until its old registration expires (9 s
-            # by default). Then it loses them, and gets them again, and the group coordinator reads
-            # its log a second time. If the first reading still goes on, a member is left over that
-            # ends only with its max_poll_interval. Until then nobody gets a partition.
+            # A broker that was killed and started again leads its partitions until its old
+            # registration expires (9 s by default). Then it loses them and gets them back, and the
+            # group coordinator reads its log a second time. If the first reading still goes on, an
+            # old member stays in the group until its max_poll_interval is over. Until then no
+            # member gets a partition.
             "broker.session.timeout.ms": 1500,
             "offsets.topic.segment.bytes": 1 << 20,
             "transaction.state.log.segment.bytes": 1 << 20,
@@ -129,7 +130,7 @@ class Node:
             "log.cleaner.backoff.ms": 200,
             "log.cleaner.dedupe.buffer.size": 4194304,
         }
-        if several:  # without a leader there are no acknowledgements: for 1.7 s instead of 7
+        if several:  # after the loss of a leader, acknowledgements stop for 1.7 s instead of 7
             settings |= {
                 "controller.quorum.election.timeout.ms": 300,
                 "controller.quorum.fetch.timeout.ms": 600,
@@ -148,7 +149,7 @@ def layout(place: Place, first: int) -> list[Node]:
 
 
 def cluster_id(place: Place) -> str:
-    """The id of the cluster whose data are in `place`, a new one where there are none."""
+    """The id of the cluster whose data are in `place`; a new id if there are no data."""
     path = place.directory / "cluster.id"
     if not path.exists():
         # Kafka's own tools would take a leading '-' for an option.

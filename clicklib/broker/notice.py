@@ -14,21 +14,21 @@ __all__ = ["Notice", "Pid"]
 
 @dataclass(frozen=True)
 class Pid:
-    """The id of a process and its time of birth, as a later process may get the same id."""
+    """The id of a process, and its start time, because a later process may get the same id."""
 
     pid: int
     born: float
 
     @classmethod
     def of(cls, pid: int) -> Pid:
-        """That of a living process."""
+        """The Pid of a running process."""
         return cls(pid, psutil.Process(pid).create_time())
 
     def process(self) -> psutil.Process | None:
         """The process, or None if it has ended (a zombie has)."""
         try:
             process = psutil.Process(self.pid)
-            # The system reckons times of birth from the clock, which may be set in between.
+            # The system computes start times from the clock, which may be set between two calls.
             same = abs(process.create_time() - self.born) < 2
             return process if same and is_alive(process) else None
         except psutil.Error:
@@ -37,7 +37,7 @@ class Pid:
 
 @dataclass(frozen=True)
 class Notice:
-    """A keeper's last word; `state` is starting, ready, stopping or failed."""
+    """The last report of a keeper; `state` is starting, ready, stopping or failed."""
 
     state: str
     token: str
@@ -48,9 +48,9 @@ class Notice:
     error: str = ""
 
     def is_kept(self) -> bool:
-        """Whether a living keeper holds a broker for those who register."""
+        """Whether the keeper runs, and keeps its broker running for its users."""
         return self.state in ("starting", "ready") and self.keeper.process() is not None
 
     def answers(self) -> bool:
-        """Whether the first node lets clients in."""
+        """Whether the first node accepts clients."""
         return any(count_nodes(address, self.cluster) for address in self.addresses[:1])

@@ -26,7 +26,7 @@ def jars_directory() -> Path:
 
 
 def named(variable: str, environ: Mapping[str, str]) -> Path | None:
-    """The path that an environment variable names, or None where it is unset.
+    """The path that an environment variable names, or None if it is unset.
 
     The path need not exist. Raises LocalBrokerError if the system refuses it as a path.
     """

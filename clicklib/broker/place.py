@@ -1,16 +1,16 @@
-"""The place of a local cluster: the directory where its users and its keeper leave word.
+"""The place of a local cluster: the directory that its users and its keeper share.
 
 <home>/jars/                 Kafka itself
 <home>/kafka-<nodes>/        a `Place`: one local cluster of so many nodes
-    gate.lock                held for moments: to register, and to decide that none is left
-    keeper.lock              held by the one keeper for its whole life
-    users/<pid>-<...>.lock   held by a user for its whole life; the system frees it at its end
+    gate.lock                held for moments: to register a user, to decide that no user is left
+    keeper.lock              held by the one keeper while it runs
+    users/<pid>-<...>.lock   held by a user while it runs; the system frees it at the user's end
     keeper.json              the keeper's `Notice`
-    keeper.log               what the keeper logs
-    port                     the first port that the keeper chose last
+    keeper.log               the log of the keeper
+    port                     the first port in the keeper's last choice
     cluster.id               the id of the cluster
-    stays                    exists when the broker shall stay without users
-    stop                     asks the keeper whose token it holds to end
+    stays                    exists if the broker must run even without users
+    stop                     holds the token of a keeper that must end
     node-<n>/                a node's settings, data and logs
 """
 
@@ -53,7 +53,7 @@ class Place:
         return [cls(number) for number in sorted(int(n) for n in numbers if n.isdecimal())]
 
     def create(self) -> None:
-        """Make the directory. Raises LocalBrokerError if that cannot be."""
+        """Make the directory. Raises LocalBrokerError if that fails."""
         try:
             self.users.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -64,7 +64,7 @@ class Place:
 
     @contextlib.contextmanager
     def gate(self) -> Iterator[None]:
-        """The lock under which users register and the keeper decides that none is left."""
+        """The lock under which users register and the keeper decides that no user is left."""
         lock = FileLock(self.directory / "gate.lock", thread_local=False)
         try:
             lock.acquire(timeout=30)
@@ -93,7 +93,7 @@ class Place:
         return lock
 
     def sweep(self) -> list[int]:
-        """The ids of the users that live; deletes the files of the others.
+        """The ids of the users that still run; deletes the files of the others.
 
         Call it under the gate.
         """

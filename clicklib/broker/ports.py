@@ -18,10 +18,10 @@ _FIRST, _LAST = 9092, 11_092  # systems give higher ports to outgoing connection
 
 
 class Ports:
-    """A row of `count` ports that this process has taken from the keepers of other homes.
+    """A row of `count` ports that this process reserves; keepers of other homes take others.
 
-    A free port may belong to a broker that restarts just now. So each keeper holds a lock for every
-    port of its own, in the machine's directory for temporary files.
+    A free port may belong to a broker that is just being restarted. So each keeper holds a lock for
+    each of its ports, in the machine's directory for temporary files.
     """
 
     def __init__(self, count: int, directory: Path | None = None) -> None:
@@ -32,8 +32,8 @@ class Ports:
     def choose(self, wanted: int | None, last: int | None) -> int:
         """Take a row, and return its first port: `wanted`, else `last`, else one from 9092 on.
 
-        Gives up the row that it took before. Raises LocalBrokerError if `wanted` or a port of its
-        row is taken, or if nothing is free.
+        Releases the row that it took before. Raises LocalBrokerError if `wanted` or a port of its
+        row is taken, or if no row is free.
         """
         self.release()
         if wanted is not None:
@@ -54,12 +54,12 @@ class Ports:
         )
 
     def release(self) -> None:
-        """Let others have the ports."""
+        """Give up the reservation."""
         while self._locks:
             self._locks.pop().release()
 
     def _take(self, first: int) -> int | None:
-        """Take the row from `first` on, or none and return the port in the way."""
+        """Take the row from `first` on; if a port in it is taken, return that port instead."""
         for port in range(first, first + self.count):
             if not (self._lock(port) and is_free(port)):
                 self.release()

@@ -1,14 +1,14 @@
 """The command line: `clicklib demo`, `emit`, `process`, `view`, `broker …` and `doctor`.
 
-Each command imports late what takes long to load. Only the command line handles signals, in two
+Each command imports slow modules only when it runs. Only the command line handles signals, in two
 layers:
 
-- `main` is the process. It makes SIGTERM the same as Ctrl-C, a KeyboardInterrupt, for the commands
-  that do one thing and end, and ignores both once the command has ended.
-- `_running` is a command that goes on until it is stopped. While it connects, a signal raises
+- `main` is for the whole process. For the commands that do one thing and end, it makes SIGTERM the
+  same as Ctrl-C, a KeyboardInterrupt. It ignores both once the command has ended.
+- `_running` is for a command that runs until it is stopped. While it connects, a signal raises
   KeyboardInterrupt; later a signal sets an event, and the command's parts end in order.
 
-They are not one, as only the second has something to close, and each is entered at its own time.
+There are two, because only a command in `_running` has parts to close, and it starts later.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-_IN_FLIGHT = 9_000  # below an emitter's buffer of 10,000: `emit` never blocks, Ctrl-C is heard
+_IN_FLIGHT = 9_000  # below an emitter's buffer of 10,000, so that `emit` never blocks Ctrl-C
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
@@ -53,7 +53,7 @@ def main() -> None:
         with redirect_stdout(terminal.Lines(sys.stdout)):
             cli()
     finally:
-        for number in terminal.SIGNALS:  # nothing is left to stop, only Python's own end
+        for number in terminal.SIGNALS:  # the command has ended; only Python's own end is left
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -97,7 +97,7 @@ def _ensure(cluster: Cluster, stream: str | None, table: str | None) -> None:
 
 
 class _Number(click.FloatRange):
-    """A FloatRange without NaN and infinity, which compare as if they were inside."""
+    """A FloatRange that refuses NaN and infinity, which FloatRange itself lets pass."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         number = super().convert(value, param, ctx)

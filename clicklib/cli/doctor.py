@@ -94,7 +94,7 @@ def packages(
 
 
 def _fault(wanted: SpecifierSet, found: str | None) -> str | None:
-    """What is wrong with a version, or None. A pre-release counts as the release it leads to."""
+    """The fault of a version, or None. A pre-release counts as the release that it precedes."""
     if found is None:
         return "not installed"
     version = Version(Version(found).base_version)
@@ -116,7 +116,7 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     """Whether one of the addresses in CLICKLIB_BROKERS takes a connection."""
     shown = []
     for address in addresses.split(","):
-        # What stands before an '@' is perhaps a password.
+        # The text before an '@' may be a password.
         host, _, number = address.strip().rpartition("@")[2].rpartition(":")
         shown.append(f"{host}:{number}")
         try:

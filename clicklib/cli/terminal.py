@@ -26,7 +26,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class Lines:
     """A text stream for several threads: each line is written as a whole and at once.
 
-    Control characters become escapes: keys and messages are data, not orders to the terminal.
+    Control characters become escapes: keys and messages are data, and must not control the
+    terminal.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -61,7 +62,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def describe(error: BaseException) -> str:
-    """The error and its causes in one line; of an unexpected one also how to see more."""
+    """The error and its causes in one line; for an unexpected error also how to see more."""
     text = str(error)
     if not isinstance(error, ClicklibError):
         text = f"{type(error).__name__}: {text} (CLICKLIB_DEBUG=1 shows where)"
@@ -72,9 +73,9 @@ def describe(error: BaseException) -> str:
 
 
 def _discard_output() -> None:
-    """Send the rest of standard output nowhere: its reader has gone (`clicklib demo | head`).
+    """Discard the rest of standard output: its reader has ended (`clicklib demo | head`).
 
-    Else Python's last flush would complain.
+    Else Python's last flush would report an error.
     """
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -101,7 +102,7 @@ class Program(click.Group):
 
 
 class Stop(threading.Event):
-    """The wish that a command ends. A signal also raises KeyboardInterrupt, once, if `raises`."""
+    """The event that ends a command. If `raises`, a signal also raises KeyboardInterrupt, once."""
 
     raises = False
 
@@ -111,12 +112,12 @@ def stopping() -> Iterator[Stop]:
     """An event that Ctrl-C and SIGTERM set. For the main thread.
 
     Set `raises` around calls that do not look at the event. Once the event is set, further signals
-    do nothing, also after the end: a second Ctrl-C must not break into the closing of the parts.
+    do nothing, also after the end: a second Ctrl-C must not interrupt the closing of the parts.
 
-    A handler alone would not do. Python calls it only when the main thread comes back from a wait,
-    and a signal that comes just before the wait does not end that. And a handler that sets an event
-    may find the event's lock held by the thread that it interrupts. So a thread sets the event; the
-    system wakes it by a socket.
+    A signal handler alone is not enough. Python calls it only when the main thread returns from a
+    wait, and a signal just before the wait does not end the wait. Also, a handler that sets an
+    event may interrupt a thread that holds the event's lock. So another thread sets the event; the
+    system wakes this thread through a socket.
     """
     stop = Stop()
     reader, writer = socket.socketpair()
@@ -140,7 +141,7 @@ def stopping() -> Iterator[Stop]:
     finally:
         stop.raises = False
         signal.set_wakeup_fd(wakeup)
-        with suppress(OSError):  # full of signals
+        with suppress(OSError):  # the socket is full of signals
             writer.send(b"\0")
         thread.join()
         reader.close()

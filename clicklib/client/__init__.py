@@ -1,1 +1,13 @@
-"""Everything that knows kafka-python, and what users ask of a cluster."""
+"""Everything that imports kafka-python, and what users ask of a cluster.
+
+kafka-python's defects end in this package: its modules mend them, and speak in plain values.
+
+- `connect`, `security`, `transport`: how a client gets to its broker
+- `topic_reader`, `group_reader`, `writer`, `admin`: the four clients; `assignor`, `batches` and
+  `offsets` beside them
+- `cluster`, `topics`, `groups`, `logs`: what users call
+- `faults`: kafka-python's errors become clicklib's; `retry`: a question that is asked again
+
+Where it uses names of kafka-python that are not public, `tests/unit/client/private_names.py` lists
+them.
+"""

@@ -11,23 +11,23 @@ import kafka.errors
 from kafka.admin import NewTopic
 
 from clicklib.client.cluster import Cluster
-from clicklib.client.connect import connect
+from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import translated
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import keep_trying
 from clicklib.errors import KafkaError, TopicError
 
-__all__ = ["Admin", "GroupAdmin", "spans"]
+__all__ = ["Admin", "GroupAdmin", "bounds"]
 
-_NEWS = 3.0  # seconds; a broker hears of a new topic, or of a new broker, a little later
+_NEWS = 3.0  # seconds until a broker certainly knows a new topic or a new broker
 
 
 def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
-    """Tells kafka-python's errors of a kind; some come wrapped in another."""
+    """Make a test for kafka-python's errors of a kind; some are the cause of another error."""
     return lambda error: isinstance(error.__cause__ or error, kind)
 
 
-def spans(
+def bounds(
     admin: kafka.KafkaAdminClient, places: Iterable[TopicPartition], timeout: float
 ) -> dict[TopicPartition, tuple[int, int]]:
     """The first offset and the end offset of each of `places`."""
@@ -46,7 +46,7 @@ def spans(
 
 
 class Admin:
-    """Topics and the cluster, asked and changed."""
+    """Asks about the cluster and its topics, and creates topics."""
 
     def __init__(self, cluster: Cluster, connect_timeout: float = 10.0, **settings: Any) -> None:
         self._admin = connect(kafka.KafkaAdminClient, cluster, connect_timeout, **settings)
@@ -57,13 +57,13 @@ class Admin:
             return self._admin.describe_cluster()["cluster_id"]
 
     def topics(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """`topic_id` and `partitions` of each of `names` that is there."""
+        """`topic_id` and `partitions` of each of `names` that exists."""
         with translated("cannot describe the topics"):
             found = self._admin.describe_topics(list(names))
         return {topic["name"]: topic for topic in found if not topic["error_code"]}
 
     def configs(self, topic: str) -> dict[str, str]:
-        """The topic's configuration, what it has by default too."""
+        """The topic's configuration, with the defaults."""
         resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
         missing = kafka.errors.UnknownTopicOrPartitionError
 
@@ -80,7 +80,7 @@ class Admin:
     def create(
         self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Create the topic, unless another was quicker; wait until its leaders know it."""
+        """Create the topic, unless it exists by now; wait until its leaders know it."""
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
         try:
             with translated("cannot create the topic", topic=topic):
@@ -96,7 +96,7 @@ class Admin:
         found = keep_trying(lambda: self._made(topic), 10.0, passes=_is(TopicError), pause=0.02)
         places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
         with translated("cannot find the new topic", topic=topic):
-            spans(self._admin, places, timeout=10)
+            bounds(self._admin, places, timeout=10)
         return found
 
     def _made(self, topic: str) -> dict[str, Any]:
@@ -112,15 +112,15 @@ class Admin:
 
 
 class GroupAdmin(Admin):
-    """What a group and its coordinator know: members, assignments, committed offsets."""
+    """Asks about a group as well: its members, assignments and committed offsets."""
 
     def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
-        # A look at a group is worth little when it is late: 30 s is kafka-python's default.
-        super().__init__(cluster, connect_timeout, request_timeout_ms=int(connect_timeout * 500))
+        # kafka-python's default is 30 s. By then the answer about a group would be out of date.
+        super().__init__(cluster, connect_timeout, request_timeout_ms=answer_ms(connect_timeout))
 
     def group(self, group: str) -> dict[str, Any]:
         """`group_state` and `members` as the coordinator describes them."""
-        # A broker that has just started, or just took over, is not yet ready for its groups.
+        # A broker that has just started, or just become coordinator, is not ready for its groups.
         return keep_trying(lambda: self._describe(group), 5.0, passes=_is_kafka_error)
 
     def _describe(self, group: str) -> dict[str, Any]:
@@ -137,12 +137,12 @@ class GroupAdmin(Admin):
         return {place: entry.offset for place, entry in found.items() if entry.offset >= 0}
 
     def bounds(self, topics: Mapping[str, int]) -> dict[TopicPartition, tuple[int, int]]:
-        """The first and the end offset of each partition; `topics` says how many each has."""
+        """The first and the end offset of each partition; `topics` has the partition counts."""
         places = [TopicPartition(topic, p) for topic, n in topics.items() for p in range(n)]
         if not places:
             return {}
         with translated("cannot ask for the topics' offsets"):
-            return spans(self._admin, places, 30.0)
+            return bounds(self._admin, places, 30.0)
 
 
 def _is_kafka_error(error: Exception) -> bool:

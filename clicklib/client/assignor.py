@@ -1,4 +1,4 @@
-"""Goka's assignor, by which Goka and clicklib processors can share a group."""
+"""Goka's assignor: with it, processors of Goka and of clicklib can share a group."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CopartitionAssignor(AbstractPartitionAssignor):
         assignment: dict[str, list[tuple[str, list[int]]]] = {m.member_id: [] for m in members}
         for topic in sorted({topic for m in members for topic in m.metadata.topics}):
             readers = [m.member_id for m in members if topic in m.metadata.topics]
-            # None just after the topic was made: nothing to hand out until the next metadata.
+            # None just after the topic was made: no partition is assigned until the next metadata.
             partitions = len(cluster.partitions_for_topic(topic) or ())
             for index, member in enumerate(readers):
                 mine = list(share(index, len(readers), partitions))

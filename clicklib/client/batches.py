@@ -1,8 +1,8 @@
-"""Record batches decoded, a fetch of one partition at a time.
+"""Decodes record batches, one fetch of a partition at a time.
 
-kafka-python decodes a record by a dozen calls. Decoding a batch in one loop gives the same records
-in a third of the time, and decoding is most of what polling costs (benchmarks/RESULTS.md). The
-layout is that of Kafka's documentation, "Record Batch" and "Record".
+kafka-python makes a dozen calls to decode a record. One loop over a batch gives the same records
+in a third of the time, and most of a poll's time is decoding (benchmarks/RESULTS.md). Kafka's
+documentation describes the layout in "Record Batch" and "Record".
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ Headers = Sequence[tuple[str, bytes | None]]
 def decode(batch: Any, topic: str, partition: int) -> list[ConsumerRecord]:
     """The records of a kafka-python `DefaultRecordBatch`.
 
-    Numbers are varints: seven bits a byte, the lowest first and its lowest bit the sign; all but
-    the last byte have the eighth bit set. Nearly all take one or two bytes, those are decoded here,
-    written out for each number: a call for each made decoding half as slow again (1.3 for 0.9 us).
-    Raises CorruptRecordError where the batch is not as its lengths say.
+    Numbers are varints. A byte holds seven bits of the number, the lowest bits come first, and the
+    lowest bit of all is the sign. The eighth bit is set in all bytes but the last. Nearly all
+    numbers take one or two bytes. Those are decoded here, with the same code for each number: with
+    a call for each number, decoding took 1.3 us instead of 0.9.
+    Raises CorruptRecordError if the batch does not agree with the lengths in it.
     """
     iter(batch)  # decompresses it
     data, at = bytes(batch._buffer), batch._pos
     base, first, latest = batch.base_offset, batch.first_timestamp, batch.max_timestamp
     kind, epoch = batch.timestamp_type, batch.leader_epoch
-    new = tuple.__new__  # a namedtuple's own is three times as slow
+    new = tuple.__new__  # a namedtuple's own `__new__` takes three times as long
     records = []
     try:
         for _ in range(batch.records_count):
@@ -82,7 +83,7 @@ def decode(batch: Any, topic: str, partition: int) -> list[ConsumerRecord]:
                 value = data[at : at + value_size]
                 at += value_size
 
-            headers: Headers = ()  # a list each would cost a fifth more
+            headers: Headers = ()  # a list for each record would take a fifth more time
             headers_size = -1
             if data[at]:
                 headers, headers_size, at = _headers(data, at)
@@ -103,7 +104,7 @@ def decode(batch: Any, topic: str, partition: int) -> list[ConsumerRecord]:
 
 
 def _headers(data: bytes, at: int) -> tuple[Headers, int, int]:
-    """The headers that begin at `at`, the bytes of their keys and values, and where they end."""
+    """The headers that begin at `at`, the size of their keys and values, and where they end."""
 
     def take() -> bytes | None:
         nonlocal at
@@ -126,7 +127,7 @@ def _headers(data: bytes, at: int) -> tuple[Headers, int, int]:
 
 
 class FetchedRecords(Fetcher.PartitionRecords):
-    """What a fetch brought of one partition, for a consumer that polls without a record limit."""
+    """The fetched records of one partition, for a consumer that polls without a record limit."""
 
     @classmethod
     def serve(cls, consumer: Any) -> None:
@@ -134,7 +135,7 @@ class FetchedRecords(Fetcher.PartitionRecords):
         consumer._fetcher.PartitionRecords = cls
 
     def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Iterator[Any]:
-        """As kafka-python's, but for whole batches: aborted and control ones are left out."""
+        """Like kafka-python's, but by the batch. Aborted and control batches are left out."""
         try:
             while records.has_next():
                 if bytes(records._next_slice[16:17]) < b"\2":  # the format before Kafka 0.11
@@ -148,15 +149,15 @@ class FetchedRecords(Fetcher.PartitionRecords):
                     self.bytes_read += batch.size_in_bytes
                     self.records_read += batch.records_count
                     yield from decode(batch, tp.topic, tp.partition)
-                # Past what compaction took from the end of the batch, too.
+                # After the batch, even if compaction removed its last records.
                 self.next_fetch_offset = batch.next_offset
         finally:
-            self.drain()  # after an error too: the consumer would look here for ever
+            self.drain()  # after an error too: else the consumer would use this fetch for ever
 
     def _left_out(self, batch: Any) -> bool:
         if batch.has_producer_id():
             self._consume_aborted_transactions_up_to(batch.last_offset)
-            # Compaction leaves a control batch without its record.
+            # Compaction can remove the record of a control batch and keep the empty batch.
             if batch.records_count and self._contains_abort_marker(batch):
                 self.aborted_producer_ids.discard(batch.producer_id)
             elif self._is_batch_aborted(batch):

@@ -1,4 +1,4 @@
-"""Where Kafka is and how to log in: a `Cluster` value that shows no secret."""
+"""The addresses of Kafka and its security settings: a `Cluster`, which shows no secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Cluster:
     `security` takes kafka-python's own names: `security_protocol`, `sasl_mechanism`,
     `sasl_plain_username`, `sasl_plain_password`, `ssl_cafile`, `ssl_certfile`, `ssl_keyfile`,
     `ssl_password`, `ssl_check_hostname`, `ssl_context`. Its values never appear in the repr.
-    Raises UsageError for no address, for one that cannot be, and for an unknown setting.
+    Raises UsageError if there is no address, or an impossible one, or an unknown setting.
     """
 
     addresses: tuple[str, ...]
@@ -74,9 +74,9 @@ class Cluster:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Cluster | None:
-        """The cluster that `CLICKLIB_BROKERS` names (comma-separated), or None where it is unset.
+        """The cluster that `CLICKLIB_BROKERS` names (comma-separated), or None if it is unset.
 
-        Beside it, `CLICKLIB_SECURITY_PROTOCOL`, `CLICKLIB_SASL_MECHANISM`,
+        Besides, `CLICKLIB_SECURITY_PROTOCOL`, `CLICKLIB_SASL_MECHANISM`,
         `CLICKLIB_SASL_USERNAME`, `CLICKLIB_SASL_PASSWORD`, `CLICKLIB_SSL_CAFILE`,
         `CLICKLIB_SSL_CERTFILE`, `CLICKLIB_SSL_KEYFILE` and `CLICKLIB_SSL_PASSWORD` are read.
         """
@@ -89,7 +89,7 @@ class Cluster:
 
 
 class _Secret(str):
-    """Text whose repr tells nothing: kafka-python logs its settings, tracebacks may show them."""
+    """Text that its repr hides: kafka-python logs its settings, and tracebacks may show them."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ class _Secret(str):
 def _check(address: str) -> None:
     found = _ADDRESS.fullmatch(address)
     if found is None or not 0 < int(found[1] or 9092) < 65536:
-        # What stands before an '@' is perhaps a password.
+        # The text before an '@' may be a password.
         shown = "one of them" if "@" in address else repr(address)
         raise UsageError(
             f"a broker address is 'host:port', and {shown} is not; user name and password are "
@@ -109,4 +109,4 @@ def _check(address: str) -> None:
 
 
 Brokers = Cluster | str | Sequence[str]
-"""What every constructor takes for `brokers`."""
+"""The type of `brokers` in every constructor."""

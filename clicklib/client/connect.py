@@ -1,4 +1,4 @@
-"""How a client of kafka-python gets to its broker, and one error that says why it does not."""
+"""Connects clients of kafka-python, and raises one error that says why connecting failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clicklib.client.security import checked
 from clicklib.client.transport import Connections, is_refusal
 from clicklib.errors import KafkaError, UnavailableError
 
-__all__ = ["connect"]
+__all__ = ["answer_ms", "connect"]
 
 # All clients share this setting. kafka-python waits up to 30 s between two attempts to reach a
 # broker; with 1 s a restarted broker is found soon.
@@ -26,6 +26,14 @@ _HINT = (
 )
 
 
+def answer_ms(connect_timeout: float) -> int:
+    """Milliseconds to wait for one answer, if connecting may take `connect_timeout` seconds.
+
+    Connecting needs several answers. kafka-python's default of 30 s for each is too long.
+    """
+    return int(max(5.0, connect_timeout / 2) * 1000)
+
+
 def connect(
     kind: Callable[..., Any],
     cluster: Cluster,
@@ -33,7 +41,7 @@ def connect(
     may_send: Callable[[], bool] | None = None,
     **settings: Any,
 ) -> Any:
-    """Make a client of `kind`, which sends nothing while `may_send` says no.
+    """Make a client of `kind`, which sends nothing while `may_send()` is false.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
     the login or a certificate is refused, UnavailableError when no broker answers in `timeout` s.
@@ -58,13 +66,13 @@ def connect(
         )
     except BaseException as exc:
         explained = _explained(exc, cluster, timeout, begun)
-        # kafka-python begins its thread before it connects, and leaves it running.
+        # kafka-python starts its thread before it connects, and then does not end the thread.
         for connections in begun:
             connections.close()
             connections._net.close()
         if explained is None:
             raise
-        # Without its frames, which hold what was sent: of SASL's PLAIN the password.
+        # The frames are dropped, for they hold the data that were sent: with PLAIN the password.
         raise explained from exc.with_traceback(None)
     for connections in begun:
         connections.gives_up = False
@@ -74,7 +82,7 @@ def connect(
 def _explained(
     error: BaseException, cluster: Cluster, timeout: float, begun: list[Connections]
 ) -> KafkaError | None:
-    """The error that says why a client could not connect; None where it is not known to."""
+    """The error that says why a client could not connect; None if the reason is unknown."""
     failure = begun[-1].failure if begun else None
     if isinstance(error, kafka.errors.KafkaTimeoutError):
         hint = _HINT if cluster.security or any(each.reached for each in begun) else ""

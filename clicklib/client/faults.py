@@ -1,4 +1,4 @@
-"""kafka-python's errors, and which of clicklib's they become."""
+"""kafka-python's errors, and the errors of clicklib that replace them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OUT_OF_RANGE = (
     kafka.errors.LogTruncationError,
 )
 
-# kafka-python calls the last two permanent. They pass: the broker to ask is being restarted, or a
-# topic whose leader has just died has no leader for a moment.
+# kafka-python calls the last two permanent, but they pass: the broker to ask is being restarted, or
+# a topic whose leader has just died has no leader for a moment.
 _PASSING = (
     kafka.errors.RetriableError,
     kafka.errors.UnknownBrokerIdError,
@@ -34,7 +34,7 @@ class OutOfRange(KafkaError):
 
 @contextlib.contextmanager
 def translated(what: str, **where: Any) -> Iterator[None]:
-    """Turn kafka-python's errors inside into KafkaError that says `what` could not be done.
+    """Turn kafka-python's errors in the block into a KafkaError whose text begins with `what`.
 
     An error that may pass by itself becomes UnavailableError.
     """

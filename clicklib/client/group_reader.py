@@ -13,8 +13,9 @@ import kafka.errors
 
 from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
+from clicklib.client.connect import answer_ms
 from clicklib.client.faults import translated
-from clicklib.client.partitions import Offsets, Records, TopicPartition, committable
+from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
 from clicklib.errors import TopicError
@@ -22,15 +23,15 @@ from clicklib.errors import TopicError
 __all__ = ["GroupReader"]
 
 _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
-"""The coordinator's answers to those it counts on."""
+"""The error codes in the coordinator's answers to members."""
 
 
 class GroupReader:
     """A member of a consumer group over some topics. For one thread.
 
-    `on_revoked` is awaited before partitions are given up and may await `sleep` and
-    `commit_soon`; `on_assigned` and `on_lost` follow a new assignment and a lost one. They run
-    while `poll` does, on another thread.
+    `on_revoked` is awaited before partitions are given up, and may await `sleep` and `commit_soon`.
+    `on_assigned` is called after a new assignment, `on_lost` after the loss of one. All three run
+    on another thread, while `poll` or `close` runs.
     """
 
     def __init__(
@@ -50,19 +51,19 @@ class GroupReader:
             cluster,
             connect_timeout,
             group_id=group,
-            auto_offset_reset="earliest",  # whatever the start: no message that is there is skipped
+            auto_offset_reset="earliest",  # for each `start`: no existing message is skipped
             session_timeout_ms=int(session_timeout * 1000),
             heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
             max_poll_interval_ms=int(max_poll_interval * 1000),
             partition_assignment_strategy=[CopartitionAssignor()],
         )
         self.group_metadata: Any = None
-        """The name and generation under which the coordinator gave the present assignment.
+        """The member's name and generation at the time of its present assignment.
 
-        A transaction needs those, not the ones of this moment: a member that was dropped has none
-        until it joins again, and Kafka takes offsets without them unchecked (KIP-447).
+        A transaction needs these, not the current ones: a member that the group dropped has none
+        until it joins again, and Kafka accepts offsets without them unchecked (KIP-447).
         """
-        self._timeout_ms = int(connect_timeout * 500)  # for one answer
+        self._timeout_ms = answer_ms(connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._known = -math.inf
@@ -76,10 +77,10 @@ class GroupReader:
             raise
 
     def _wait_for_metadata(self, topics: tuple[str, ...], timeout: float) -> None:
-        """Learn of the topics between `subscribe` and the first `poll`.
+        """Wait until the client knows the topics, after `subscribe` and before the first `poll`.
 
-        A member that joins before leads an empty assignment, joins a second time when it learns
-        of them, and that second join can hang for good.
+        A member that joins without knowing them and leads the group assigns no partitions. It joins
+        a second time when it learns of the topics, and that second join can hang for ever.
         """
 
         def find() -> None:
@@ -96,7 +97,7 @@ class GroupReader:
             return self._consumer.poll(int(timeout * 1000))
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        """Return no more records of `partitions` until `resume`; those that left are ignored."""
+        """Return no more records of `partitions` until `resume`; unassigned ones are ignored."""
         self._consumer.pause(*self._assigned(partitions))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
@@ -107,17 +108,17 @@ class GroupReader:
         return self._consumer.assignment() & set(partitions)
 
     def lease_age(self) -> float:
-        """Seconds since the coordinator surely counted on this member.
+        """Seconds since this member was certainly in the group.
 
-        They run from the moment at which the member sent the last heartbeat, or the last request
-        for its assignment, that the coordinator answered. The time of the answer would not do: an
+        They count from the moment at which the member sent the last heartbeat, or the last request
+        for its assignment, that the coordinator answered. The time of the answer cannot be used: an
         answer may lie in a buffer while the process is suspended. Infinite before the first answer
         and after a refusal.
         """
         return time.monotonic() - self._known
 
     def _watch_answers(self) -> None:
-        """Note when the requests were sent that the coordinator answers to a member only."""
+        """Note when requests were sent that the coordinator answers only to a member."""
         coordinator = self._consumer._coordinator
 
         def noting(handle: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
@@ -131,11 +132,11 @@ class GroupReader:
             setattr(coordinator, name, noting(getattr(coordinator, name)))
 
     def go_on(self, places: list[TopicPartition], newest: bool) -> None:
-        """Read on at the committed offsets, or where the group has none from one end of the log.
+        """Read on from the committed offsets; without one, from the log's begin or `newest` end.
 
-        The client itself goes on after the last record that it returned, handled or not, with a
-        partition that stays through a rebalance. A start at the newest message is committed at
-        once: a message that comes before the first commit is then not forgotten.
+        If the member keeps a partition in a rebalance, the client itself would continue after the
+        last record that it returned, handled or not. A start at the newest message is committed at
+        once: a restart before the first commit then skips no message.
         """
         with translated("cannot read the committed offsets"):
             # All at once: the public `committed` takes a round trip for each partition.
@@ -159,19 +160,24 @@ class GroupReader:
         return None if end is None else max(0, end - position)
 
     def caught_up(self, partition: TopicPartition) -> bool:
-        """Whether everything there is has been returned, control records left aside."""
+        """Whether all records have been returned; control records do not count."""
         if partition not in self._consumer.assignment():
             return True
         end = self._consumer.highwater(partition)
-        return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+        with contextlib.suppress(kafka.errors.KafkaError):  # `poll` raises lasting errors
+            return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+        return False
 
     def commit_async(self, offsets: Offsets) -> None:
-        """Send a commit; `commit_done` and `commit_error` tell what became of it."""
+        """Send a commit; `commit_done` and `commit_error` tell its result."""
         self._on_its_way, self.commit_error = True, None
-        self._consumer.commit_async(committable(offsets), callback=self._commit_answered)
+        try:
+            self._consumer.commit_async(committable(offsets), callback=self._commit_answered)
+        except kafka.errors.KafkaError as exc:
+            self._commit_answered(offsets, exc)
 
     def _commit_answered(self, offsets: Any, answer: Any) -> None:
-        # The future that commit_async returns may be that of a look-up of the coordinator only.
+        # A callback: the future of commit_async may be that of a look-up of the coordinator only.
         self.commit_error = answer if isinstance(answer, BaseException) else None
         self._on_its_way = False
 
@@ -182,7 +188,7 @@ class GroupReader:
 
     async def commit_soon(self, offsets: Offsets) -> None:
         """Commit from within `on_revoked`."""
-        # Twice: where the coordinator has to be found first, the first awaits no more than that.
+        # Twice: if the coordinator must be found first, the first call waits only for that.
         for _ in range(2):
             await self._consumer.commit_async(committable(offsets))
 
@@ -194,7 +200,8 @@ class GroupReader:
     async def sleep(self, seconds: float) -> None:
         """Wait within `on_revoked` while heartbeats go on.
 
-        kafka-python has no public way to do so; blocking would cost the membership.
+        kafka-python has no public way to do so. If this thread blocked, no heartbeats would be
+        sent, and the group would drop the member.
         """
         await self._consumer._net.sleep(seconds)
 

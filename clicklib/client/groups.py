@@ -1,4 +1,4 @@
-"""Who is in a consumer group, which partitions each member owns, and how far the group is."""
+"""The members of a consumer group, the partitions that each owns, and the group's progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Group", "Groups", "GroupMember", "Progress"]
 
 @dataclass(frozen=True)
 class GroupMember:
-    """A member of a group. One without partitions idles."""
+    """A member of a group. A member without partitions has no work."""
 
     id: str
     client: str
@@ -24,7 +24,7 @@ class GroupMember:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a group is in one partition. `committed` is None before the first commit."""
+    """A group's progress in one partition. `committed` is None before the first commit."""
 
     topic: str
     partition: int
@@ -44,7 +44,7 @@ class Group:
     """A group at one moment.
 
     `state` is Kafka's word: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty` (no
-    members), `Dead` (unknown). While it rebalances, the members show what they had before.
+    members), `Dead` (unknown). During a rebalance each member shows the partitions it had before.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Group:
 
     @property
     def owners(self) -> dict[tuple[str, int], str]:
-        """The id of the member that owns each partition; nobody does during a rebalance."""
+        """The id of the member that owns each partition; empty during a rebalance."""
         if self.state != "Stable":
             return {}
         return {place: member.id for member in self.members for place in member.partitions}
@@ -77,7 +77,7 @@ class Groups:
         self._counts: dict[str, int] = {}
 
     def describe(self, group: str, topics: Iterable[str] = ()) -> Group:
-        """The group now, with its progress in `topics` and in all that it reads or has committed.
+        """The group now, with its progress in `topics` and all topics that it reads or committed.
 
         A group that nobody has joined yet is `Dead` and has no members.
         """
@@ -96,10 +96,10 @@ class Groups:
             ),
         )
 
-    def ends(self, topic: str) -> dict[int, tuple[int, int]]:
-        """The first and the end offset of each partition of `topic`; none if it is not there."""
-        bounds = self._admin.bounds(self._partitions({topic}))
-        return {place.partition: span for place, span in bounds.items()}
+    def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
+        """The first and the end offset of each partition of `topic`; empty if it does not exist."""
+        found = self._admin.bounds(self._partitions({topic}))
+        return {place.partition: pair for place, pair in found.items()}
 
     def close(self) -> None:
         """Free the connection; repeatable."""
@@ -112,7 +112,7 @@ class Groups:
         self.close()
 
     def _partitions(self, topics: set[str]) -> dict[str, int]:
-        """How many partitions each topic has; a topic that is not there is left out."""
+        """How many partitions each topic has; a topic that does not exist is left out."""
         unknown = topics - self._counts.keys()
         if unknown:
             for name, topic in self._admin.topics(unknown).items():

@@ -1,4 +1,4 @@
-"""The log of a topic as it lies in Kafka: its newest records, and the holes between them."""
+"""The log of a topic as Kafka has it: its newest records, and the holes between them."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class Logs:
         self._reader = TopicReader(self.cluster, topic, timeout)
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
-        """Each partition's records among its last `depth` offsets, read anew."""
-        spans = self._reader.bounds(range(self.partitions), timeout)
-        starts = {p: max(begin, end - depth) for p, (begin, end) in spans.items()}
-        records = self._read(starts, {p: end for p, (_, end) in spans.items()}, timeout)
+        """The records among the last `depth` offsets of each partition, read again."""
+        bounds = self._reader.bounds(range(self.partitions), timeout)
+        starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
+        records = self._read(starts, {p: end for p, (_, end) in bounds.items()}, timeout)
         return [
             PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])))
-            for p, (begin, end) in sorted(spans.items())
+            for p, (begin, end) in sorted(bounds.items())
         ]
 
     def last(self, key: str, timeout: float = 10.0) -> tuple[int, LogRecord | None]:
@@ -102,7 +102,7 @@ class Logs:
     def _read(
         self, starts: dict[int, int], ends: dict[int, int], timeout: float
     ) -> dict[int, list[Any]]:
-        """The records of each partition from its start to its end, past holes."""
+        """The records of each partition from its start to its end; holes are passed over."""
         records: dict[int, list[Any]] = {p: [] for p in starts}
         left = {p for p in starts if starts[p] < ends[p]}
         self._reader.read_from({p: starts[p] for p in left})

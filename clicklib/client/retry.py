@@ -1,4 +1,4 @@
-"""Asking again: a step that may fail for a while is tried until it succeeds or time is up."""
+"""Repeats a step that may fail for a while, until it succeeds or the time is over."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def keep_trying(
     """Return what `step()` returns; call it again while it raises an error that may pass.
 
     `passes` tells which errors may pass by themselves; without it UnavailableError may. The error
-    is raised when `seconds` are over, or when `stopping` says that nobody wants the answer any
-    more. The step is called once at least, with `pause` seconds between two calls.
+    is raised when `seconds` are over, or when `stopping()` is true: then the result is no longer
+    needed. The step is called at least once, with `pause` seconds between two calls.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -42,7 +42,7 @@ def keep_trying(
 
 
 class Patience:
-    """How long to wait for an answer that may be lost: `FIRST` seconds, then four times as long.
+    """The time to wait for an answer that may be lost: `FIRST` seconds, then four times as long.
 
     A broken connection can lose an answer, and then a short wait and a second question are best.
     Over a slow link only a long wait helps. `limit` (seconds) is the longest.
@@ -53,6 +53,11 @@ class Patience:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self.reset()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the wait has reached its limit."""
+        return self.seconds >= self._limit
 
     def reset(self) -> None:
         """Begin again with the short wait: an answer came."""

@@ -1,6 +1,6 @@
 """The security settings of a cluster, checked before a client gets them.
 
-kafka-python would try again and again with settings that cannot work, or do without them.
+kafka-python would try settings that cannot work again and again, or ignore them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _MECHANISMS = (*_PASSWORD_MECHANISMS, "GSSAPI", "AWS_MSK_IAM")
 
-# At debug level these loggers write all that is sent, the password of SASL's PLAIN too.
+# At debug level these loggers write all data that are sent, with SASL's PLAIN also the password.
 _WIRE = ("kafka.net.connection", "kafka.protocol.parser")
 
 
@@ -40,7 +40,7 @@ def checked(security: Mapping[str, Any]) -> dict[str, Any]:
         return dict(security)
     if security.get("ssl_context") is None:
         _check_files(security)
-    # Without a password OpenSSL would ask at the terminal, and hold up the client's thread.
+    # Without a password OpenSSL would ask for it at the terminal, and block the client's thread.
     return {"ssl_password": "", **security}
 
 

@@ -1,4 +1,4 @@
-"""Reads a topic from offsets of one's own choice, without a group."""
+"""Reads a topic from the offsets that the caller chooses, without a group."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import kafka
 import kafka.errors
 
-from clicklib.client.admin import spans
+from clicklib.client.admin import bounds
 from clicklib.client.batches import FetchedRecords
 from clicklib.client.cluster import Cluster
-from clicklib.client.connect import connect
+from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.errors import KafkaError
 
 __all__ = ["FETCH", "TopicReader", "consumer"]
 
-# A poll returns all that a fetch brought: kafka-python forgets the rest of a batch that a limit on
-# records cut, when its partition is paused and resumed. So the fetch is what is kept small; with
-# these sizes polling is as quick as with large ones (benchmarks/).
+# A poll returns all records of a fetch. If a limit on records cuts a batch in two, kafka-python
+# loses the second part when the partition is paused and resumed. So the fetch is kept small
+# instead; with these sizes polling is as quick as with large ones (benchmarks/).
 FETCH: dict[str, Any] = {
     "max_poll_records": 1_000_000_000,
     "max_partition_fetch_bytes": 512 << 10,
@@ -34,7 +34,7 @@ FETCH: dict[str, Any] = {
 
 
 def consumer(cluster: Cluster, connect_timeout: float, **settings: Any) -> kafka.KafkaConsumer:
-    """A consumer that polls what a fetch brought, whole and of committed records only."""
+    """A consumer whose `poll` returns all records of a fetch that are committed."""
     made = connect(kafka.KafkaConsumer, cluster, connect_timeout, **FETCH, **settings)
     FetchedRecords.serve(made)
     return made
@@ -51,7 +51,7 @@ class TopicReader:
                 kafka.KafkaAdminClient,
                 cluster,
                 connect_timeout,
-                request_timeout_ms=int(connect_timeout * 500),
+                request_timeout_ms=answer_ms(connect_timeout),
             )
         except BaseException:
             self._consumer.close(autocommit=False)
@@ -60,19 +60,19 @@ class TopicReader:
     def bounds(
         self, partitions: Iterable[int], timeout: float = 10.0
     ) -> dict[int, tuple[int, int]]:
-        """The first offset and the end offset of each of `partitions`, asked of the broker.
+        """The first offset and the end offset of each of `partitions`, as the broker gives them.
 
-        The end lies behind all records, those of open transactions too. A reader that has reached
-        it knows which of these transactions were committed. (kafka-python's consumer would be told
-        the end of the committed records, which lies before an open transaction.)
-        Raises OutOfRange where the topic is gone.
+        The end comes after all records, also those of open transactions. A reader that has reached
+        it knows which of these transactions were committed. (kafka-python's consumer would get the
+        end of the committed records, which comes before an open transaction.)
+        Raises OutOfRange if the topic is gone.
         """
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         if not places:
             return {}
         with self._asking("cannot ask for the topic's offsets"):
-            found = spans(self._admin, places, timeout)
-        return {place.partition: span for place, span in found.items()}
+            found = bounds(self._admin, places, timeout)
+        return {place.partition: pair for place, pair in found.items()}
 
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, and no others, from these offsets on."""
@@ -84,7 +84,7 @@ class TopicReader:
     def poll(self, timeout: float) -> dict[int, list[Any]]:
         """The next records by partition, after at most `timeout` seconds.
 
-        Raises OutOfRange where the topic no longer has the next offset.
+        Raises OutOfRange if the topic no longer has the next offset.
         """
         with self._asking("cannot read the topic"):
             records = self._consumer.poll(int(timeout * 1000))
@@ -102,7 +102,7 @@ class TopicReader:
 
     def position(self, partition: int) -> int:
         """The offset of the next record that `poll` will return, past holes and control records."""
-        with translated("cannot read the topic", topic=self.topic):
+        with self._asking("cannot read the topic"):
             return self._consumer.position(TopicPartition(self.topic, partition), 5_000) or 0
 
     def close(self) -> None:

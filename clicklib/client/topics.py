@@ -1,4 +1,4 @@
-"""Make sure that topics are there as wanted, or say how they differ."""
+"""Creates topics, and compares existing topics with what is wanted."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Topic:
 class TopicManager:
     """Creates streams and tables, and checks those that exist.
 
-    Safe to use from several processes at once: who comes second finds the topic there. A topic
-    that differs from what is wanted is left as it is; `mismatch` says whether that is ignored,
-    warned of, or refused with TopicError (`fail`). Raises UnavailableError when no broker answers
-    within `timeout` seconds, KafkaError when it refuses the login.
+    Several processes may use it at once: the second one finds the topic that the first one made. A
+    topic that differs from what is wanted is not changed; `mismatch` says whether the difference is
+    ignored, logged as a warning, or raised as TopicError (`fail`). Raises UnavailableError when no
+    broker answers within `timeout` seconds, KafkaError when it refuses the login.
     """
 
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
@@ -50,7 +50,7 @@ class TopicManager:
         configs: Mapping[str, str] | None = None,
         mismatch: Mismatch = "fail",
     ) -> Topic:
-        """A topic that forgets by age. `replication` None is the broker's default."""
+        """A topic that deletes old messages. `replication` None is the broker's default."""
         wanted = {"cleanup.policy": "delete", **(configs or {})}
         return self._ensure(topic, partitions, replication, wanted, mismatch)
 
@@ -68,10 +68,10 @@ class TopicManager:
         return self._ensure(topic, partitions, replication, wanted, mismatch)
 
     def ensure_copartitioned(self, inputs: Sequence[str], table: str) -> Topic:
-        """The topic of a group's table, created with its inputs' partitions where it is missing.
+        """The topic of a group's table; if missing, created with as many partitions as the inputs.
 
-        Raises TopicError when an input is missing or the partition counts differ: Goka's rule, by
-        which a key's messages and its value are in partitions of the same number.
+        Raises TopicError when an input is missing or the partition counts differ. This is Goka's
+        rule: a key's messages and its value must be in partitions with the same number.
         """
         counts = {}
         for name in inputs:
@@ -91,7 +91,7 @@ class TopicManager:
         return found
 
     def find(self, topic: str) -> Topic | None:
-        """The topic as it is, or None."""
+        """The topic as the cluster has it, or None."""
         found = self._admin.topics([topic]).get(topic)
         return None if found is None else _topic(found)
 

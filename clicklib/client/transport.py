@@ -1,4 +1,4 @@
-"""The connections of a client: what kafka-python's do, mended, and a gate before the socket."""
+"""The connections of a client: kafka-python's, repaired, and with a check before each send."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _REFUSALS = (
     kafka.errors.SaslAuthenticationFailedError,
     kafka.errors.UnsupportedSaslMechanismError,
 )
-# These come when a broker goes down in the middle of a handshake.
+# These errors come when a broker stops in the middle of a handshake.
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether an attempt to connect would fail for ever: a login or a certificate was refused."""
+    """Whether every further attempt would fail: a login or a certificate was refused."""
     inner = [error, error.__context__, *error.args]
     return isinstance(error, _REFUSALS) or any(
         isinstance(e, ssl.SSLError) and not isinstance(e, _BROKEN_OFF) for e in inner
@@ -31,14 +31,14 @@ def is_refusal(error: BaseException) -> bool:
 class Connections(KafkaConnectionManager):
     """kafka-python's manager of connections, for one client.
 
-    It keeps the reason why the last connection failed. While `gives_up` is set it does not try
-    again after a refusal, which waiting does not mend; once the client has been connected, it
-    tries again and again, as after any loss of a broker.
+    It keeps the reason why the last connection failed. While `gives_up` is set, it does not try
+    again after a refusal. `connect` clears `gives_up` when the client is connected: from then on it
+    tries again after every error.
     """
 
     gives_up = True
     failure: BaseException | None = None
-    reached = False  # whether something took a connection
+    reached = False  # whether something accepted the last connection that failed
     may_send: Callable[[], bool] | None = None
 
     def get_connection(self, node_id: Any, **options: Any) -> Any:
@@ -67,10 +67,10 @@ class Connections(KafkaConnectionManager):
 
 
 def _receive_whole(transport: Any) -> None:
-    """Let `transport` return the data that came together with the end of a connection.
+    """Make `transport` return the data that came together with the end of a connection.
 
-    kafka-python drops them: they are the reason why a login was refused. The end itself is noticed
-    at the next call.
+    kafka-python drops these data, which say why a login was refused. The next call then notices
+    the end.
     """
     receive = transport._sock_recv
 
@@ -82,10 +82,10 @@ def _receive_whole(transport: Any) -> None:
 
 
 def _close_now(transport: Any) -> None:
-    """Let `transport` close its socket although there are data left to send.
+    """Make `transport` close its socket even if there are data left to send.
 
-    A client that closes has waited for the answers that it wants. kafka-python sends the rest
-    first, and leaves the socket open where it cannot.
+    A client that closes has waited for the answers that it needs. kafka-python would first send
+    the rest, and leave the socket open if it cannot.
     """
     close = transport.close
 
@@ -99,9 +99,9 @@ def _close_now(transport: Any) -> None:
 
 
 def _hold(transport: Any, may_send: Callable[[], bool]) -> None:
-    """Let `transport` send only while `may_send` says yes.
+    """Make `transport` send only while `may_send()` is true.
 
-    `may_send` is asked at the last moment: a process may be suspended between any two steps before.
+    `may_send` is called directly before the send, since a process may be suspended at any moment.
     """
     send = transport._sock_send
 

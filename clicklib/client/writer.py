@@ -13,33 +13,34 @@ import kafka.errors
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
-from clicklib.client.partitions import Offsets, committable
+from clicklib.client.offsets import Offsets, committable
 from clicklib.errors import TopicError, UnavailableError
 
 __all__ = ["Writer"]
 
-# After this time the coordinator ends a transaction whose producer went away.
+# After this time the coordinator ends a transaction whose producer has died.
 _TRANSACTION = 10.0  # seconds, at least
-# A transaction takes some eight answers, and finding the topic takes two.
+# The timeout of a transaction, in units of the time to find the topic: finding it takes two
+# answers, a transaction about eight.
 _ANSWERS = 5.0
 
 
 class Writer:
     """An idempotent producer with acks=all, for one topic. Any thread may send.
 
-    What is sent waits in the client while `may_send` says no. `may_send` is asked just before data
-    leave; `delivery_timeout` (seconds) runs meanwhile.
-    With a `transactional_id` the writer first ends the transaction that an earlier writer of that
-    id left behind. The coordinator ends a transaction after `transaction_timeout` (seconds), which
-    is longer where the broker answers slowly. After any error a new writer is needed: kafka-python
-    may carry offsets of a failed transaction into the next.
+    Records wait in the client while `may_send()` is false. It is called just before data are sent;
+    meanwhile `delivery_timeout` (seconds) runs.
+    With a `transactional_id` the writer first ends a transaction that an earlier writer with that
+    id did not end. The coordinator ends a transaction after `transaction_timeout` (seconds), which
+    is longer if the broker answers slowly. After any error a new writer is needed: kafka-python
+    may put offsets of a failed transaction into the next.
     """
 
     REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
     """Errors that no retry would change."""
 
     LATE = kafka.errors.RetriableError
-    """The error of a row for which no time was left: Kafka may have the row, or not."""
+    """The error of a row without an answer in time: Kafka may have the row, or not."""
 
     def __init__(
         self,
@@ -57,8 +58,8 @@ class Writer:
             kafka.KafkaProducer,
             cluster,
             connect_timeout,
-            # Whether it is halted comes last: a member halts its writer before it drops its
-            # workers, and without workers it may send.
+            # `_halted` is read last: a member halts its writer before it drops its workers, and
+            # without workers `may_send()` is true.
             may_send=lambda: may_send() and not self._halted,
             metrics_enabled=False,
             acks="all",
@@ -90,7 +91,7 @@ class Writer:
             self._producer.init_transactions()
 
     def _find(self, topic: str) -> int:
-        """How many partitions it has. The client knows it from then on, and sending asks nobody."""
+        """The number of partitions. From then on the client knows it, and `send` does not ask."""
         answers = 0
 
         def count(_: Any) -> None:
@@ -102,25 +103,25 @@ class Writer:
             with translated("cannot find the topic", topic=topic):
                 return len(self._producer.partitions_for(topic))
         except UnavailableError as exc:
-            if answers > 1:  # the first may answer a question that did not name the topic yet
+            if answers > 1:  # the first answer may be to a request without the topic
                 raise TopicError("the topic is not there", topic=topic) from exc
             raise
         finally:
             self._producer._metadata.remove_listener(count)
 
     def halt(self) -> None:
-        """Send nothing more; what has not left fails when the writer is closed."""
+        """Send nothing more; unsent rows fail when the writer is closed."""
         self._halted = True
 
-    def add_offsets(self, offsets: Offsets, membership: Any) -> None:
-        """Make these input offsets part of the transaction, in the name of a member.
+    def add_offsets(self, offsets: Offsets, group_metadata: Any) -> None:
+        """Make these input offsets part of the transaction, on behalf of a member.
 
-        `membership` is the group metadata of that member (`GroupReader.group_metadata`).
+        `group_metadata` is that of the member (`GroupReader.group_metadata`).
         """
-        if membership is None or membership.generation_id < 0:
+        if group_metadata is None or group_metadata.generation_id < 0:
             raise UnavailableError("this program is no member of the group at present")
         manager = self._producer._transaction_manager
-        self._finish(manager.send_offsets_to_transaction(committable(offsets), membership))
+        self._finish(manager.send_offsets_to_transaction(committable(offsets), group_metadata))
 
     def commit(self) -> None:
         """Make the transaction's rows and offsets visible."""
@@ -129,8 +130,8 @@ class Writer:
     def _finish(self, step: Any) -> None:
         """Wait for a step of a transaction.
 
-        kafka-python's own methods wait without end, and a coordinator that was killed may leave a
-        step unanswered for good.
+        kafka-python's own methods wait without a limit, and a coordinator that was killed may
+        never answer a step.
         """
         self._producer._sender.wakeup()
         if not step.wait(timeout_ms=int(self.transaction_timeout * 1000)):
@@ -143,7 +144,7 @@ class Writer:
         return threading.current_thread() is self._producer._sender
 
     def flush(self, timeout: float) -> bool:
-        """Send all now and wait for the answers; False when some are missing after `timeout` s.
+        """Send all now and wait for the answers; False if some are missing after `timeout` s.
 
         It doesn't raise for records that failed: look at each future.
         """
@@ -154,9 +155,9 @@ class Writer:
         return True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Deliver what was sent, at most `timeout` seconds long, drop the rest; repeatable.
+        """Deliver the records for at most `timeout` seconds, drop the rest; repeatable.
 
-        A halted writer drops all at once.
+        A halted writer drops all of them at once.
         """
         try:
             self._producer.close(0 if self._halted else timeout)

@@ -2,7 +2,7 @@
 
 The threads of a processor, and what passes between them:
 
-    client's IO ---- assigned, revoked, lost ----> Handover
+    client's IO ---- assigned, revoked, lost ----> membership, handover
         |
       poll()
         v
@@ -13,22 +13,28 @@ The threads of a processor, and what passes between them:
         |                      +--- answers: position ----+
         +------ Handover.commits: offsets that are safe --+
 
+0. `handover` follows each assigned partition: a `follower` recovers it from the table's topic into
+   its local store, and only then its worker begins.
 1. The loop (`membership`) polls the client and puts the records of each partition into the inbox
    of its worker. It pauses a partition whose inbox is full.
 2. A worker drives the task of its partition (`clicklib.task`: the rules, without a thread). It
-   submits a batch: the rows that changed, and the input offsets that they stand for.
+   submits a batch: the rows that changed, and the input offsets that may be committed once Kafka
+   has these rows.
 3. The flusher sends the rows of all batches that wait, and waits for Kafka's answers.
-4. When Kafka has a batch, the flusher does two things. It tells `handover` that the offsets are
-   safe, and it puts the table's new position into the worker's `answers`. The worker then writes
-   the rows into its store: a store never knows more than Kafka.
-5. The loop commits what is safe. Under exactly-once the flusher has done so with the rows.
+4. When Kafka has a batch, the flusher calls `Membership.safe`. That hands the offsets to
+   `Handover.commits`, and puts the table's new position into the worker's `answers`. The worker
+   then writes the rows into its store. So a store never has a row that Kafka lacks.
+5. The loop commits the safe offsets. Two commits are made elsewhere: of a revoked partition, by the
+   client's thread; and under exactly-once by the flusher, in one transaction with the rows.
 
-The client calls `assigned`, `revoked` and `lost` on its own thread, and only while the loop waits
-in `poll`. A lock in `handover` keeps a batch from becoming safe while its partition goes.
+kafka-python calls `assigned`, `revoked` and `lost` on its own thread, and only while the loop waits
+in `GroupReader.poll` or `close`. A lock in `Handover` makes sure that a batch becomes safe before
+its partition is dropped, or not at all.
 
-A view has one thread: `replica` reads the table's topic with a `follower`, as a processor does
-while it recovers.
+A view has one thread of its own: `replica` reads the table's topic with a `follower`, into local
+stores. The table's topic is all that joins a processor and a view.
 
-`service` is the side that a user sees, `lifecycle` the side of the threads, `state` what they may
-be in, `commits` the rule of what may be committed.
+The other modules: `service` has the methods for users, `lifecycle` those for the threads, `state`
+the states and the permitted changes, `commits` the rule of which offsets may be committed.
+`at_exit` closes what is open when the program ends.
 """

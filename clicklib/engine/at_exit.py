@@ -1,4 +1,4 @@
-"""What is still open when the program ends is closed then."""
+"""Closes, when the program ends, the objects that are still open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _open: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def closed_at_exit(thing: Any, close: Any) -> None:
-    """Call the bound method `close` of `thing` when the program ends, if `thing` is still there."""
+    """Call the bound method `close` of `thing` when the program ends, if `thing` still exists."""
     _open[thing] = weakref.WeakMethod(close)
 
 

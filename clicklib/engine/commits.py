@@ -1,20 +1,20 @@
-"""Which input offsets may be committed, and what became of them."""
+"""The input offsets that may be committed, and those that are committed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clicklib.client.partitions import Offsets, TopicPartition
+from clicklib.client.offsets import Offsets, TopicPartition
 
 __all__ = ["Commits"]
 
 
 class Commits:
-    """The rules of committing: only what is safe, one commit at a time, never backwards.
+    """The rules of committing: only safe offsets, one commit at a time, never backwards.
 
     An offset is the next one to read. It is safe when every effect of the messages before it is
-    acknowledged. A commit that failed is due again. One thread commits; another may say what is
-    safe.
+    acknowledged. Offsets of a failed commit are due again. One thread commits; another may call
+    `safe`.
     """
 
     def __init__(self) -> None:
@@ -23,29 +23,30 @@ class Commits:
         self._committed: dict[TopicPartition, int] = {}
 
     def safe(self, partition: int, offsets: Mapping[str, int], committed: bool = False) -> None:
-        """These offsets, by topic, may be committed. Or they were, in one transaction with rows.
+        """Note that these offsets, by topic, are safe.
 
+        If `committed`, a transaction has committed them already, together with rows.
         Raises AssertionError for an offset that goes backwards.
         """
         for topic, offset in offsets.items():
             place = TopicPartition(topic, partition)
             if offset < self._safe.get(place, 0):
                 raise AssertionError(f"{place} goes back from {self._safe[place]} to {offset}")
-            self._safe[place] = offset
-            if committed:
+            if committed:  # first, so that another thread never finds it safe and not committed
                 self._committed[place] = offset
+            self._safe[place] = offset
 
     def due(self) -> dict[TopicPartition, int]:
-        """What is safe and not committed yet."""
+        """The offsets that are safe and not committed yet."""
         safe = self._safe.copy()  # one step: another thread may add to it
-        return {p: offset for p, offset in safe.items() if self._committed.get(p) != offset}
+        return {p: offset for p, offset in safe.items() if offset > self._committed.get(p, -1)}
 
     def sent(self, offsets: Offsets) -> None:
-        """A commit of `offsets` is on its way."""
+        """Note that a commit of `offsets` was sent."""
         self._sent = dict(offsets)
 
     def answered(self, error: BaseException | None) -> None:
-        """The commit on its way, if there is one, was taken, or failed with `error`."""
+        """Note that the commit that was sent, if any, succeeded, or failed with `error`."""
         if error is None:
             self._committed.update(self._sent)
         self._sent = {}

@@ -1,8 +1,8 @@
 """The flusher of a processor: one thread that sends the rows of all partitions.
 
 It sends batches, waits until Kafka has acknowledged them, and only then reports them as safe. Under
-exactly-once a round is one transaction: its rows and the input offsets that they stand for become
-visible together or not at all.
+exactly-once the batches that are sent together are one transaction: their rows and their input
+offsets become visible together or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import queue
 import time
 from typing import Any, Protocol
 
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.client.writer import Writer
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread
 from clicklib.engine.worker import Worker
@@ -28,7 +28,7 @@ Work = list[tuple[Worker, Batch]]
 
 
 class Reports(Protocol):
-    """The receiver of a flusher's reports, which also tells under which name the member joined."""
+    """The object that a flusher reports to. It also has the group metadata of the member."""
 
     @property
     def group_metadata(self) -> Any: ...
@@ -41,7 +41,7 @@ class Reports(Protocol):
 class Flusher(OwnedThread):
     """Sends batches to the table's topic, and reports those that Kafka has acknowledged.
 
-    Of rows that got no answer in time it is not known what became of them: nothing more is sent,
+    If rows get no answer in time, Kafka may have them or not. Then the flusher sends nothing more,
     and the processor starts its partitions over from what Kafka has.
     """
 
@@ -52,17 +52,17 @@ class Flusher(OwnedThread):
         self._ended = False
 
     def submit(self, worker: Worker, batch: Batch) -> None:
-        """Send the batch soon, and answer the worker; abandon it if nothing is sent any more."""
+        """Send the batch soon, and answer the worker; abandon the worker if the flusher ended."""
         self._queue.put((worker, batch))
-        if self._ended:  # perhaps nobody looks into the queue any more
+        if self._ended:  # perhaps the thread no longer reads the queue
             worker.abandon()
 
     def halt(self) -> None:
-        """Let no row leave any more. For any thread."""
+        """Send no more rows. Any thread may call it."""
         self._writer.halt()
 
     def close(self, timeout: float) -> None:
-        """End within `timeout` seconds; what isn't acknowledged is given up. Repeatable."""
+        """End within `timeout` seconds, and give up unacknowledged rows. Repeatable."""
         self._ended = True
         self._queue.put(None)
         self._writer.close(timeout)
@@ -76,24 +76,24 @@ class Flusher(OwnedThread):
             except Exception as exc:
                 self.owner.fail(exc)
                 _abandon(work)
-        # Nothing is answered any more, and a rebalance waits for workers that wait for an answer.
+        # Without an answer these workers would wait for ever, and a rebalance would wait for them.
         while not self._queue.empty():
             work += filter(None, [self._queue.get()])
         _abandon(work)
 
     def _gather(self) -> Work:
-        """What there is to send; blocks until there is something."""
+        """Take everything from the queue; block while it is empty."""
         items = [self._queue.get()]
         while not self._queue.empty():
             items.append(self._queue.get())
         return [item for item in items if item is not None]
 
     def _wanted(self, work: Work) -> Work:
-        """What is still to be sent."""
+        """The batches that are still to be sent."""
         return [item for item in work if not (self._ended or item[0].abandoned)]
 
     def _flush(self, work: Work) -> None:
-        """1. Send all rows. 2. Wait for the answers. 3. Look at each. 4. Report, in order."""
+        """1. Send all rows. 2. Wait for the answers. 3. Check each. 4. Report, in order."""
         sent = [(worker, batch, self._send(batch)) for worker, batch in self._wanted(work)]
         while not self._writer.flush(0.5):
             if self._ended:
@@ -103,7 +103,7 @@ class Flusher(OwnedThread):
                 offsets = self._check(batch, futures)
             except DeliveryError as exc:
                 if self._ended:
-                    return  # closed before they had left
+                    return  # the writer was closed before it sent them
                 if isinstance(exc.__cause__, self._writer.LATE):
                     self._ended = True
                     self._reports.doubt(exc)
@@ -120,7 +120,7 @@ class Flusher(OwnedThread):
         for key, data in batch.rows.items():
             try:
                 futures.append((key, send(topic, data, key, None, partition)))
-            except Exception as exc:  # refused before it was sent: too large, mostly
+            except Exception as exc:  # the client refused it: mostly it is too large
                 futures.append((key, exc))
                 break
         return futures
@@ -149,8 +149,8 @@ def _abandon(work: Work) -> None:
 class TransactionalFlusher(Flusher):
     """Sends each round in a transaction, with the input offsets of its batches.
 
-    What became of a transaction that met an error is not known either. The coordinator refuses the
-    offsets of a member that was replaced, and so its transaction.
+    After an error the transaction may be committed or not, and the partitions are started over.
+    The coordinator refuses the offsets of a member that was replaced, and so its transaction.
     """
 
     _began = 0.0
@@ -163,9 +163,10 @@ class TransactionalFlusher(Flusher):
         return work
 
     def _flush(self, work: Work) -> None:
-        """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Look at each answer. 5. Commit."""
-        # Read before the look at what was lost: what is still wanted then is this membership's.
-        membership = self._reports.group_metadata
+        """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Check each answer. 5. Commit."""
+        # The metadata first, then `_wanted`, which leaves out the batches of lost partitions: so
+        # the batches that remain belong to the assignment of these metadata.
+        group_metadata = self._reports.group_metadata
         work = self._wanted(work)
         if not work:
             return
@@ -178,7 +179,7 @@ class TransactionalFlusher(Flusher):
         try:
             self._writer.begin()
             sent = [self._send(batch) for _, batch in work]
-            self._writer.add_offsets(offsets, membership)
+            self._writer.add_offsets(offsets, group_metadata)
             while not self._writer.flush(0.5):
                 if self._ended:
                     return
@@ -196,6 +197,6 @@ class TransactionalFlusher(Flusher):
             self._reports.doubt(exc)
             return
         for (worker, batch), found in zip(work, offsets_of_rows, strict=True):
-            # Holes are ends of transactions: no other member's was committed meanwhile.
+            # Offsets without a row are ends of transactions: no other member committed meanwhile.
             position = found[-1] + 1 if found else None
             self._reports.safe(worker, batch, position, committed=True)

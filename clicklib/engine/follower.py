@@ -14,10 +14,10 @@ Updated = Callable[[int, Rows], None]
 
 
 class Follower:
-    """Recovers partitions of a table and, for as long as they are not released, follows them.
+    """Recovers partitions of a table, and follows them until they are released.
 
     `store(partition)` opens a local store; `updated(partition, rows)` is called with the rows of
-    each batch that was stored. For one thread; `tables` may be looked at by any.
+    each batch that was stored. For one thread; any thread may look at `tables`.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Follower:
         self._reader, self._store, self._updated = reader, store, updated
 
     def add(self, partitions: Iterable[int]) -> None:
-        """Ask what the topic holds of `partitions`, and read on where their stores end."""
+        """Ask for the bounds of `partitions`, and read each from where its store ends."""
         found = {
             partition: Table(partition, self._store(partition), begin, end)
             for partition, (begin, end) in self._reader.bounds(partitions).items()
@@ -42,7 +42,7 @@ class Follower:
     def poll(self, timeout: float) -> bool:
         """Store the next records; says whether any came within `timeout` seconds.
 
-        Raises OutOfRange where the topic was truncated or made anew.
+        Raises OutOfRange if the topic was truncated or made anew.
         """
         records = self._reader.poll(timeout)
         for partition, batch in records.items():
@@ -52,15 +52,15 @@ class Follower:
                 self._updated(partition, rows)
         for partition, table in self.tables.items():
             if not table.recovered and partition not in records:
-                # Control records and the holes of compaction move the position, and no poll
-                # returns them.
+                # The position also passes control records and the holes of compaction, which no
+                # poll returns.
                 position = self._reader.position(partition)
                 if position > table.position:
                     table.apply((), position)
         return bool(records)
 
     def release(self) -> list[Table]:
-        """The tables that are recovered; they are not followed any more."""
+        """Stop following the tables that are recovered, and return them."""
         ready = [table for table in self.tables.values() if table.recovered]
         if ready:
             self.tables = {p: t for p, t in self.tables.items() if not t.recovered}
@@ -73,11 +73,11 @@ class Follower:
 
     @property
     def recovered(self) -> bool:
-        """Whether every partition has reached the end that was asked for last."""
+        """Whether every partition has reached its end, as the broker last gave it."""
         return all(table.recovered for table in self.tables.values())
 
     def look(self, timeout: float) -> bool:
-        """Ask again where the topic ends; False when a table reaches beyond that."""
+        """Ask again where the topic ends; False if a table's position is beyond that end."""
         for partition, (begin, end) in self._reader.bounds(self.tables, timeout).items():
             table = self.tables[partition]
             table.begin, table.end = begin, end

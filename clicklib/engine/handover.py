@@ -1,13 +1,13 @@
-"""Partitions come and go: what of an assignment waits, is recovered, is worked on, is given up.
+"""The assigned partitions of a processor, from their assignment until they are given up.
 
 A partition that the group assigns passes through these stages:
 
-    waiting      for the last worker of this program to end with it
+    waiting      an earlier worker of this program may still handle a message of it
     recovering   a follower reads the table's topic into the local store
     working      a worker handles its messages
 
-The loop of the membership moves partitions forward. A revoked or lost assignment drops all of them
-at once, on the loop's thread or on the client's.
+The loop of the membership moves partitions to the next stage. When the assignment is revoked or
+lost, all of them are dropped at once, on the loop's thread or on the client's.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Handover:
     """Owns the workers of the assigned partitions, and the lock over them.
 
     `follower` recovers partitions, and `begin(table)` makes the worker of a recovered one.
-    `lingering` are workers of earlier runs whose callback has not returned yet: their partitions
-    wait for them. The loop's thread calls everything here but `assigned` and `drop`, which the
-    client's thread calls too, and `safe`, which the flusher's thread calls. Any thread may look at
-    `owned`, `workers` and `handled`.
+    `lingering` lists dropped workers whose callback has not returned yet: a partition waits until
+    its earlier worker ends. The client's thread calls `assigned`, and in a rebalance, while the
+    loop waits, `finish`, `busy` and `drop`. The flusher's thread calls `safe`. Any thread may look
+    at `owned`, `workers` and `handled`. The rest is for the loop's thread.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Handover:
         self.commits = Commits()
         self.follower = follower
         self._begin, self._lingering = begin, lingering
-        self._handled = 0  # messages, by workers that were dropped
-        self._lock = threading.Lock()  # held while a batch becomes safe, and while workers go
+        self._handled = 0  # messages that dropped workers have handled
+        self._lock = threading.Lock()  # held while a batch becomes safe, and while workers change
         self._new: tuple[int, ...] | None = None  # an assignment that the loop has not seen yet
         self._waiting: set[int] = set()
 
@@ -53,7 +53,7 @@ class Handover:
         self._new = tuple(sorted(set(partitions)))
 
     def adopt(self) -> bool:
-        """Let the partitions of a new assignment wait for recovery; False where there is none."""
+        """Let the partitions of a new assignment wait for recovery; False if there is none."""
         if self._new is None:
             return False
         self.owned, self._new = self._new, None
@@ -85,26 +85,28 @@ class Handover:
         try:
             if self.recovering and not self.follower.recovered:
                 self.follower.poll(0.05)
-        except OutOfRange:  # the topic was truncated or made anew: their recovery begins again
+        except OutOfRange:  # the topic was truncated or made anew: recovery begins again
             self._waiting |= set(self.follower.tables)
             self.follower.clear()
 
     def work(self) -> list[int]:
-        """Handle the messages of the partitions that are recovered by now; return these."""
+        """Start a worker for each partition that is recovered by now; return these partitions."""
         tables = self.follower.release()
         for table in tables:
             worker = self._begin(table)
-            self.workers[table.partition] = worker
+            with self._lock:
+                self.workers[table.partition] = worker
             worker.start()
         return [table.partition for table in tables]
 
     @property
     def handled(self) -> int:
         """How many messages were handled so far."""
-        return self._handled + sum(w.task.handled for w in list(self.workers.values()))
+        with self._lock:
+            return self._handled + sum(w.task.handled for w in self.workers.values())
 
     def safe(self, worker: Worker, batch: Batch, committed: bool) -> None:
-        """A batch of `worker` is in Kafka: its offsets may be committed, or are.
+        """Note that Kafka has a batch of `worker`: its offsets are safe, or even committed.
 
         Nothing becomes safe for a partition that was dropped: another member may own it by now.
         """
@@ -123,10 +125,10 @@ class Handover:
         return any(worker.is_alive() for worker in self.workers.values())
 
     def drop(self, halt: Callable[[], None]) -> None:
-        """Give all partitions up as they are; what is not committed will be handled again.
+        """Give up all partitions at once; messages that are not committed are handled again later.
 
-        `halt()` is called where rows are under way that nobody waits for any more. It comes after
-        the workers were abandoned: a batch that is taken from then on is not sent.
+        If rows are under way, `halt()` keeps the unsent ones from being sent. It is called after
+        the workers are abandoned: the flusher sends no batch that it takes after that.
         """
         with self._lock:
             for worker in self.workers.values():

@@ -1,6 +1,6 @@
 """The life of a processor or a view: it starts, runs on threads, stops, and may fail.
 
-This is the side that its threads see. `service` has the side that a user sees.
+`service` passes the calls of users on to it; its own threads call it directly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from clicklib.client.retry import keep_trying
 from clicklib.engine.state import Signal, State
-from clicklib.errors import ClicklibError, InternalError, UnavailableError, UsageError
+from clicklib.errors import ClicklibError, InternalError, TopicError, UnavailableError, UsageError
 
 __all__ = ["Lifecycle", "OwnedThread"]
 
@@ -23,11 +23,11 @@ T = TypeVar("T")
 logger = logging.getLogger("clicklib")
 
 _ENDED = (State.STOPPED, State.FAILED)
-_GRACE = 10.0  # seconds that the threads have to end in after an error
+_GRACE = 10.0  # seconds in which the threads must end after an error
 
 
 class OwnedThread(threading.Thread):
-    """A daemon thread that knows whose it is, so that `stop` never waits for its own caller."""
+    """A daemon thread that has an `owner`, so that `stop` never waits for the calling thread."""
 
     def __init__(self, owner: Lifecycle, name: str, target: Callable[[], None]) -> None:
         super().__init__(target=target, name=name, daemon=True)
@@ -35,10 +35,10 @@ class OwnedThread(threading.Thread):
 
 
 class Lifecycle:
-    """Runs `main` on a thread of its own from `start` until it returns, raises, or is to stop.
+    """Runs `main` on a thread of its own, from `start` until `main` returns or raises.
 
-    `main` has to end soon after `stopping`. Any thread may call any method, any number of times.
-    A life that has stopped or failed can be started again.
+    `main` must end soon once `stopping` is true. Any thread may call any method, any number of
+    times. After it has stopped or failed, it can be started again.
     """
 
     def __init__(self, name: str, main: Callable[[], None]) -> None:
@@ -49,13 +49,13 @@ class Lifecycle:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._end_by = math.inf  # when its threads have to have ended
+        self._end_by = math.inf  # deadline for its threads to end
 
     @property
     def state(self) -> State:
         return self._signal.state
 
-    # From outside: begin, wait, end.
+    # For `service`: begin, wait, end.
 
     def start(self) -> None:
         """Begin in the background. Raises UsageError when it is running already."""
@@ -70,9 +70,9 @@ class Lifecycle:
             self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Let it end, wait at most `timeout` seconds, and say whether it has ended.
+        """Ask it to end, wait at most `timeout` seconds, and return whether it has ended.
 
-        On one of its own threads it only asks and returns False at once.
+        Called on one of its own threads, it only asks and returns False at once.
         """
         with self._lock:
             thread = self._thread
@@ -87,13 +87,13 @@ class Lifecycle:
         return not thread.is_alive()
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until it has ended, at most `timeout` seconds; say whether it has.
+        """Block until it has ended, at most `timeout` seconds; return whether it has.
 
         Raises the error that ended it.
         """
         self._check_started()
         deadline = None if timeout is None else time.monotonic() + timeout
-        # In slices, so that Ctrl-C reaches a main thread that waits without end (Windows).
+        # In short waits, so that Ctrl-C reaches a main thread that waits for ever (on Windows).
         while deadline is None or time.monotonic() < deadline:
             left = 0.5 if deadline is None else max(0.0, min(0.5, deadline - time.monotonic()))
             if self._signal.wait(*_ENDED, timeout=left):
@@ -126,40 +126,42 @@ class Lifecycle:
         try:
             self._main()
         except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
-            self.fail(exc)
+            # A start that `stop` interrupts has not failed.
+            if not (self.stopping and isinstance(exc, UnavailableError | TopicError)):
+                self.fail(exc)
         with self._lock:
             self._signal.set(State.STOPPED if self.error is None else State.FAILED)
 
     @property
     def stopping(self) -> bool:
-        """Whether it is to end."""
+        """Whether `stop` or `fail` has been called since the start."""
         return self._stopping.is_set()
 
     def wait_stopping(self, seconds: float) -> bool:
-        """Wait until it is to end, at most `seconds`; say whether it is."""
+        """Wait until `stopping` is true, at most `seconds`; return whether it is."""
         return self._stopping.wait(seconds)
 
     def keep_trying(self, seconds: float, step: Callable[[], T]) -> T:
-        """`retry.keep_trying`, given up as soon as it is to end."""
+        """`retry.keep_trying`, which gives up as soon as `stopping` is true."""
         return keep_trying(step, seconds, stopping=self._stopping.is_set)
 
     def time_left(self) -> float:
-        """Seconds that its threads still have to end in."""
+        """The seconds that are left for its threads to end."""
         return max(0.0, self._end_by - time.monotonic())
 
     def _end(self, timeout: float) -> None:
-        """Let it end within `timeout` seconds, or sooner if so asked before."""
+        """Ask it to end within `timeout` seconds, or by an earlier deadline that is set."""
         self._end_by = min(self._end_by, time.monotonic() + timeout)
         self._stopping.set()
 
     def move(self, state: State) -> None:
-        """Become `state`, unless it is about to end."""
+        """Become `state`, unless `stopping` is true."""
         with self._lock:
             if not self._stopping.is_set():
                 self._signal.set(state)
 
     def fail(self, error: BaseException) -> None:
-        """End because of `error`. The first error counts; later ones become notes on it."""
+        """End because of `error`. The first error counts; later ones are added to it as notes."""
         if not isinstance(error, ClicklibError):
             cause, error = error, InternalError(f"{self.name} met an unexpected error: {error!r}")
             error.__cause__ = cause

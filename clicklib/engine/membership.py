@@ -1,8 +1,8 @@
 """One run of a processor: from joining its group to leaving it.
 
-The loop reads the inputs and hands the records of each partition to that partition's worker; the
-flusher sends what the workers gathered; what Kafka has acknowledged is committed by the loop. The
-group's coordinator gives and takes partitions while the loop waits in `poll`.
+The loop reads the inputs and hands the records of each partition to that partition's worker. The
+flusher sends the rows that the workers gathered. The loop commits the offsets of acknowledged rows.
+The group's coordinator assigns and revokes partitions while the loop waits in `poll`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from clicklib.client.cluster import Cluster
 from clicklib.client.group_reader import GroupReader
-from clicklib.client.partitions import Records, TopicPartition
+from clicklib.client.offsets import Records, TopicPartition
 from clicklib.client.retry import Patience
 from clicklib.client.writer import Writer
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
@@ -26,7 +26,7 @@ from clicklib.engine.handover import Handover
 from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
-from clicklib.errors import KafkaError, UnavailableError
+from clicklib.errors import KafkaError, TopicError, UnavailableError
 from clicklib.graph import Graph
 from clicklib.table import Table
 from clicklib.task import Batch, Task
@@ -35,17 +35,17 @@ __all__ = ["Membership", "Settings"]
 
 logger = logging.getLogger("clicklib")
 
-_QUEUE_BYTES = 8 << 20  # of one partition: above, it is paused; below half of it, resumed
+_QUEUE_BYTES = 8 << 20  # with more in its inbox a partition is paused; below half, resumed
 _COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
-_JOIN_TIMEOUT = 30.0  # seconds, at least, without an assignment before it joins anew
-_LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it joins anew
+_JOIN_TIMEOUT = 30.0  # seconds, at least, to wait for an assignment: kafka-python's join can hang
+_LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it starts over
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a processor was made with. Times are in seconds."""
+    """The settings of a processor. Times are in seconds."""
 
     cluster: Cluster
     graph: Graph
@@ -61,9 +61,9 @@ class Settings:
 class Membership:
     """A membership in the group of a graph. `run` is for one thread; any thread may read the rest.
 
-    `follower` recovers the table. `lingering` are workers of earlier runs whose callback has not
-    returned yet. With a `transactional_id` rows and offsets are one transaction, and a transaction
-    that an earlier member of that id left open is ended first.
+    `follower` recovers the table. `lingering` lists earlier workers whose callback has not returned
+    yet. With a `transactional_id` rows and offsets are committed in one transaction; a transaction
+    that an earlier member with that id did not end is ended first.
     """
 
     def __init__(
@@ -82,36 +82,36 @@ class Membership:
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
         self._next_commit = self._next_lag = 0.0
-        # A member that could not leave is waited for until its session ends, and only then does
-        # the coordinator assign its partitions.
+        # If a member could not leave, the coordinator waits until its session ends, and only then
+        # assigns its partitions.
         self._join_timeout = max(_JOIN_TIMEOUT, 2 * settings.session_timeout)
-        self._join_by = math.inf  # when the present assignment has to have come
+        self._join_by = math.inf  # deadline for the next assignment; inf once the loop has one
         self._in_doubt: BaseException | None = None
 
     def run(self) -> None:
-        """Join, work until the life is to stop, and leave within the grace that it gives."""
+        """Join the group, work until `life.stopping`, and leave within `life.time_left()`."""
         timeout, begin = self._settings.connect_timeout, self._life.keep_trying
         with ExitStack() as stack:
-            # kafka-python waits in vain for an answer that a broken connection has lost: there is
+            # A broken connection may have lost an answer that kafka-python waits for: 0.7 leaves
             # time for a second writer.
             self._flusher = begin(timeout, lambda: self._open_flusher(0.7 * timeout))
             stack.callback(lambda: self._close_flusher())
             self._inputs = begin(timeout, lambda: self._open_inputs(timeout))
-            stack.callback(lambda: self._inputs.close(min(1.0, self._life.time_left())))
+            stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
             self._join_by = time.monotonic() + self._join_timeout
             self._life.move(State.RECOVERING)
             try:
                 self._loop()
             except BaseException as exc:
-                self._life.fail(exc)  # which also says how long leaving may take
+                self._life.fail(exc)  # this also sets the deadline for leaving
             self._leave()
 
     def _loop(self) -> None:
-        """What a processor does, over and over."""
+        """Read, hand out and commit, again and again."""
         while not self._life.stopping:
             if self._in_doubt is not None:
                 self._start_over()
-                continue  # it may be to stop by now, and then there is nothing to read from
+                continue  # if it is stopping by now, the inputs are closed
             self._adopt()
             self._recover()
             records = self._poll(0.0 if self.partitions.recovering else 0.1)
@@ -120,7 +120,7 @@ class Membership:
             self._commit()
 
     def _poll(self, timeout: float) -> Records:
-        """The next records; none while the broker is away, which the client tries to reach."""
+        """The next records; none while the client tries to reach the broker."""
         if any(worker.queued > _QUEUE_BYTES / 2 for worker in self.partitions.workers.values()):
             timeout = min(timeout, 0.01)  # a partition waits to be resumed
         try:
@@ -129,11 +129,11 @@ class Membership:
             self._wait_for_broker(exc)
             return {}
 
-    def _wait_for_broker(self, exc: UnavailableError) -> None:
+    def _wait_for_broker(self, exc: KafkaError) -> None:
         logger.debug("%s waits for the broker: %s", self._life.name, exc)
         self._life.wait_stopping(0.1)
 
-    # The clients, and what happens when it is not known what became of rows or a transaction.
+    # The clients, and how they are replaced when Kafka may or may not have rows or a transaction.
 
     def _open_flusher(self, timeout: float) -> Flusher:
         settings = self._settings
@@ -163,55 +163,49 @@ class Membership:
             session_timeout=settings.session_timeout,
             max_poll_interval=settings.max_poll_interval,
             connect_timeout=timeout,
-            on_revoked=self._give_up,
-            on_assigned=lambda places: self.partitions.assigned(p.partition for p in places),
-            on_lost=self._lose,
+            on_revoked=self._revoked,
+            on_assigned=self._assigned,
+            on_lost=self._lost,
         )
 
     def doubt(self, error: BaseException) -> None:
-        """It is not known what became of rows or a transaction: the loop starts over."""
+        """Make the loop start over because of `error`, such as rows that Kafka may have or not."""
         self._in_doubt = error
 
     def _start_over(self) -> None:
-        """Go on from what Kafka has: join anew with a new writer, which ends a transaction."""
+        """Leave the group and join it again with new clients, to go on from what Kafka has.
+
+        The new writer ends a transaction that the old one left open.
+        """
         logger.warning("%s starts its partitions over: %s", self._life.name, self._in_doubt)
-        self._lose()
-        self._leave_group()
+        self._lost()
+        self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
         self._close_flusher()
         patience = Patience(self._settings.connect_timeout)
         while not self._life.stopping:
             try:
                 self._flusher = self._open_flusher(patience.seconds)
                 self._inputs = self._open_inputs(patience.seconds)
-            except UnavailableError as exc:
+            except (UnavailableError, TopicError) as exc:
                 self._close_flusher()
+                # A broker that has just started may not know the topics yet.
+                if isinstance(exc, TopicError) and patience.is_over:
+                    raise
                 self._wait_for_broker(exc)
                 patience.grow()
             else:
                 self._in_doubt = None
+                self._join_by = time.monotonic() + self._join_timeout
                 return
 
-    def _leave_group(self) -> None:
-        self._inputs.close(min(_LEAVE_TIMEOUT, self._settings.connect_timeout))
+    # The group assigns and revokes partitions. The client calls these three methods on its own
+    # thread, while the loop waits in `poll` or `close`.
 
-    def _join_anew(self) -> None:
-        """Replace a membership that got no assignment: a join of kafka-python can hang."""
-        try:
-            inputs = self._open_inputs(self._settings.connect_timeout)
-        except UnavailableError:
-            return  # that explains it; the old membership goes on trying
-        finally:
-            self._join_by = time.monotonic() + self._join_timeout
-        name, waited = self._life.name, self._join_timeout
-        logger.warning("%s: no assignment for %g s, joins anew", name, waited)
-        self._leave_group()
-        self._lose()
-        self._inputs = inputs
+    def _assigned(self, places: set[TopicPartition]) -> None:
+        self.partitions.assigned(place.partition for place in places)
 
-    # The group takes partitions. These run while the loop waits in `poll`.
-
-    async def _give_up(self) -> None:
-        """Finish the messages in hand, flush, commit: then another member may go on."""
+    async def _revoked(self) -> None:
+        """Finish the current messages, flush, commit: then another member can continue."""
         deadline = time.monotonic() + self._settings.max_poll_interval / 2
         self.partitions.finish()
         while self.partitions.busy:
@@ -220,7 +214,7 @@ class Membership:
                 break
             await self._inputs.sleep(0.005)
         offsets = self.partitions.commits.due()
-        self._lose()
+        self._lost()
         if offsets:
             try:
                 await self._inputs.commit_soon(offsets)
@@ -230,17 +224,17 @@ class Membership:
     def _not_committed(self, exc: Exception) -> None:
         logger.warning("%s: last commit failed, messages repeat: %s", self._life.name, exc)
 
-    def _lose(self) -> None:
-        """Drop the partitions as they are, and wait for another assignment."""
+    def _lost(self) -> None:
+        """Drop all partitions at once, and wait for another assignment."""
         self.partitions.drop(self._halt)
         self.lag = {}
         self._join_by = time.monotonic() + self._join_timeout
         self._life.move(State.RECOVERING)
 
     def _halt(self) -> None:
-        """Keep rows that have not left from ever leaving: the next owner's may be newer.
+        """Make sure that unsent rows are never sent: the next owner's rows may be newer.
 
-        Transactions see to it by themselves.
+        In a transaction, Kafka itself refuses them.
         """
         if self._transactional_id is None:
             self._flusher.halt()
@@ -258,8 +252,8 @@ class Membership:
         ready = self.partitions.ready()
         if ready:
             try:
-                # First the inputs: their committed offsets are known once the transactions of
-                # the partitions' last owner have ended, and so are the table's rows then.
+                # The inputs come first. Their committed offsets are known only after the
+                # transactions of the last owner have ended. The table's rows are then complete.
                 places = [TopicPartition(t, p) for t in self._graph.topics for p in ready]
                 self._inputs.go_on(places, newest=self._settings.start == "newest")
                 self.partitions.recover(ready)
@@ -267,7 +261,7 @@ class Membership:
                 self._wait_for_broker(exc)
 
     def _recover(self) -> None:
-        """Take a step of recovery, and begin to process what is recovered."""
+        """Take a step of recovery, and start a worker for each recovered partition."""
         try:
             self.partitions.step()
         except UnavailableError as exc:
@@ -315,7 +309,7 @@ class Membership:
             self._next_lag = now + _LAG_PAUSE
             self.lag = {partition: self._lag_of(worker) for partition, worker in workers.items()}
         if now > self._join_by:
-            self._join_anew()
+            self.doubt(UnavailableError(f"no assignment for {self._join_timeout:g} s"))
 
     def _lag_of(self, worker: Worker) -> int:
         positions = worker.task.positions.copy()
@@ -325,7 +319,7 @@ class Membership:
         )
 
     def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None:
-        """A batch is in Kafka: its offsets may be committed (or are), its rows stored."""
+        """Note that Kafka has a batch: its offsets are safe (or committed), its rows stored."""
         self.partitions.safe(worker, batch, committed)
         self.rows += len(batch.rows)
         self.flushes += 1
@@ -333,22 +327,22 @@ class Membership:
 
     @property
     def group_metadata(self) -> Any:
-        """The name and generation under which the coordinator gave the present assignment."""
+        """The member's name and generation at the time of its present assignment."""
         return self._inputs.group_metadata
 
     def _may_send(self) -> bool:
-        """Whether the coordinator surely still counts on this member.
+        """Whether this member is certainly still in the group.
 
-        A member that was suspended, and whose partitions went to another meanwhile, would
-        overwrite the other's newer rows. (Kafka refuses the transaction of such a member.) Without
-        workers there are no rows, but for those of a writer that was halted.
+        While a member is suspended, another one may get its partitions. Afterwards its rows would
+        overwrite newer rows of the other. (Kafka refuses the transaction of such a member.)
+        Without workers there are no rows to send, except those of a halted writer.
         """
         if not self.partitions.workers or self._transactional_id is not None:
             return True
         return self._inputs.lease_age() < 0.75 * self._settings.session_timeout
 
     def _commit(self) -> None:
-        """Commit what is safe, and look at what became of the last commit."""
+        """Note the answer to the last commit, and commit the offsets that are safe."""
         if time.monotonic() < self._next_commit or not self._inputs.commit_done:
             return
         commits = self.partitions.commits
@@ -360,12 +354,12 @@ class Membership:
             self._next_commit = time.monotonic() + _COMMIT_PAUSE
 
     def _leave(self) -> None:
-        """Stop the partitions and commit, within the grace that `stop` gave."""
+        """End the workers and commit, within `life.time_left()`."""
         self.partitions.finish()
         for worker in self.partitions.workers.values():
             worker.join(max(0.0, self._life.time_left() - 2))
         offsets = self.partitions.commits.due()
-        self._lose()
+        self._lost()
         if offsets:
             try:
                 self._inputs.commit(offsets, timeout=max(0.5, self._life.time_left() - 2))

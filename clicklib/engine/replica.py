@@ -23,15 +23,15 @@ __all__ = ["Replica"]
 
 logger = logging.getLogger("clicklib")
 
-_LOOK_PAUSE = 1.0  # seconds without a record before the broker is asked whether it is there
+_LOOK_PAUSE = 1.0  # seconds without a record, after which the broker is checked
 
 
 class Replica:
     """A local copy of a table. `run` is for one thread; any thread may look at the rest.
 
-    `open_stores(cluster_id)` gives the stores of its partitions, which the replica closes. It is
-    opened anew when the topic was truncated or made anew. While the broker is away the replica
-    keeps its rows and tries again.
+    `open_stores(cluster_id)` opens the stores of its partitions, and the replica closes them. It
+    opens them again if the topic was truncated or made anew. While the broker cannot be reached,
+    the replica keeps its rows and tries again.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Replica:
         updated: Updated | None,
         connect_timeout: float,
     ) -> None:
-        self.recovered = False  # whether it has been up to date since it was opened
+        self.recovered = False  # whether it was up to date at least once since `_open`
         self._life, self._cluster, self._table = life, cluster, table
         self._open_stores, self._updated = open_stores, updated
         self._connect_timeout = connect_timeout
@@ -53,16 +53,18 @@ class Replica:
 
     @property
     def tables(self) -> dict[int, Table]:
-        """The partitions; none while it opens its stores."""
-        return self._follower.tables if self._follower else {}
+        """The table of each partition; empty while the stores are opened."""
+        follower = self._follower  # once: another thread may close it
+        return follower.tables if follower else {}
 
     @property
     def records(self) -> int:
-        """How many records it has read since it was opened."""
-        return self._follower.records if self._follower else 0
+        """How many records it has read since its stores were opened."""
+        follower = self._follower
+        return follower.records if follower else 0
 
     def run(self) -> None:
-        """Read until the life is to stop."""
+        """Read until `life.stopping` is true."""
         with ExitStack() as stack:
             self._reader = self._life.keep_trying(
                 self._connect_timeout,
@@ -74,7 +76,7 @@ class Replica:
             self._loop()
 
     def _loop(self) -> None:
-        """What a view does, over and over."""
+        """Read on and check the broker, again and again."""
         looked = time.monotonic()
         while not self._life.stopping:
             try:
@@ -99,9 +101,9 @@ class Replica:
                 self._life.wait_stopping(0.1)
 
     def _open(self) -> Follower:
-        """Find out what the topic holds, and read on where the local stores end."""
+        """Find the topic, open the stores, and read on from where they end."""
         with TopicManager(self._cluster, self._connect_timeout) as topics:
-            # Its processor may have been started a moment ago.
+            # A processor that has just started may still have to create it.
             topic = keep_trying(
                 lambda: self._find(topics),
                 self._connect_timeout,
@@ -138,7 +140,7 @@ class Replica:
         self._closing.close()
 
     def _look(self, follower: Follower) -> None:
-        """Ask whether the broker is there, and the topic still the same."""
+        """Check that the broker answers, and that the topic is still the same."""
         if self._life.state is State.RECONNECTING:
             with TopicManager(self._cluster, self._patience.seconds) as topics:
                 topic = topics.find(self._table)

@@ -1,4 +1,4 @@
-"""What a processor and a view have in common for their users: start, stop, wait, look."""
+"""The methods that processor and view have in common for their users: start, stop, wait."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from clicklib.engine.state import State
 
 __all__ = ["Service"]
 
-_MAY_START = (State.IDLE, State.STOPPED, State.FAILED)
-
 
 class Service:
     """Something that runs on threads of its own from `start` to `stop`.
 
     Any thread may call any method, any number of times. A service that has stopped or failed can
-    be started again. `with` starts it, if it does not run yet, and stops it at the end.
+    be started again. `with` starts it if it does not run yet, and stops it at the end. If the
+    service has failed, `with` raises its error.
     """
 
     def __init__(self, name: str) -> None:
         self._life = Lifecycle(name, self._main)
 
     def _main(self) -> None:
-        """Do the work until the life is `stopping`; raise what ended it."""
+        """Do the work until `_life.stopping` is true; raise the error that ends it."""
         raise NotImplementedError
 
     @property
@@ -47,10 +46,10 @@ class Service:
         return self
 
     def stop(self, timeout: float = 10.0) -> bool:
-        """End cleanly: finish what is in hand, flush, commit, free everything.
+        """End cleanly: finish the current work, flush, commit, free everything.
 
-        Waits at most `timeout` seconds, and says whether it has ended. On one of its own threads
-        it only asks and returns False at once.
+        Waits at most `timeout` seconds, and returns whether it has ended. Called on one of its own
+        threads, it only asks for the end and returns False at once.
         """
         return self._life.stop(timeout)
 
@@ -64,7 +63,7 @@ class Service:
             raise
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it has ended, at most `timeout` seconds; says whether it has.
+        """Block until it has ended, at most `timeout` seconds; returns whether it has.
 
         Raises the error that stopped it.
         """
@@ -79,13 +78,15 @@ class Service:
         return self
 
     def __enter__(self) -> Self:
-        return self.start() if self.state in _MAY_START else self
+        if self.state is State.FAILED and self.error is not None:
+            raise self.error
+        return self.start() if self.state in (State.IDLE, State.STOPPED) else self
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
     def _facts(self) -> dict[str, Any]:
-        """What the notebook shows of it."""
+        """The names and values that a notebook shows."""
         return {"state": self.state, "error": self.error}
 
     def __repr__(self) -> str:

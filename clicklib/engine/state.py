@@ -1,10 +1,10 @@
-"""What a processor, view or emitter may be in, and what may follow what.
+"""The states of a processor or a view, and which state may follow which.
 
 A processor:  idle → starting → recovering ⇄ running → stopping → stopped
-A view:       idle → starting → recovering → running ⇄ reconnecting → stopping → stopped
+A view:       the same, and also recovering ⇄ reconnecting and running ⇄ reconnecting
 
-From every state but the ends an error leads to `failed`. A stopped or failed one can be
-started again.
+From starting, recovering, running and reconnecting, `stop` leads to `stopping`. From these and
+from stopping, an error leads to `failed`. A stopped or failed one can be started again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["TRANSITIONS", "Signal", "State"]
 
 
 class State(StrEnum):
-    """A state, whose value is the word for it."""
+    """A state. Its value is its name in lower case."""
 
     IDLE = "idle"
     STARTING = "starting"
@@ -56,9 +56,9 @@ class Signal:
         return self._state
 
     def set(self, state: State) -> None:
-        """Move to `state`; the state that it is in already changes nothing.
+        """Move to `state`; nothing changes if that is the present state.
 
-        Raises UsageError for a move that TRANSITIONS doesn't list, and stays where it was.
+        Raises UsageError for a move that TRANSITIONS doesn't list, and keeps the present state.
         """
         with self._changed:
             if state is self._state:

@@ -1,9 +1,9 @@
 """The worker of a partition: a thread of its own.
 
-It drives its task: it takes records from its inbox, and hands over a batch of rows
+It drives its task: it takes records from its inbox, and hands a batch of rows to the flusher
 
-- at once when its partition has caught up, so that a click is seen without delay;
-- while it is behind: when the commit interval has passed, or when the batch has grown to its
+- at once if the partition has caught up, so that a click is seen without delay;
+- if the partition is behind, when the commit interval has passed or the batch has grown to its
   limit. Of many clicks by one user only the last count is then sent.
 
 The flusher answers when Kafka has the batch. Until then the worker goes on, unless its next batch
@@ -43,7 +43,7 @@ class Worker(OwnedThread):
         self.task = task
         self.last_flush = time.monotonic()
         self._given = self._done = 0  # bytes; each counter has one thread that writes it
-        self.behind: set[str] = set()  # the topics with more to come
+        self.behind: set[str] = set()  # the topics that have more records to read
         self.abandoned = False
         self._submit, self._updated = submit, updated
         self._inbox: queue.SimpleQueue[tuple[Input, list[Any], int] | None] = queue.SimpleQueue()
@@ -63,24 +63,24 @@ class Worker(OwnedThread):
         return self._given - self._done
 
     def flush(self) -> None:
-        """Hand over what is gathered, as soon as the message in hand is done."""
+        """Hand over the gathered rows as soon as the current message is handled."""
         if not self._due:
             self._due = True
             self.last_flush = time.monotonic()
             self._wake()
 
     def answer(self, position: int | None) -> None:
-        """The batch under way is in Kafka; the table's next offset is `position`."""
+        """Note that Kafka has the batch under way; the table's next offset is `position`."""
         self._answers.put(position)
         self._wake()
 
     def finish(self) -> None:
-        """End after the message in hand, once all that it led to is acknowledged and stored."""
+        """End after the current message, once all rows are acknowledged and stored."""
         self._stopping = True
         self._wake()
 
     def abandon(self) -> None:
-        """End after the message in hand, and let all that isn't acknowledged be done again."""
+        """End after the current message. What is not acknowledged will be handled again later."""
         self.abandoned = True
         self._answers.put(None)
         self.finish()
@@ -98,7 +98,7 @@ class Worker(OwnedThread):
                         self._process(*item)
                     self._attend()
             except ClicklibError as exc:
-                self._report(exc)  # and what came before the message in error is still flushed
+                self._report(exc)  # the rows of earlier messages are still flushed
             self._drain()
         except _Abandoned:
             pass
@@ -107,7 +107,7 @@ class Worker(OwnedThread):
                 self.owner.fail(exc)
 
     def _report(self, exc: BaseException) -> None:
-        """Stop the processor; but what befalls an abandoned partition is nobody's concern."""
+        """Stop the processor; but ignore the error if the partition is abandoned."""
         if self.abandoned:
             raise _Abandoned from exc
         self.owner.fail(exc)
@@ -121,7 +121,7 @@ class Worker(OwnedThread):
         self._done += size
 
     def _attend(self) -> None:
-        """Between two messages: store what was acknowledged, hand over what is due."""
+        """Between two messages, store acknowledged rows and hand over a batch that is due."""
         task = self.task
         task.attention = False
         while task.under_way and (task.full or not self._answers.empty()):
@@ -150,7 +150,7 @@ class Worker(OwnedThread):
             self._updated(batch.partition, batch.rows)
 
     def _drain(self) -> None:
-        """Hand over and store the rest: what is under way, then what is gathered."""
+        """Finish the batch under way, then hand over and store the gathered rows."""
         if self.task.under_way:
             self._acknowledge()
         if self.task.pending:
@@ -159,4 +159,4 @@ class Worker(OwnedThread):
 
 
 class _Abandoned(Exception):
-    """The partition was lost, or its end could not be waited for."""
+    """The partition was lost, or its worker took too long to end."""

@@ -32,7 +32,7 @@ _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
 _CHUNK = 1_000  # rows read under one lock
 _DAMAGED = "damaged"  # this file in the folder marks a damaged store
 _UNCLOSED = "unclosed"  # this file has a byte for each program that did not close the store
-_PATIENCE = 3  # of these programs, kills may be the cause; from then on perhaps damaged pages
+_UNCLOSED_LIMIT = 3  # after so many of these programs the cause may be damaged pages, not kills
 _LOCK_BYTES = 8_192  # the size of LMDB's lock file for the default number of readers
 _LONGEST = 511  # bytes, LMDB's limit for a key
 
@@ -62,8 +62,10 @@ class LmdbStorage:
 
     def _open(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        if self._unclosed() >= _PATIENCE:
-            raise _Unfit(f"the last {_PATIENCE} programs ended with it open, perhaps because of it")
+        if self._unclosed() >= _UNCLOSED_LIMIT:
+            raise _Unfit(
+                f"the last {_UNCLOSED_LIMIT} programs ended with it open, perhaps because of it"
+            )
         try:
             self._prepare()
         except OSError as exc:

@@ -18,6 +18,7 @@ import errno
 import html
 import socket
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -53,7 +54,7 @@ class Endpoint:
 
     @property
     def port(self) -> int:
-        """The port that the endpoint listens on; before the start the one asked for."""
+        """The port that the endpoint listens on; before the start, the port that was wanted."""
         return self._port
 
     @property
@@ -68,15 +69,25 @@ class Endpoint:
             if self._thread is None:
                 listener = _listen(self._wanted, self.host)
                 self._port = listener.getsockname()[1]
-                ready = threading.Event()
-                self._thread = threading.Thread(
-                    target=lambda: asyncio.run(self._serve(listener, ready)),
+                ready: Future[None] = Future()
+                thread = threading.Thread(
+                    target=lambda: self._run(listener, ready),
                     name=f"clicklib-web-{self._port}",
                     daemon=True,
                 )
-                self._thread.start()
-                ready.wait()
+                thread.start()
+                ready.result()
+                self._thread = thread
         return self
+
+    def _run(self, listener: socket.socket, ready: Future[None]) -> None:
+        try:
+            asyncio.run(self._serve(listener, ready))
+        except BaseException as exc:
+            if ready.done():
+                raise
+            listener.close()
+            ready.set_exception(exc)
 
     def stop(self, timeout: float = 10) -> bool:
         """Close all connections and end the thread.
@@ -109,12 +120,12 @@ class Endpoint:
         url = html.escape(self.url)
         return f'Endpoint <a href="{url}" target="_blank">{url}</a> {state}'
 
-    async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
+    async def _serve(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         hosts = _LOCAL_NAMES | {self.host.lower()}
         application = Application(
             [(r".*", Handler, {"view": self.view, "hosts": hosts})],
-            log_function=lambda handler: None,  # a 404 is an answer, nothing to log in a notebook
+            log_function=lambda handler: None,  # a notebook needs no log of each 404
         )
         server = HTTPServer(
             application,
@@ -124,7 +135,7 @@ class Endpoint:
             body_timeout=_PATIENCE,
         )
         server.add_socket(listener)
-        ready.set()
+        ready.set_result(None)
         await self._stopping.wait()
         server.stop()
         await server.close_all_connections()

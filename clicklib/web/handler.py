@@ -1,4 +1,4 @@
-"""The answers of the web endpoint: one request in, one value of the view out.
+"""The answers of the web endpoint: each request reads one value or a list from the view.
 
 A key is percent-decoded to bytes and read as UTF-8; bytes that are not UTF-8 become surrogate
 escapes, as everywhere in clicklib. `HEAD` is answered like `GET` without the body.
@@ -115,7 +115,7 @@ class Handler(RequestHandler):
 
 
 def _rows(view: Any, prefix: str, most: int) -> tuple[list[dict[str, Any]], bool]:
-    """At most `most` rows and LIST_BYTES of them, and whether there are more."""
+    """At most `most` rows, of about LIST_BYTES at most, and whether there are more."""
     users: list[dict[str, Any]] = []
     size = 0
     for key, value in view.items(prefix):

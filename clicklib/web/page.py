@@ -1,4 +1,4 @@
-"""The page that shows the table and updates itself, and the policy that lets only it run."""
+"""The page with the live table, and the policy that permits only the page's script and style."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _cells_lock = threading.Lock()
 
 
 class Part:
-    """A widget that belongs to the cell that made it. Its end is the end of all widgets in it.
+    """A widget that belongs to the cell that made it. When it ends, all widgets in it end.
 
     It is mixed into a class of ipywidgets.
     """

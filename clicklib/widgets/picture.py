@@ -1,4 +1,4 @@
-"""A picture: Python says in `data` what to draw, a script in the browser draws it."""
+"""A picture: Python puts into `data` what to draw, and a script in the browser draws it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["Count", "Rows", "clicks_of"]
 
 Count = Callable[[Any], float]
 
-_SHARE = 20  # reads of a table take at most one part in so many of the time
+_SHARE = 20  # reads of a table take at most 1/20 of the time
 
 
 class Rows:

@@ -1,4 +1,4 @@
-"""A watch over Kafka, so that a picture has fresh figures and never waits for them."""
+"""A watch over Kafka: with it a picture has recent figures and never waits for them."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_a_stopped_a_new_and_a_failed_processor_are_seen(
     # Leave the group behind the message, for the tests that come.
     dashboard.ask("""
 from clicklib.client.admin import GroupAdmin
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from kafka.structs import OffsetAndMetadata
 admin = GroupAdmin(cluster)
 place = TopicPartition(clicks.TOPIC, 8)

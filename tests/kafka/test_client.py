@@ -17,7 +17,7 @@ from kafka.protocol.producer import ProduceRequest
 
 from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
 from clicklib.client.group_reader import GroupReader
-from clicklib.client.partitions import Offsets, TopicPartition
+from clicklib.client.offsets import Offsets, TopicPartition
 from clicklib.client.topic_reader import FETCH, TopicReader
 from clicklib.client.transport import Connections
 from clicklib.client.writer import Writer

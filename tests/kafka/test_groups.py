@@ -33,7 +33,7 @@ def test_a_broker_that_has_just_started_is_waited_for(own_cluster, name):
 
 def test_topics_that_are_not_there_are_left_out(groups, name):
     assert groups.describe(name, ["nowhere"]).progress == ()
-    assert groups.ends("nowhere") == {}
+    assert groups.bounds("nowhere") == {}
 
 
 def test_members_own_what_they_share_and_one_without_a_share_idles(
@@ -70,7 +70,7 @@ def test_the_lag_goes_down_to_nothing(groups, cluster, graph, name, topic, click
         wait_until("no lag", lambda: groups.describe(name, [topic]).lag == 0, timeout=20)
     found = groups.describe(name)
     ends = {each.partition: (each.begin, each.end) for each in found.progress}
-    assert groups.ends(topic) == ends
+    assert groups.bounds(topic) == ends
     assert sum(each.committed or 0 for each in found.progress) == sum(sent.values())
 
 

@@ -1,4 +1,4 @@
-"""Each part of kafka-python that is used and not public: it is there, and it is listed."""
+"""Each name in kafka-python that is used and not public: it is there, and it is listed."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from clicklib.client import private
-from clicklib.client.private import PARTS, Part
+from clicklib import client
+from tests.unit.client.private_names import NAMES, Name
 
-ROOM = Path(private.__file__).parent
-TREES = {p.stem: ast.parse(p.read_text("utf-8")) for p in ROOM.glob("*.py") if p.stem != "private"}
+SOURCES = {p.stem: p.read_text("utf-8") for p in Path(client.__file__).parent.glob("*.py")}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.owner} {part.name}")
-def test_a_part_is_there(part: Part) -> None:
-    assert part.is_there(), f"kafka-python has no {part.name} in {part.owner} any more: {part.use}"
+@pytest.mark.parametrize("entry", NAMES, ids=lambda entry: f"{entry.owner} {entry.name}")
+def test_a_name_is_there(entry: Name) -> None:
+    assert entry.is_there(), (
+        f"kafka-python has no {entry.name} in {entry.owner} any more: {entry.use}"
+    )
 
 
 @pytest.mark.parametrize(
-    "part",
+    "entry",
     [
-        Part("kafka.producer:KafkaProducer", "_postman", ""),
-        Part("kafka.producer:Pigeon", "_sender", ""),
-        Part("kafka.pigeon", "Pigeon", ""),
+        Name("kafka.producer:KafkaProducer", "_postman", ""),
+        Name("kafka.producer:Pigeon", "_sender", ""),
+        Name("kafka.pigeon", "Pigeon", ""),
     ],
 )
-def test_a_part_that_is_gone_is_noticed(part: Part) -> None:
-    assert not part.is_there()
+def test_a_name_that_is_gone_is_noticed(entry: Name) -> None:
+    assert not entry.is_there()
 
 
 def own(tree: ast.Module) -> set[str]:
@@ -42,7 +44,7 @@ def own(tree: ast.Module) -> set[str]:
 
 
 @pytest.mark.parametrize("module", sorted(TREES))
-def test_a_part_that_is_used_is_listed(module: str) -> None:
+def test_a_name_that_is_used_is_listed(module: str) -> None:
     tree = TREES[module]
     used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
     used |= {
@@ -50,11 +52,9 @@ def test_a_part_that_is_used_is_listed(module: str) -> None:
     }
     hidden = {name for name in used if name.isidentifier() and name[:1] == "_" != name}
     hidden = {name for name in hidden if not name.endswith("__")}
-    assert hidden - own(tree) - {part.name for part in PARTS} == set()
+    assert hidden - own(tree) - {entry.name for entry in NAMES} == set()
 
 
-def test_a_part_that_is_listed_is_used() -> None:
-    text = "\n".join(
-        path.read_text("utf-8") for path in ROOM.glob("*.py") if path.stem != "private"
-    )
-    assert [part.name for part in PARTS if part.name not in text] == []
+def test_a_name_that_is_listed_is_used() -> None:
+    text = "\n".join(SOURCES.values())
+    assert [entry.name for entry in NAMES if entry.name not in text] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.engine.commits import Commits
 
 CLICKS, LIKES = TopicPartition("clicks", 3), TopicPartition("likes", 3)
@@ -98,3 +98,19 @@ def test_a_transaction_that_goes_backwards_is_a_defect(commits: Commits) -> None
     with pytest.raises(AssertionError, match="goes back from 12 to 11"):
         commits.safe(3, {"clicks": 11}, committed=True)
     assert commits.due() == {}
+
+
+def test_what_a_transaction_committed_is_never_due_not_even_for_a_moment() -> None:
+    """Another thread asks meanwhile: a second commit of it could come after the next one's."""
+    commits = Commits()
+    seen: list[dict[TopicPartition, int]] = []
+
+    class Watched(dict[TopicPartition, int]):
+        def __setitem__(self, place: TopicPartition, offset: int) -> None:
+            super().__setitem__(place, offset)
+            seen.append(commits.due())
+
+    commits._safe, commits._committed = Watched(), Watched()
+    for offset in (5, 9):
+        commits.safe(3, {"clicks": offset}, committed=True)
+    assert seen == [{}] * 4

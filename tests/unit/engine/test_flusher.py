@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.engine import flusher
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.errors import DeliveryError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clicklib.client.faults import OutOfRange
-from clicklib.client.partitions import TopicPartition
+from clicklib.client.offsets import TopicPartition
 from clicklib.engine.handover import Handover
 from clicklib.table import Table
 from clicklib.task import Batch

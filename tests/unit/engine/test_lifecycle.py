@@ -17,6 +17,7 @@ from clicklib.engine.state import State
 from clicklib.errors import (
     DataError,
     InternalError,
+    TopicError,
     UnavailableError,
     UsageError,
 )
@@ -124,13 +125,25 @@ def test_a_block_begins_started_and_ends_stopped(begun: bool) -> None:
         assert (clock.state, clock.closed) == (State.STOPPED, number + 1)
 
 
-def test_a_block_starts_what_has_failed_before() -> None:
+def test_a_block_tells_of_what_has_failed_before_and_does_not_start_it_again() -> None:
     clock = broken(DataError("bad click"))
     with pytest.raises(DataError):
         clock.run()
-    clock.then = lambda clock: clock.life.wait_stopping(60)
-    with clock:
-        clock.wait_running(5)
+    with pytest.raises(DataError, match="bad click"), clock:
+        pass
+    assert (clock.state, clock.closed) == (State.FAILED, 1)
+
+
+@pytest.mark.parametrize("kind", [UnavailableError, TopicError])
+def test_a_start_that_was_called_off_has_not_failed(kind: type[Exception]) -> None:
+    def then(clock: Clock) -> None:
+        clock.life.wait_stopping(10)
+        raise kind("no broker answers")
+
+    clock = Clock(then).start()
+    assert clock.stop(5)
+    assert (clock.state, clock.error) == (State.STOPPED, None)
+    assert clock.wait(0)
 
 
 def test_a_user_sees_what_a_user_may_call_and_nothing_of_the_machinery() -> None:

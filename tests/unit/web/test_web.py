@@ -460,3 +460,21 @@ def test_it_works_where_a_loop_is_running(view: FakeView) -> None:
             return await asyncio.to_thread(lambda: ask(endpoint, "/user-3").body)
 
     assert asyncio.run(cell()) == b'{"Clicks":153}'
+
+
+def test_an_endpoint_that_cannot_begin_says_so_and_can_be_tried_again(
+    view: FakeView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when no file handle is left for its loop."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    endpoint = Endpoint(view, port=0)
+    with monkeypatch.context() as patch:
+        patch.setattr("clicklib.web.endpoint.HTTPServer", refuse)
+        with pytest.raises(OSError, match="Too many open files"):
+            endpoint.start()
+    assert endpoint.stop()
+    with endpoint:
+        assert "listening" in repr(endpoint)

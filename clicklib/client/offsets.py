@@ -1,4 +1,4 @@
-"""Places and offsets in Kafka's logs, as all clients name them."""
+"""Partitions, offsets and records, in the types that all clients use."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 __all__ = ["Offsets", "Records", "TopicPartition", "committable"]
 
 Offsets = Mapping[TopicPartition, int]
-"""An offset for each of some partitions: the next one to read."""
+"""For each of some partitions, the offset to read next."""
 
 Records = dict[TopicPartition, list[Any]]
-"""The records that came, by partition. They are kafka-python's own, uncopied."""
+"""Records by partition. They are kafka-python's own objects, not copies."""
 
 
 def committable(offsets: Offsets) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What kafka-python commits for these offsets."""
+    """These offsets, in the form that kafka-python commits."""
     return {place: OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}

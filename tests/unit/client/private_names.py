@@ -1,0 +1,100 @@
+"""The names in kafka-python that clicklib.client uses and that are not public.
+
+A new version may drop any of them, so pyproject.toml allows only the minor version that the tests
+ran with. `test_private.py` tests each name, and says which one is missing. It also finds names that
+this list lacks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Name:
+    """`name` in `owner`, which is a module or a `module:Class`, and its `use` in clicklib."""
+
+    owner: str
+    name: str
+    use: str
+
+    def is_there(self) -> bool:
+        """Whether the installed kafka-python has it, in the owner or in the owner's instances."""
+        module, _, path = self.owner.partition(":")
+        try:
+            owner: Any = importlib.import_module(module)
+        except ModuleNotFoundError:
+            return False
+        for step in filter(None, path.split(".")):
+            owner = getattr(owner, step, None)
+        kinds: tuple[type, ...] = inspect.getmro(owner)[:-1] if inspect.isclass(owner) else ()
+        return hasattr(owner, self.name) or any(
+            f"self.{self.name} = " in inspect.getsource(kind) for kind in kinds
+        )
+
+
+_FETCHED = "kafka.consumer.fetcher:Fetcher.PartitionRecords"
+_BATCH = "kafka.record.default_records:DefaultRecordBatch"
+
+NAMES = (
+    # transport, connect: they report errors, close sockets, and hold rows back
+    Name("kafka.net.compat", "KafkaNetClient", "made with connections of our own"),
+    Name("kafka.net.selector", "NetworkSelector", "the loop of these connections"),
+    Name("kafka.net.manager", "KafkaConnectionManager", "replaced by `transport.Connections`"),
+    Name("kafka.net.manager:KafkaConnectionManager", "get_connection", "extended"),
+    Name("kafka.net.manager:KafkaConnectionManager", "_build_transport", "extended"),
+    Name("kafka.net.manager:KafkaConnectionManager", "_net", "closed where connecting fails"),
+    Name("kafka.net.connection:KafkaConnection", "init_future", "tells why connecting failed"),
+    Name("kafka.net.connection:KafkaConnection", "parser", "tells whether something answered"),
+    Name("kafka.net.transport:KafkaTCPTransport", "_sock_recv", "the end comes after the data"),
+    Name("kafka.net.transport:KafkaTCPTransport", "_sock_send", "asks first whether it may send"),
+    Name("kafka.net.transport:KafkaTCPTransport", "_write_buffer", "empty where `close` is clean"),
+    Name("kafka.net.transport:KafkaTCPTransport", "abort", "closes a socket with data left"),
+    # batches: records decoded a batch at a time
+    Name("kafka.consumer:KafkaConsumer", "_fetcher", "made to use `batches.FetchedRecords`"),
+    Name("kafka.consumer.fetcher", "ConsumerRecord", "the record that is made"),
+    Name("kafka.consumer.fetcher:Fetcher", "PartitionRecords", "extended"),
+    Name(_FETCHED, "_unpack_records", "replaced"),
+    Name(_FETCHED, "_consume_aborted_transactions_up_to", "which batches were aborted"),
+    Name(_FETCHED, "_contains_abort_marker", "which batches were aborted"),
+    Name(_FETCHED, "_is_batch_aborted", "which batches were aborted"),
+    Name(_FETCHED, "aborted_producer_ids", "which batches were aborted"),
+    Name(_FETCHED, "drain", "ends a fetch"),
+    Name("kafka.record.memory_records:MemoryRecords", "_next_slice", "the format of a batch"),
+    Name(_BATCH, "_buffer", "the bytes of a batch"),
+    Name(_BATCH, "_pos", "where its records begin"),
+    Name("kafka.record.util", "decode_varint", "numbers of three bytes and more"),
+    # group_reader, assignor: a member that knows until when it was certainly in the group
+    Name("kafka.coordinator.assignors.abstract", "AbstractPartitionAssignor", "extended"),
+    Name("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),
+    Name("kafka.protocol.consumer.metadata", "ConsumerProtocolSubscription", "what it asks for"),
+    Name("kafka.consumer:KafkaConsumer", "_coordinator", "its answers are noted"),
+    Name(
+        "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
+    ),
+    Name("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
+    Name("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
+    Name("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
+    # writer: time limits for the steps of a transaction, and a close that ends the thread
+    Name("kafka.producer:KafkaProducer", "_metadata", "how often the brokers have answered"),
+    Name("kafka.cluster:ClusterMetadata", "add_listener", "told of each answer"),
+    Name("kafka.cluster:ClusterMetadata", "remove_listener", "told of no more answers"),
+    Name("kafka.producer:KafkaProducer", "_sender", "woken, joined, told from other threads"),
+    Name("kafka.producer.sender:Sender", "force_close", "ends what `close` leaves running"),
+    Name("kafka.producer:KafkaProducer", "_transaction_manager", "steps of a transaction"),
+    Name("kafka.producer.transaction_manager:TransactionManager", "begin_commit", "a step"),
+    Name(
+        "kafka.producer.transaction_manager:TransactionManager",
+        "transaction_timeout_ms",
+        "longer where the broker answers slowly",
+    ),
+    Name(
+        "kafka.producer.transaction_manager:TransactionManager",
+        "send_offsets_to_transaction",
+        "a step",
+    ),
+)
+"""Every such name, by the module that uses it."""
