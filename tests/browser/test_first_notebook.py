@@ -21,6 +21,10 @@ SIZES = (
     "print(threading.active_count(), len(comm.get_comm_manager().comms))"
 )
 MEMORY = "import psutil; print(psutil.Process().memory_info().rss >> 20)"
+SHOWN = (
+    "import ipywidgets.widgets.widget as w; "
+    "print(all(getattr(each, '_seen_by', True) for each in w._instances.values()))"
+)
 FLOW = "The way of a click: .*processor "
 
 
@@ -220,6 +224,8 @@ def test_running_the_cell_ten_times_leaves_nothing_behind(dashboard: Notebook) -
 def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
     names = "import threading; print(sorted(t.name for t in threading.enumerate()))"
     assert "clicklib painter" in dashboard.ask(names)
+    # A picture that is cleared before it was ever shown would be shown afterwards, to nobody.
+    wait_until("each picture is shown", lambda: dashboard.ask(SHOWN) == "True")
     dashboard.clear_outputs()
     for _ in range(60):
         left = dashboard.ask(names)

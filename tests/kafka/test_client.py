@@ -301,6 +301,7 @@ def test_a_row_is_held_back_at_the_last_moment(write_to, topic, end, monkeypatch
     writer.close()
 
 
+@pytest.mark.long
 def test_the_lease_of_an_assignment_begins_when_it_was_asked_for(cluster, topic, name):
     """A process may be suspended before it reads the answer."""
     [proxy] = proxies(cluster)

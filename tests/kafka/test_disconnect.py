@@ -31,7 +31,7 @@ FAULTS = {
 NOTHING_PASSES = ("refuse", "frozen")
 QUICK = [  # the faults on a processor that `make test` tries
     *(("cut", "exactly_once"), ("half closed", "at_least_once"), ("frozen", "exactly_once")),
-    *(("delayed", "at_least_once"), ("slow", "exactly_once")),
+    ("slow", "exactly_once"),
 ]
 CELLS = list(itertools.product(FAULTS, ["at_least_once", "exactly_once"]))
 
