@@ -34,8 +34,8 @@ demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 html: $(READY) ## run the notebooks and make pages of them to read, below build/html
 	@$(PY) -m docs.site $(ARGS)
 
-# Four at a time, for they mostly wait; a file's tests together, for they share what starts slowly.
-PYTEST := $(PY) -m pytest -p tests.support.report -n 4 --dist loadfile --no-loadscope-reorder
+# Three at a time, for they mostly wait; a file's tests together, for they share what starts slowly.
+PYTEST := $(PY) -m pytest -p tests.support.report -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
 	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)

@@ -107,7 +107,8 @@ def test_automatic_clicks_begin_and_end(dashboard: Notebook) -> None:
     assert total(dashboard) == after
 
 
-@cases("theme", THEMES[:1], THEMES[1:])
+@pytest.mark.long
+@pytest.mark.parametrize("theme", THEMES)
 def test_a_small_window_holds_all_of_it(
     dashboard: Notebook, pictures: Pictures, theme: str
 ) -> None:

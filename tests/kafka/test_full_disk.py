@@ -10,7 +10,6 @@ import pytest
 
 from clicklib import Processor, View, clicks
 from tests.kafka.conftest import counts
-from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -47,7 +46,8 @@ def run_with_small_files(kind, cluster, graph, state, guarantee="at_least_once")
     return done.stdout
 
 
-@GUARANTEES
+@pytest.mark.long
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 def test_a_processor_stops_with_a_store_error_and_goes_on_later(
     cluster, graph, click, state, guarantee
 ):
