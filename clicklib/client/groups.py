@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from clicklib.client.admin import GroupAdmin
+from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 
 __all__ = ["Group", "Groups", "GroupMember", "Progress"]
@@ -65,7 +66,7 @@ class Group:
         return sum(each.lag for each in self.progress)
 
 
-class Groups:
+class Groups(Closing):
     """Asks the cluster about its groups; it joins none. For one thread at a time.
 
     Raises UnavailableError when no broker answers within `timeout` seconds.
@@ -104,12 +105,6 @@ class Groups:
     def close(self) -> None:
         """Free the connection; repeatable."""
         self._admin.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _partitions(self, topics: set[str]) -> dict[str, int]:
         """How many partitions each topic has; a topic that does not exist is left out."""

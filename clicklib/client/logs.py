@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
+from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import TopicManager
@@ -50,7 +51,7 @@ class PartitionLog:
         return tuple(found)
 
 
-class Logs:
+class Logs(Closing):
     """Reads the log of one topic, again and again, without a group. For one thread at a time.
 
     Raises TopicError when the topic is not there, UnavailableError when no broker answers
@@ -92,12 +93,6 @@ class Logs:
     def close(self) -> None:
         """Free the connection; repeatable."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _read(
         self, starts: dict[int, int], ends: dict[int, int], timeout: float

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from clicklib.client.admin import Admin
+from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.errors import TopicError, UsageError
 
@@ -28,7 +29,7 @@ class Topic:
     replication: int
 
 
-class TopicManager:
+class TopicManager(Closing):
     """Creates streams and tables, and checks those that exist.
 
     Several processes may use it at once: the second one finds the topic that the first one made. A
@@ -102,12 +103,6 @@ class TopicManager:
 
     def close(self) -> None:
         self._admin.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _ensure(
         self,
