@@ -1,7 +1,7 @@
 # `make` lists what there is to do. All of it happens in .venv, which is made where it is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo html test test-long test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
+.PHONY: help lab demo diagrams html test test-long test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
 
 PY := .venv/bin/python
 NOTEBOOK := notebooks/00_user_clicks.ipynb
@@ -74,6 +74,19 @@ soak: $(READY) ## run it under random faults for SOAK_MINUTES (10), every click 
 pins: uv ## add to constraints.txt what pyproject.toml needs; ARGS=--upgrade takes the newest
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11.0 --extra test --no-annotate \
 		--custom-compile-command "make pins" -o constraints.txt $(ARGS) pyproject.toml >/dev/null
+
+# Grey lines and filled boxes can be read on a light and on a dark page. `class=new` is the new part.
+DOT := dot -Tsvg -Gbgcolor=transparent -Grankdir=LR -Gpad=0.1 -Gnodesep=0.3 -Granksep=0.45 \
+	-Nshape=box -Nstyle=filled -Nfillcolor=\#e8e8e8 -Ncolor=\#767676 -Nfontcolor=\#1a1a1a \
+	-Ecolor=\#767676 -Efontcolor=\#767676 -Earrowsize=0.7 \
+	-Nfontname=Helvetica,Arial,sans-serif -Efontname=Helvetica,Arial,sans-serif \
+	-Gfontname=Helvetica,Arial,sans-serif -Gfontcolor=\#767676 -Gcolor=\#767676 \
+	-Nfontsize=12 -Efontsize=11 -Gfontsize=11
+
+diagrams: $(patsubst %.dot,%.svg,$(wildcard notebooks/pictures/*.dot)) ## draw the notebooks' diagrams again, with Graphviz
+
+notebooks/pictures/%.svg: notebooks/pictures/%.dot Makefile
+	$(DOT) $< | sed -e '/^<!-- Generated/d' -e '/^ -->/d' -e 's/[[:space:]]*$$//' >$@
 
 pictures: $(READY) browser ## remake the README's picture, and take those of all notebooks
 	CLICKLIB_SCREENSHOTS=build/pictures $(PY) -m pytest tests/browser $(ARGS)

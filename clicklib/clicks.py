@@ -1,5 +1,6 @@
 """Goka's User Clicks: an emitter, a processor that counts, a view that answers over HTTP."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from threading import Event
@@ -13,8 +14,9 @@ from clicklib.client.cluster import Brokers
 from clicklib.context import Context
 from clicklib.graph import Graph
 
-TOPIC = "user-clicks"
-GROUP = "mini-group"
+PREFIX = os.environ.get("CLICKLIB_PREFIX", "")  # each reader's own, for a class on one cluster
+TOPIC = f"{PREFIX}user-clicks"
+GROUP = f"{PREFIX}mini-group"
 TABLE = group_table(GROUP)
 PARTITIONS = 10
 

@@ -27,7 +27,10 @@ __all__ = ["Processor", "Stats"]
 
 @dataclass(frozen=True)
 class Stats:
-    """The work of a processor since it started, in numbers. Lag is in offsets, by partition."""
+    """The work of a processor since it started, in numbers.
+
+    Lag is in offsets, by partition. It is known only for the partitions that it reads now.
+    """
 
     state: State
     partitions: tuple[int, ...] = ()
@@ -121,14 +124,15 @@ class Processor(Service):
         membership = self._membership
         if membership is None:
             return Stats(self.state)
+        owned = membership.partitions.owned
         return Stats(
             state=self.state,
-            partitions=membership.partitions.owned,
+            partitions=owned,
             records_in=membership.partitions.handled,
             rows_out=membership.rows,
             flushes=membership.flushes,
             rebalances=membership.rebalances,
-            lag=dict(membership.lag),
+            lag={place: lag for place, lag in membership.lag.items() if place in owned},
         )
 
     @property
@@ -214,5 +218,5 @@ class Processor(Service):
             "partitions": ", ".join(map(str, stats.partitions)) or "none",
             "records in": stats.records_in,
             "rows out": stats.rows_out,
-            "lag": sum(stats.lag.values()),
+            "lag": sum(stats.lag.values()) if stats.lag else "unknown",
         }

@@ -111,8 +111,11 @@ _brokers = click.option(
     metavar="HOST:PORT,…",
     help="Kafka's addresses; without them CLICKLIB_BROKERS, or the Kafka of this machine.",
 )
-_topic = click.option("--topic", default="user-clicks", help="The clicks.")
-_group = click.option("--group", default="mini-group", help="The group; its table is GROUP-table.")
+_prefix = os.environ.get("CLICKLIB_PREFIX", "")
+_topic = click.option("--topic", default=f"{_prefix}user-clicks", help="The clicks.")
+_group = click.option(
+    "--group", default=f"{_prefix}mini-group", help="The group; its table is GROUP-table."
+)
 _port = click.option("--port", type=click.IntRange(0, 65535), default=9095, help="0: a free one.")
 _users = click.option("--users", type=click.IntRange(1), default=10, help="How many users click.")
 _state_dir = click.option(
@@ -260,6 +263,18 @@ def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> 
         from clicklib import clicks
 
         clicks.run_view(cluster, stop, table, port, state_dir=state_dir)
+
+
+@cli.command()
+@click.option("--reset", is_flag=True, help="Forget what was solved.")
+def progress(reset: bool) -> None:
+    """Say which exercises of the notebooks are solved, and what comes next."""
+    from clicklib.lessons.course import Way
+    from clicklib.lessons.progress import Progress
+
+    if reset:
+        Progress().reset()
+    click.echo(str(Way()))
 
 
 @cli.group()

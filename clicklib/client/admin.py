@@ -46,7 +46,7 @@ def bounds(
 
 
 class Admin:
-    """Asks about the cluster and its topics, and creates topics."""
+    """Asks about the cluster and its topics, creates topics and deletes them."""
 
     def __init__(self, cluster: Cluster, connect_timeout: float = 10.0, **settings: Any) -> None:
         self._admin = connect(kafka.KafkaAdminClient, cluster, connect_timeout, **settings)
@@ -61,6 +61,11 @@ class Admin:
         with translated("cannot describe the topics"):
             found = self._admin.describe_topics(list(names))
         return {topic["name"]: topic for topic in found if not topic["error_code"]}
+
+    def names(self) -> list[str]:
+        """The names of all topics but Kafka's own."""
+        with translated("cannot list the topics"):
+            return sorted(n for n in self._admin.list_topics() if not n.startswith("__"))
 
     def configs(self, topic: str) -> dict[str, str]:
         """The topic's configuration, with the defaults."""
@@ -98,6 +103,13 @@ class Admin:
         with translated("cannot find the new topic", topic=topic):
             bounds(self._admin, places, timeout=10)
         return found
+
+    def delete(self, topics: Iterable[str]) -> None:
+        """Delete topics; one that does not exist is passed over."""
+        found = list(self.topics(topics))
+        if found:
+            with translated("cannot delete the topics"):
+                self._admin.delete_topics(found)
 
     def _made(self, topic: str) -> dict[str, Any]:
         found = self.topics([topic])

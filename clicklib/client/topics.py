@@ -96,6 +96,14 @@ class TopicManager(Closing):
         found = self._admin.topics([topic]).get(topic)
         return None if found is None else _topic(found)
 
+    def names(self) -> list[str]:
+        """The names of all topics, without those that Kafka keeps for itself."""
+        return self._admin.names()
+
+    def delete(self, *topics: str) -> None:
+        """Delete topics with all their messages. A topic that is not there is passed over."""
+        self._admin.delete(topics)
+
     @property
     def cluster_id(self) -> str:
         """The id of the cluster: a new cluster at the same address has another one."""

@@ -1,4 +1,4 @@
-"""Closes, when the program ends, the objects that are still open."""
+"""Closes the objects that are still open: when the program ends, or when somebody asks for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import weakref
 from typing import Any
 
-__all__ = ["closed_at_exit"]
+__all__ = ["close_all", "closed_at_exit"]
 
 _open: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -17,14 +17,19 @@ def closed_at_exit(thing: Any, close: Any) -> None:
     _open[thing] = weakref.WeakMethod(close)
 
 
-@atexit.register
-def _close_all() -> None:
+def close_all(timeout: float) -> None:
+    """Close them all side by side; returns after at most `timeout` seconds."""
+    methods = list(_open.values())
+    _open.clear()
     closing = [
-        threading.Thread(target=close, args=(5.0,), daemon=True)
-        for close in (method() for method in list(_open.values()))
+        threading.Thread(target=close, args=(timeout,), daemon=True)
+        for close in (method() for method in methods)
         if close is not None
     ]
     for thread in closing:
         thread.start()
     for thread in closing:
-        thread.join(6.0)
+        thread.join(timeout + 1)
+
+
+atexit.register(close_all, 5.0)

@@ -25,6 +25,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import UsageError
 from clicklib.web.handler import Handler
 
@@ -78,6 +79,7 @@ class Endpoint:
                 thread.start()
                 ready.result()
                 self._thread = thread
+                closed_at_exit(self, self.stop)
         return self
 
     def _run(self, listener: socket.socket, ready: Future[None]) -> None:

@@ -1,0 +1,20 @@
+"""What the notebooks of the course share.
+
+lesson = Lesson("05")              names of this run's own; ends what an earlier run started
+lesson.check(1, answer, found=…)   judges an exercise in a box that gives hints
+lesson.stop_button(cluster)        a button that stops everything in this kernel
+wait_until("what", condition)      waits for what other threads and programs do
+Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
+Way()                              the exercises that were solved, and the next notebook
+"""
+
+from clicklib.errors import needing
+
+with needing("clicklib.lessons"):
+    from clicklib.lessons.course import Way
+    from clicklib.lessons.lesson import Lesson
+    from clicklib.lessons.programs import Program
+    from clicklib.lessons.stopping import stop_everything
+    from clicklib.lessons.waiting import wait_until
+
+__all__ = ["Lesson", "Program", "Way", "stop_everything", "wait_until"]

@@ -1,0 +1,157 @@
+"""The box below an exercise: it says how the answer stands, and gives hints."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from clicklib.lessons.exercise import Exercise, Status, Verdict, judged
+from clicklib.lessons.progress import Progress
+from clicklib.widgets.part import Part
+
+__all__ = ["ExerciseBox"]
+
+_SIGNS = {Status.OPEN: "○", Status.NOT_YET: "✘", Status.SOLVED: "✔"}
+_COLOURS = {Status.OPEN: "#767676", Status.NOT_YET: "#d55e00", Status.SOLVED: "#009e73"}
+
+
+class ExerciseBox(Part, ipywidgets.VBox):
+    """Says whether an exercise is solved, not yet solved, or open.
+
+    The hints come one after the other, by a button. After the last one the button shows the
+    solution, and then a second button uses it: it gives the answer's name its value in the
+    notebook and judges again. Nothing else changes what the learner has written.
+    """
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        answer: Any,
+        found: dict[str, Any],
+        namespace: dict[str, Any],
+        progress: Progress | None = None,
+    ) -> None:
+        self.exercise = exercise
+        self._found, self._namespace = found, namespace
+        self._progress = progress or Progress()
+        self._shown, self._used = 0, False
+        self._busy = threading.Lock()
+        self._text = ipywidgets.HTML()
+        self._help = ipywidgets.HTML()
+        self._more = self._button(self._show_more)
+        self._use = self._button(self._use_solution, "Use this solution")
+        super().__init__([self._text, self._help, ipywidgets.HBox([self._more, self._use])])
+        self.add_class("clicklib-exercise")
+        self.belong()
+        self._judge(answer)
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the answer stands."""
+        return self._verdict
+
+    @property
+    def text(self) -> str:
+        """What the box says, as text."""
+        lines = [f"{_SIGNS[self._verdict.status]} Exercise {self.exercise.number}: {self._said()}"]
+        lines += [text for text in (self._verdict.hint, self._verdict.outcome) if text]
+        return "\n".join([*lines, *self._helps()])
+
+    def _said(self) -> str:
+        if self._verdict.status is Status.SOLVED:
+            return "solved, with the solution." if self._used else "solved."
+        if self._verdict.status is Status.NOT_YET:
+            return "not yet."
+        return (
+            "open. Put your answer in place of the three dots (...) above, run that cell, and "
+            "then this one."
+        )
+
+    def _helps(self) -> list[str]:
+        hints = self.exercise.hints
+        shown = [f"Hint {i} of {len(hints)}: {hint}" for i, hint in enumerate(hints, 1)]
+        return shown[: self._shown] + ([self.exercise.because] if self._solution_shown else [])
+
+    @property
+    def _solution_shown(self) -> bool:
+        return self._shown > len(self.exercise.hints)
+
+    def _judge(self, answer: Any) -> None:
+        self._verdict = judged(self.exercise, answer, **self._found)
+        if self._verdict.status is Status.SOLVED:
+            helped = "solution" if self._solution_shown else "hints" if self._shown else "alone"
+            self._progress.note(self.exercise.key, helped)
+        self._draw()
+
+    def _draw(self) -> None:
+        status = self._verdict.status
+        self._text.value = self._html_of_text()
+        self._help.value = self._html_of_helps()
+        left = len(self.exercise.hints) - self._shown
+        self._more.description = (
+            f"Hint {self._shown + 1} of {len(self.exercise.hints)}" if left > 0 else "Solution"
+        )
+        self._more.layout.display = "none" if self._solution_shown else ""
+        usable = self._solution_shown and status is not Status.SOLVED
+        self._use.layout.display = "" if usable else "none"
+
+    def _html_of_text(self) -> str:
+        status = self._verdict.status
+        rest = "".join(
+            f'<div style="white-space:pre-wrap">{html.escape(text)}</div>'
+            for text in (self._verdict.hint, self._verdict.outcome)
+            if text
+        )
+        return (
+            f'<div role="status" style="border-left:4px solid {_COLOURS[status]};'
+            f'padding:2px 10px;line-height:1.5">'
+            f'<b><span aria-hidden="true">{_SIGNS[status]}</span> '
+            f"Exercise {self.exercise.number}: {html.escape(self._said())}</b>{rest}</div>"
+        )
+
+    def _html_of_helps(self) -> str:
+        lines = "".join(f"<div>{html.escape(text)}</div>" for text in self._helps())
+        code = f"<pre>{html.escape(self.exercise.solution)}</pre>" if self._solution_shown else ""
+        if not lines:
+            return ""
+        return f'<div role="note" style="padding:2px 14px;line-height:1.5">{code}{lines}</div>'
+
+    def _button(self, pressed: Callable[[], None], text: str = "") -> ipywidgets.Button:
+        button = ipywidgets.Button(description=text, layout=ipywidgets.Layout(width="auto"))
+        button.on_click(lambda _: pressed())
+        return button
+
+    def _show_more(self) -> None:
+        self._shown += 1
+        self._draw()
+
+    def _use_solution(self) -> None:
+        """Judge the solution on a thread: an experiment may take some seconds."""
+        threading.Thread(target=self._try_solution, name="clicklib exercise", daemon=True).start()
+
+    def _try_solution(self) -> None:
+        if not self._busy.acquire(blocking=False):
+            return
+        self._use.description, self._use.disabled = "Trying it …", True
+        try:
+            exec(self.exercise.solution, self._namespace)  # noqa: S102
+            self._used = True
+            self._judge(self._namespace[self.exercise.answer])
+        finally:
+            self._use.description, self._use.disabled = "Use this solution", False
+            self._busy.release()
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, and for pages without widgets the same as HTML and as text."""
+        bundle = super()._repr_mimebundle_(**options)
+        if isinstance(bundle, dict):
+            bundle["text/plain"] = self.text
+            bundle["text/html"] = self._html_of_text() + self._html_of_helps()
+        return bundle

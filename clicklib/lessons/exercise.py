@@ -1,0 +1,142 @@
+"""The rules of an exercise: what is asked, which hints there are, and how an answer is judged."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import CodeType
+from typing import Any
+
+from clicklib.errors import DataError, KafkaError
+
+__all__ = [
+    "Exercise",
+    "Status",
+    "Verdict",
+    "exercise",
+    "find",
+    "is_open",
+    "judged",
+    "not_yet",
+    "of_notebook",
+    "solved",
+]
+
+
+class Status(StrEnum):
+    OPEN = "open"
+    NOT_YET = "not yet"
+    SOLVED = "solved"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says: its status, the result of the experiment, and a hint for this answer."""
+
+    status: Status
+    outcome: str = ""
+    hint: str = ""
+
+
+def solved(outcome: str = "") -> Verdict:
+    """The answer is right. `outcome` says what the experiment gave."""
+    return Verdict(Status.SOLVED, outcome)
+
+
+def not_yet(hint: str, outcome: str = "") -> Verdict:
+    """The answer is wrong. `hint` fits this answer, `outcome` says what the experiment gave."""
+    return Verdict(Status.NOT_YET, outcome, hint)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a notebook. Its key is the notebook's number and its own, as in 05.1.
+
+    `answer` is the name that the learner gives a value to. `hints` come one after the other; after
+    the last one the box shows `solution`, Python for the answer cell, and `because`, which
+    explains it. `judge` gets the answer and what the notebook's experiment found.
+    """
+
+    key: str
+    title: str
+    answer: str
+    hints: tuple[str, ...]
+    solution: str
+    because: str
+    judge: Callable[..., Verdict]
+
+    @property
+    def number(self) -> int:
+        return int(self.key.partition(".")[2])
+
+
+_exercises: dict[str, Exercise] = {}
+
+
+def exercise(
+    key: str, title: str, *, answer: str, hints: tuple[str, ...], solution: str, because: str
+) -> Callable[[Callable[..., Verdict]], Exercise]:
+    """Make an exercise of the function that judges its answers."""
+
+    def make(judge: Callable[..., Verdict]) -> Exercise:
+        text = solution.strip("\n")
+        _exercises[key] = Exercise(key, title, answer, hints, text, because, judge)
+        return _exercises[key]
+
+    return make
+
+
+def find(key: str) -> Exercise:
+    """The exercise of a key. Raises KeyError if there is none."""
+    return _exercises[key]
+
+
+def of_notebook(number: str) -> list[Exercise]:
+    """The exercises of a notebook, in their order."""
+    return [each for key, each in sorted(_exercises.items()) if key.startswith(f"{number}.")]
+
+
+def is_open(answer: Any) -> bool:
+    """Whether nothing was answered: the three dots of the answer cell are still there.
+
+    They may be the answer itself, stand in a container, or in the code of a function.
+    """
+    if answer is ...:
+        return True
+    if isinstance(answer, Mapping):
+        return any(map(is_open, [*answer, *answer.values()]))
+    if isinstance(answer, list | tuple | set | frozenset):
+        return any(map(is_open, answer))
+    code = getattr(answer, "__code__", None)
+    return code is not None and _has_dots(code)
+
+
+def _has_dots(code: CodeType) -> bool:
+    return any(
+        const is ... or (isinstance(const, CodeType) and _has_dots(const))
+        for const in code.co_consts
+    )
+
+
+def judged(exercise: Exercise, answer: Any, **found: Any) -> Verdict:
+    """Judge an answer. An exception of the learner's code is a verdict too: nothing is raised."""
+    if is_open(answer):
+        return Verdict(Status.OPEN)
+    try:
+        return exercise.judge(answer, **found)
+    except KafkaError as exc:
+        return not_yet(f"Your answer could not be tried, because Kafka did not answer: {exc}")
+    except TimeoutError as exc:
+        return not_yet(f"The check waited for something that did not happen: {exc}")
+    except Exception as exc:
+        cause = exc.__cause__ if isinstance(exc, DataError) and exc.__cause__ else exc
+        return not_yet(f"Your answer raised {type(cause).__name__}: {cause}{_line(cause)}")
+
+
+def _line(exc: BaseException) -> str:
+    """The line of the learner's code that raised `exc`, if it is known."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    lines = [frame.line for frame in frames if "ipykernel" in frame.filename and frame.line]
+    return f", in the line: {lines[-1]}" if lines else ""
