@@ -35,7 +35,7 @@ html: $(READY) ## run the notebooks and make pages of them to read, below build/
 	@$(PY) -m docs.site $(ARGS)
 
 # Three at a time, for they mostly wait; a file's tests together, for they share what starts slowly.
-PYTEST := $(PY) -m pytest -p tests.support.report -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := $(PY) -m pytest -p tests.support.report -n 3 --dist loadgroup --no-loadscope-reorder
 
 test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
 	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)

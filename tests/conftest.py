@@ -10,6 +10,16 @@ import pytest
 from tests.waiting import wait_until
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file run in one process, for they share what starts slowly.
+
+    A test may name another group. The longest files come first, so that none is left at the end.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @pytest.fixture(autouse=True)
 def no_thread_outlives_a_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """In the unit tests; the other ones share brokers, whose threads are the run's."""

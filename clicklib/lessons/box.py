@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,11 @@ __all__ = ["ExerciseBox"]
 
 _SIGNS = {Status.OPEN: "○", Status.NOT_YET: "✘", Status.SOLVED: "✔"}
 _COLOURS = {Status.OPEN: "#767676", Status.NOT_YET: "#d55e00", Status.SOLVED: "#009e73"}
+
+
+def _marked(text: str) -> str:
+    """Text as HTML; what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 class ExerciseBox(Part, ipywidgets.VBox):
@@ -102,7 +108,7 @@ class ExerciseBox(Part, ipywidgets.VBox):
     def _html_of_text(self) -> str:
         status = self._verdict.status
         rest = "".join(
-            f'<div style="white-space:pre-wrap">{html.escape(text)}</div>'
+            f'<div style="white-space:pre-wrap">{_marked(text)}</div>'
             for text in (self._verdict.hint, self._verdict.outcome)
             if text
         )
@@ -114,7 +120,7 @@ class ExerciseBox(Part, ipywidgets.VBox):
         )
 
     def _html_of_helps(self) -> str:
-        lines = "".join(f"<div>{html.escape(text)}</div>" for text in self._helps())
+        lines = "".join(f"<div>{_marked(text)}</div>" for text in self._helps())
         code = f"<pre>{html.escape(self.exercise.solution)}</pre>" if self._solution_shown else ""
         if not lines:
             return ""

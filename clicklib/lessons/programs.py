@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -29,9 +29,10 @@ class Program:
     """
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="clicklib-program-")
-        self._log = Path(self._folder.name, "output.txt")
-        with self._log.open("wb") as log:
+        log, path = tempfile.mkstemp(prefix="clicklib-program-")
+        self._log = Path(path)
+        weakref.finalize(self, self._log.unlink, missing_ok=True)
+        try:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -40,6 +41,8 @@ class Program:
                 env={**os.environ, **environment},
                 **detached(),
             )
+        finally:
+            os.close(log)
         _leash(self._process.pid)
         closed_at_exit(self, self.stop)
 
@@ -81,17 +84,15 @@ class Program:
         return self._process.wait(10)
 
 
-_leash_input: IO[bytes] | None = None
+_leashes: list[subprocess.Popen[bytes]] = []  # one at most: it holds all programs of this kernel
 
 
 def _leash(pid: int) -> None:
     """Let the program with this process id end when this kernel has ended."""
-    global _leash_input
-    if _leash_input is None:
-        process = subprocess.Popen(
-            [sys.executable, "-I", leash.__file__], stdin=subprocess.PIPE, **detached()
-        )
-        _leash_input = process.stdin
-    assert _leash_input is not None
-    _leash_input.write(f"{pid}\n".encode())
-    _leash_input.flush()
+    if not _leashes:
+        command = [sys.executable, "-I", leash.__file__]
+        _leashes.append(subprocess.Popen(command, stdin=subprocess.PIPE, **detached()))
+    pipe = _leashes[0].stdin
+    assert pipe is not None
+    pipe.write(f"{pid}\n".encode())
+    pipe.flush()

@@ -10,8 +10,9 @@ import ipywidgets
 from clicklib import broker
 from clicklib.engine.at_exit import close_all
 from clicklib.errors import ClicklibError
-from clicklib.widgets.painter import painter
-from clicklib.widgets.part import Part
+from clicklib.widgets.click_pad import ClickPad
+from clicklib.widgets.part import Part, rest_all
+from clicklib.widgets.watch import end_watches
 
 __all__ = ["StopButton", "stop_everything"]
 
@@ -21,8 +22,10 @@ def stop_everything(timeout: float = 10.0) -> None:
 
     The pictures stay, as they were at the end. A second call does nothing.
     """
+    rest_all(ClickPad)
     close_all(timeout)
-    painter.rest()
+    rest_all(Part)
+    end_watches(timeout)
 
 
 class StopButton(Part, ipywidgets.VBox):

@@ -59,8 +59,10 @@ class ClickPad(Part, ipywidgets.VBox):
         )
         self._toggle = self._button("Start", self._toggled, "5.5em")
         self.picture = _Figures(self)
+        self._buttons = [*buttons, everyone, self._toggle]
         rows = [self._row(buttons), self._row([everyone, self._slider, self._toggle])]
         super().__init__([*rows, self.picture])
+        self.add_class("clicklib-pad")
         self.belong()
         self._thread = threading.Thread(target=self._run, name="clicklib pad", daemon=True)
         self._thread.start()
@@ -91,6 +93,11 @@ class ClickPad(Part, ipywidgets.VBox):
     def stats(self) -> PadStats:
         """A snapshot of the pad's figures."""
         return self._tally.stats()
+
+    def rest(self) -> None:
+        for button in self._buttons:
+            button.disabled = True
+        self.end()
 
     def end(self) -> None:
         self._automatic.clear()

@@ -65,17 +65,26 @@ export default {
         if (el.clientWidth) draw(model.get("data"), el.clientWidth);
       });
     };
-    const resized = new ResizeObserver(soon);
+    // The kernel learns that a browser shows this picture when it is on the page, and not before: a
+    // picture whose output is cleared while this script is loaded never comes onto the page.
+    let shown = false;
+    const placed = () => {
+      if (el.isConnected !== shown) {
+        shown = el.isConnected;
+        tell(model, shown ? { shown: name } : { hidden: name });
+      }
+      soon();
+    };
+    const resized = new ResizeObserver(placed);
     resized.observe(el);
     model.on("change:data", soon);
     const clock = draw.everySecond && setInterval(soon, 1000);
-    tell(model, { shown: name });
     return () => {
       resized.disconnect();
       model.off("change:data", soon);
       clearInterval(clock);
       cancelAnimationFrame(frame);
-      tell(model, { hidden: name });
+      if (shown) tell(model, { hidden: name });
     };
   },
 };

@@ -11,9 +11,6 @@ PERIOD = 0.25  # seconds between two drawings: four a second look alive and cost
 
 
 class _Picture(Protocol):
-    resting: bool
-
-    def paint(self) -> None: ...
     def paint_if_due(self) -> None: ...
 
 
@@ -41,15 +38,6 @@ class _Painter:
         with self._lock:
             if picture in self._pictures:
                 self._pictures.remove(picture)
-        self._awake.set()
-
-    def rest(self) -> None:
-        """Draw all pictures once more, and let them stay as they are."""
-        with self._lock:
-            pictures, self._pictures = self._pictures, []
-        for picture in pictures:
-            picture.paint()
-            picture.resting = True
         self._awake.set()
 
     def _run(self) -> None:

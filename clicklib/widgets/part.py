@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import ipywidgets
 
-__all__ = ["Part"]
+__all__ = ["Part", "rest_all"]
 
 # The widgets that the last run of each cell made, by the cell's id: (id of the run, widgets).
 _cells: dict[str, tuple[str, list[Part]]] = {}
 _cells_lock = threading.Lock()
+_parts: weakref.WeakSet[Part] = weakref.WeakSet()
+
+
+def rest_all(kind: type[Part]) -> None:
+    """Let all widgets of a kind rest: they stay on the page as they are, and their threads end."""
+    for part in list(_parts):
+        if isinstance(part, kind) and not part.closed:
+            part.rest()
 
 
 class Part:
@@ -24,6 +33,7 @@ class Part:
 
     def belong(self) -> None:
         """Close the widgets of the cell's last run. A subclass calls it when its widget is made."""
+        _parts.add(self)
         cell, run = _this_cell()
         if not cell:
             return
@@ -33,6 +43,9 @@ class Part:
             _cells[cell] = (run, [*kept, self])
         for part in parts if last != run else ():
             part.close()
+
+    def rest(self) -> None:
+        """End what this widget does, and leave it on the page."""
 
     def end(self) -> None:
         """Stop the threads of this widget. `close` calls it once."""

@@ -68,6 +68,11 @@ class Picture(Part, anywidget.AnyWidget):
             self._due = now + self.period - 0.05
             self.paint()
 
+    def rest(self) -> None:
+        self.paint()
+        self.resting = True
+        painter.remove(self)
+
     def end(self) -> None:
         painter.remove(self)
 

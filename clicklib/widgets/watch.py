@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from clicklib.errors import ClicklibError
 
-__all__ = ["LEASE", "Watch"]
+__all__ = ["LEASE", "Watch", "end_watches"]
 
 LEASE = 3.0  # seconds that a watch goes on after the last call of `latest`
 
@@ -20,6 +21,19 @@ class _Client(Protocol):
 
 C = TypeVar("C", bound=_Client)
 T = TypeVar("T")
+
+_watches: weakref.WeakSet[Watch[Any, Any]] = weakref.WeakSet()
+
+
+def end_watches(timeout: float) -> None:
+    """End the threads of all watches, and wait for them at most `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    for watch in list(_watches):
+        watch.rest()
+    for watch in list(_watches):
+        thread = watch._thread
+        if thread is not None:
+            thread.join(max(0, deadline - time.monotonic()))
 
 
 class Watch(Generic[C, T]):
@@ -38,6 +52,7 @@ class Watch(Generic[C, T]):
         self._thread: threading.Thread | None = None
         self._latest: T | None = None
         self.error = ""
+        _watches.add(self)
 
     def latest(self) -> T | None:
         """The result of the last look, or None before the first. Never blocks."""

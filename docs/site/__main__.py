@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -83,17 +84,22 @@ def build(notebooks: list[Path], target: Path) -> list[str]:
                 runner.execute()
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 failed.append(f"{path.name}: {error}")
-            try:
-                html = page(book, Drawing(runner.states, sources))
-                target.joinpath(f"{path.stem}.html").write_text(html, "utf-8")
-            except ValueError as error:
-                failed.append(f"{path.name}: {error}")
+            html = page(book, Drawing(runner.states, sources))
+            target.joinpath(f"{path.stem}.html").write_text(html, "utf-8")
             click.echo(f"{path.stem:<34} {time.monotonic() - begin:4.0f} s")
-    index = new_notebook(cells=[new_markdown_cell(INDEX + "\n".join(lines))])
-    files = {"index.html": page(index, Drawing({}, sources)), **assets()}
+    texts = {"glossary": (ROOT / "docs/glossary.md").read_text("utf-8")}
+    texts["index"] = INDEX + "\n".join(lines)
+    files = assets()
+    for name, text in texts.items():
+        files[f"{name}.html"] = page(
+            new_notebook(cells=[new_markdown_cell(text)]), Drawing({}, sources)
+        )
     files |= {"widgets.js": sources.scripts, "widgets.css": sources.styles}
     for name, text in files.items():
         target.joinpath(name).write_text(text, "utf-8")
+    for folder in {path.parent / "pictures" for path in notebooks}:
+        if folder.is_dir():
+            shutil.copytree(folder, target / "pictures", dirs_exist_ok=True)
     return failed
 
 

@@ -10,14 +10,12 @@ import plotly.io
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from docs.site import _flowchart
 from docs.site._widgets import Drawing
 
 _HERE = Path(__file__).parent
 _PLOT = "application/vnd.plotly.v1+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_DIAGRAM = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
-_LINK = re.compile(r"(\]\([^():]+)\.ipynb(#[^)]*)?\)")
+_LINK = re.compile(r"\]\((?:\.\./docs/)?([^():/]+)\.(?:ipynb|md)(#[^)]*)?\)")
 
 
 def exporter() -> HTMLExporter:
@@ -37,14 +35,10 @@ def title(book: NotebookNode) -> str:
 
 
 def page(book: NotebookNode, drawing: Drawing) -> str:
-    """The HTML of a notebook; it is changed by this.
-
-    Raises ValueError if a diagram cannot be drawn.
-    """
+    """The HTML of a notebook; it is changed by this."""
     for cell in book.cells:
         if cell.cell_type == "markdown":
-            source = _DIAGRAM.sub(lambda found: _flowchart.draw(found[1]), cell.source)
-            cell.source = _LINK.sub(r"\1.html\2)", source)
+            cell.source = _LINK.sub(r"](\1.html\2)", cell.source)
         for output in cell.get("outputs", ()):
             if _PLOT in output.get("data", ()):
                 book.metadata.has_plot = True

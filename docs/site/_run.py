@@ -16,7 +16,7 @@ _LAST_LOOK = 2.5  # seconds, in which each picture is drawn once more
 
 
 class Runner(NotebookClient):
-    """Keeps in `states` what each widget was before the last cell, which closes them.
+    """Keeps in `states` what each widget was before the last cell, which may stop them.
 
     nbclient itself leaves out what a kernel's thread sends while another cell runs.
     """
@@ -34,7 +34,7 @@ class Runner(NotebookClient):
         )
 
     async def _before(self, cell: NotebookNode, cell_index: int) -> None:
-        """Hear the widgets out before the last cell stops what they show."""
+        """Hear the widgets out before the last cell: the kernel ends after it."""
         code = [each for each in self.nb.cells if each.cell_type == "code"]
         if cell is not code[-1] or not self.states:
             return

@@ -7,8 +7,9 @@
     for (const cell of cells) {
         const say = what => blank.push(`${cell.model.id}: ${what}`);
         if (cell.model.type === "markdown") {
-            const drawing = cell.model.sharedModel.source.includes("```mermaid");
-            if (drawing && !seen(cell.node, ".jp-RenderedMermaid img")) say("no diagram");
+            for (const image of cell.node.querySelectorAll("img")) {
+                if (!image.complete || !image.naturalWidth) say(`no picture ${image.src}`);
+            }
             continue;
         }
         if (cell.model.type !== "code") continue;

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from clicklib import broker
@@ -92,9 +93,19 @@ class Lab:
     def url(self, notebook: str) -> str:
         return f"{self._address}/lab/tree/{notebook}?token={self._token}&reset"
 
-    def copy(self, name: str) -> str:
-        """Put one of the project's notebooks, named without its ending, into the folder."""
-        return Path(shutil.copy(_NOTEBOOKS / f"{name}.ipynb", self.root)).name
+    def copy(self, name: str, typed: Mapping[str, str] | None = None) -> str:
+        """Put one of the project's notebooks, named without its ending, into the folder.
+
+        `typed` is what a learner has typed into cells, by their ids.
+        """
+        book = json.loads((_NOTEBOOKS / f"{name}.ipynb").read_text("utf-8"))
+        for cell in book["cells"]:
+            cell["source"] = (typed or {}).get(cell["id"], cell["source"])
+        (self.root / f"{name}.ipynb").write_text(json.dumps(book), "utf-8")
+        for folder in ("pictures", "../docs"):
+            to = self.root / Path(folder).name
+            shutil.copytree(_NOTEBOOKS / folder, to, dirs_exist_ok=True)
+        return f"{name}.ipynb"
 
     def write(self, name: str, cells: list[str]) -> str:
         """Make a notebook of code cells; their ids are cell-0, cell-1, …"""

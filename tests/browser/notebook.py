@@ -104,6 +104,16 @@ class Notebook:
         cells: list[dict[str, Any]] = self.page.evaluate(_OUTPUTS)
         return cells
 
+    def source(self, cell: str) -> str:
+        """What stands in a cell now."""
+        return str(
+            self.page.evaluate(
+                """(id) => jupyterapp.shell.currentWidget.content.widgets
+                    .find(w => w.model.id === id).model.sharedModel.source""",
+                cell,
+            )
+        )
+
     def errors(self) -> dict[str, str]:
         """The errors that cells ended with, by the cell's id."""
         return {

@@ -1,4 +1,4 @@
-"""Each notebook but the first is run once, as a reader would: all is drawn, nothing is left."""
+"""Each notebook as a learner uses it: wrong answers, Run All, buttons, hints, solutions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import Locator, expect
 
+from clicklib.lessons import exercises
+from clicklib.lessons.exercise import Exercise, of_notebook
 from tests.browser.lab import Lab
 from tests.browser.notebook import Notebook
 from tests.browser.pictures import Pictures
+from tests.notebooks.answers import Answers
+from tests.notebooks.answers import of_notebook as answers_of
 from tests.notebooks.books import AFTER, BEFORE, NAMES, RAISES, code, read, tagged
 
-LIMIT = 100  # seconds for a whole notebook on a machine that is not quiet
-SLOW = {"09_scale_out_and_failover": 200}  # it starts three brokers and kills processes
+LIMIT = 150  # seconds for Run All on a machine that is not quiet
+GROUPS = 3  # of notebooks, which run side by side
+
+exercises.load()
+
+
+def grouped(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.xdist_group(f"notebooks {int(name[:2]) % GROUPS}"))
 
 
 def whispered(notebook: Notebook) -> list[str]:
@@ -32,25 +43,105 @@ def whispered(notebook: Notebook) -> list[str]:
     ]
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", NAMES[1:])
-def test_a_notebook_runs_and_all_of_it_is_drawn(
+def box(notebook: Notebook, number: int) -> Locator:
+    """The box below an exercise."""
+    boxes = notebook.page.locator(".clicklib-exercise")
+    return boxes.filter(has_text=re.compile(rf"Exercise {number}: ", re.DOTALL))
+
+
+def judged_again(notebook: Notebook, answer: str, check: str) -> str:
+    """What the check says of another answer, typed into the same kernel."""
+    assert notebook.ask(answer) == ""
+    return notebook.ask(f"print(({check}).text)")
+
+
+def assert_each_answer_is_judged(
+    notebook: Notebook, exercise: Exercise, answers: Answers, untouched: str, check: str
+) -> None:
+    for answer, hint in answers.wrong.items():
+        text = judged_again(notebook, answer, check)
+        assert f"Exercise {exercise.number}: not yet." in text, answer
+        assert hint in text, answer
+    for answer in answers.right:
+        text = judged_again(notebook, answer, check)
+        assert f"Exercise {exercise.number}: solved." in text, (answer, text)
+    assert f"Exercise {exercise.number}: open." in judged_again(notebook, untouched, check)
+
+
+def use_the_solution(notebook: Notebook, exercise: Exercise) -> None:
+    """Press for each hint, then for the solution, and then let it be used."""
+    place = box(notebook, exercise.number)
+    for step, hint in enumerate(exercise.hints, start=1):
+        place.get_by_role("button", name=f"Hint {step} of").click()
+        expect(place.get_by_role("note")).to_contain_text(hint.replace("`", ""))
+    place.get_by_role("button", name="Solution").click()
+    expect(place.get_by_role("note")).to_contain_text(exercise.because.replace("`", ""))
+    place.get_by_role("button", name="Use this solution").click()
+    solved = f"Exercise {exercise.number}: solved, with the solution."
+    expect(place.get_by_role("status")).to_contain_text(solved, timeout=60_000)
+
+
+def press_all_that_is_alive(notebook: Notebook) -> None:
+    """A button of each pad, and see Kafka acknowledge the click."""
+    for pad in notebook.page.locator(".clicklib-pad").all():
+        figures = pad.get_by_role("status").first
+        before = acknowledged(figures)
+        pad.get_by_role("button", name=re.compile("^user-")).first.click()
+        for _ in range(100):
+            if acknowledged(figures) > before:
+                break
+            notebook.page.wait_for_timeout(100)
+        assert acknowledged(figures) > before
+
+
+def acknowledged(figures: Locator) -> int:
+    found = re.search(r"acknowledged ([\d,]+)", figures.inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def stop_everything(notebook: Notebook) -> None:
+    notebook.page.get_by_role("button", name="Stop everything").click()
+    said = notebook.page.locator(".clicklib-stop").get_by_role("status")
+    expect(said).to_contain_text("Everything is stopped. To go on", timeout=30_000)
+    assert json.loads(notebook.ask(AFTER)) == [[], []]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", [grouped(name) for name in NAMES])
+def test_run_all_keeps_the_answers_and_leaves_everything_alive(
     notebook: Notebook, lab: Lab, pictures: Pictures, name: str
 ) -> None:
-    book = read(name)
+    book, asked, answers = read(name), of_notebook(name[:2]), answers_of(name)
+    places, checks = list(tagged(book, "exercise")), list(tagged(book, "check"))
+    typed = {
+        cell.id: next(iter(answers[exercise.number].wrong))
+        for exercise, cell in zip(asked, places, strict=True)
+    }
     fails = {cell.id for cell in tagged(book, RAISES)}
-    last = code(book)[-1].id  # it closes the widgets, so they are looked at before it runs
-    notebook.open(lab.copy(name))
+    notebook.open(lab.copy(name, typed))
     notebook.ask(BEFORE)
-    notebook.run_above(last, timeout=SLOW.get(name, LIMIT))
+    notebook.run_all(LIMIT)
+
     errors = notebook.errors()
     assert {cell: error for cell, error in errors.items() if cell not in fails} == {}
     assert set(errors) == fails
+    assert [cell["id"] for cell in notebook.code() if not cell["ran"]] == []
+    assert {cell: notebook.source(cell) for cell in typed} == typed
+    assert whispered(notebook) == []
     notebook.unfold()
     notebook.assert_drawn()
+    for exercise in asked:
+        hint = next(iter(answers[exercise.number].wrong.values()))
+        status = box(notebook, exercise.number).get_by_role("status")
+        expect(status).to_contain_text(f"Exercise {exercise.number}: not yet.")
+        expect(status).to_contain_text(hint.replace("`", ""))
     notebook.photograph(pictures, name)
-    notebook.run(last)
-    assert set(notebook.errors()) == fails
-    assert [cell["id"] for cell in notebook.code() if not cell["ran"]] == []
-    assert whispered(notebook) == []
-    assert json.loads(notebook.ask(AFTER)) == [[], []]
+    press_all_that_is_alive(notebook)
+    for exercise, place, check in zip(asked, places, checks, strict=True):
+        assert_each_answer_is_judged(
+            notebook, exercise, answers[exercise.number], place.source, check.source
+        )
+        notebook.run(check.id)
+        use_the_solution(notebook, exercise)
+    if "stop_button" in code(book)[-1].source:
+        stop_everything(notebook)

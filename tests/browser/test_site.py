@@ -42,11 +42,10 @@ def reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 def test_a_reader_goes_through_the_pages(reader: Page, site: Path, pictures: Pictures) -> None:
     reader.goto((site / "index.html").as_uri())
     reader.get_by_role("link", name="A plot").click()
-    expect(reader.get_by_role("img", name="emitter to user-clicks a click")).to_be_visible()
+    picture = reader.get_by_role("img", name="emitter to user-clicks")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("(image) => image.naturalWidth") == 90
     expect(reader.locator(".js-plotly-plot .scatterlayer path.js-line")).to_be_visible()
-    expect(reader.get_by_text("answer = 42")).not_to_be_visible()
-    reader.get_by_text("A solution").click()
-    expect(reader.get_by_text("answer = 42")).to_be_visible()
     pictures.take(reader, "site plot")
 
     reader.get_by_role("link", name="next").click()

@@ -31,6 +31,7 @@ def _left():
     threads = {t.name for t in set(threading.enumerate()) - _before if t.is_alive()}
     family = psutil.Process().children(recursive=True)
     children = {" ".join(p.cmdline()[:4]) for p in family if p.status() != "zombie"}
+    children = {line for line in children if not line.endswith("leash.py")}
     return sorted(n for n in threads if n.startswith(OURS)), sorted(children)
 
 

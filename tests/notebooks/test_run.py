@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from copy import deepcopy
 from pathlib import Path
 
+import psutil
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 from tests.notebooks.books import (
-    AFTER,
-    BEFORE,
     NAMES,
     RAISES,
     client,
@@ -25,6 +25,7 @@ from tests.notebooks.books import (
     tagged,
 )
 from tests.support.long import cases
+from tests.waiting import wait_until
 
 LIMIT = 150  # seconds for a whole notebook: 60 on a quiet machine, more on one that is not
 
@@ -65,6 +66,15 @@ print(list(processor.partitions))
 """
 
 
+FAMILY = """
+import json
+
+import psutil
+
+print(json.dumps([each.pid for each in psutil.Process().children(recursive=True)]))
+"""
+
+
 def is_as_tagged(book: NotebookNode) -> None:
     """The cells tagged so have raised, and no others."""
     raised = [cell.id for cell in code(book) if errors(cell)]
@@ -73,24 +83,53 @@ def is_as_tagged(book: NotebookNode) -> None:
 
 @pytest.mark.timeout(200)
 @cases("name", ["02_count_user_clicks"], [name for name in NAMES if name != "02_count_user_clicks"])
-def test_it_runs_and_leaves_nothing_running(home: Path, tmp_path: Path, name: str) -> None:
+def test_what_it_started_ends_with_its_kernel(home: Path, tmp_path: Path, name: str) -> None:
     book = read(name)
-    book.cells = [new_code_cell(BEFORE), *book.cells, new_code_cell(AFTER)]
+    book.cells.append(new_code_cell(FAMILY))
     begin = time.monotonic()
     run(book, tmp_path)
     assert time.monotonic() - begin < LIMIT
     is_as_tagged(book)
-    threads, children = json.loads(printed(book.cells[-1])[-1])
-    assert threads == []
-    assert children == []
+    family = json.loads(printed(book.cells[-1])[-1])
+    wait_until("all have ended", lambda: not any(map(psutil.pid_exists, family)), timeout=15)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["01_how_to_get_it_running", "05_partitioning_and_concurrency"])
-def test_a_second_run_meets_what_the_first_has_left(kernel_home: Path, name: str) -> None:
-    for _ in range(2):
-        is_as_tagged(run(read(name), kernel_home))
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_cell_may_run_twice(home: Path, tmp_path: Path, name: str) -> None:
+    book = read(name)
+    again = [deepcopy(cell) for cell in book.cells for _ in range(1 + (cell.cell_type == "code"))]
+    for number, cell in enumerate(again):
+        cell.id = f"{cell.id}-{number}"
+    book.cells = again
+    run(book, tmp_path)
+    is_as_tagged(book)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", NAMES)
+def test_it_works_after_a_restart_in_the_middle(home: Path, tmp_path: Path, name: str) -> None:
+    first, second = read(name), read(name)
+    first.cells = first.cells[: len(first.cells) // 2]
+    run(first, tmp_path)
+    run(second, tmp_path)
+    is_as_tagged(second)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["00_user_clicks", "05_partitioning_and_concurrency"])
+def test_four_kernels_run_it_at_the_same_time(home: Path, tmp_path: Path, name: str) -> None:
+    books = [read(name) for _ in range(4)]
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(client(book, tmp_path).async_execute() for book in books))
+
+    asyncio.run(all_of_them())
+    for book in books:
+        is_as_tagged(book)
 
 
 @pytest.mark.timeout(300)
@@ -128,4 +167,4 @@ def test_a_press_of_each_button_is_counted_and_a_second_run_goes_on(kernel_home:
         assert json.loads(after) == counts
         assert dict(json.loads(plot)["bars"]) == counts
         assert owned == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
-        counts["user-3"] += 1  # the notebook's own click
+        counts["user-3"] += 2  # the notebook's own clicks

@@ -6,14 +6,22 @@ import ast
 import importlib
 import re
 import statistics
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
 import pytest
 from nbformat import NotebookNode
 
-from tests.notebooks.books import NAMES, RAISES, code, prose, read, tags
+from clicklib import widgets
+from clicklib.lessons import exercises
+from clicklib.lessons.course import COURSE, chapter
+from clicklib.lessons.exercise import of_notebook
+from tests.notebooks import answers
+from tests.notebooks.books import FOLDER, NAMES, RAISES, code, prose, read, tags
 
-TAGS = {"exercise", "solution", "check", RAISES}
+exercises.load()
+
+TAGS = {"exercise", "check", RAISES}
 NOTEBOOK = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -23,6 +31,7 @@ NOTEBOOK = {
     "language_info": {"name": "python"},
 }
 DIAGRAM = re.compile(r"```.*?```", re.DOTALL)
+IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 each = pytest.mark.parametrize("name", NAMES)
 
 
@@ -42,9 +51,8 @@ def headings(name: str) -> list[str]:
 
 
 def title(name: str) -> str:
-    """08 Testing without Kafka"""
-    number, _, words = name.partition("_")
-    return f"{number} {words.replace('_', ' ').capitalize().replace('kafka', 'Kafka')}"
+    """10 Testing without Kafka"""
+    return f"{name[:2]} {chapter(name[:2]).title}"
 
 
 def links(name: str) -> str:
@@ -57,7 +65,7 @@ def links(name: str) -> str:
 
 def test_the_numbers_are_their_order() -> None:
     assert [name.partition("_")[0] for name in NAMES] == [f"{i:02}" for i in range(len(NAMES))]
-    assert len(NAMES) == 10
+    assert [f"{name}.ipynb" for name in NAMES] == [each.file for each in COURSE]
 
 
 @each
@@ -67,7 +75,7 @@ def test_nothing_of_a_run_is_stored(name: str) -> None:
     for cell in code(book):
         assert (cell.outputs, cell.execution_count) == ([], None), cell.id
     for cell in book.cells:
-        assert set(cell.metadata) <= {"tags", "jupyter"}, cell.id
+        assert set(cell.metadata) <= {"tags"}, cell.id
         assert set(tags(cell)) <= TAGS, cell.id
         assert "attachments" not in cell, cell.id
 
@@ -88,10 +96,19 @@ def test_cells_are_few_and_short(name: str) -> None:
     ]
     sizes = [sum(bool(line.strip()) for line in source.splitlines()) for source in sources]
     assert 10 <= len(cells) <= 25
-    # Two to four lines teach best; those that start programs and watch logs need more.
-    assert statistics.median(sizes) <= 8
-    assert sum(size <= 10 for size in sizes) >= 0.9 * len(sizes)
-    assert max(len(source.splitlines()) for source in sources) <= 25
+    assert statistics.median(sizes) <= 4
+    _imports, *others = zip(cells, sizes, strict=True)
+    assert [cell.id for cell, size in others if size > 10] == []
+
+
+@each
+def test_the_first_picture_comes_after_the_imports_and_one_cell(name: str) -> None:
+    imported = {alias.name for node in nodes(name, ast.ImportFrom) for alias in node.names}
+    pictures = imported & set(widgets.__all__)
+    if not pictures:
+        return  # a notebook without live pictures
+    second = code(read(name))[1]
+    assert [word for word in pictures if f"{word}(" in second.source], second.id
 
 
 @each
@@ -124,7 +141,12 @@ def test_clicklib_is_imported_by_its_one_door(name: str) -> None:
         names = [alias.name for alias in node.names]
         assert "*" not in names
         if node.module.partition(".")[0] == "clicklib":
-            assert node.module in ("clicklib", "clicklib.clicks", "clicklib.widgets")
+            assert node.module in (
+                "clicklib",
+                "clicklib.clicks",
+                "clicklib.lessons",
+                "clicklib.widgets",
+            )
             module = importlib.import_module(node.module)
             # `clicks` is read as a page and lists nothing.
             assert set(names) <= set(getattr(module, "__all__", dir(module)))
@@ -140,7 +162,7 @@ def test_no_attribute_with_an_underscore_is_used(name: str) -> None:
 
 
 @each
-def test_it_opens_with_title_links_aims_and_a_picture(name: str) -> None:
+def test_it_opens_with_title_links_aims_time_and_a_picture(name: str) -> None:
     book = read(name)
     first = code(book)[0]
     opening = "\n".join(cell.source for cell in book.cells[: book.cells.index(first)])
@@ -148,9 +170,30 @@ def test_it_opens_with_title_links_aims_and_a_picture(name: str) -> None:
     order = [opening.find(aim) for aim in ("**You will**", "**You will be able to**", "**You need")]
     assert order == sorted(order)
     assert order[0] > 0
-    assert "```mermaid" in opening
-    assert re.search(r"classDef new fill:#0072b2", opening, re.IGNORECASE), "the new part"
-    assert re.search(r":::new\b|^ *class \S+ new$", opening, re.MULTILINE)
+    needs = opening[order[-1] :].partition("\n\n")[0]
+    assert re.search(rf"\b{chapter(name[:2]).minutes}\s+minutes", needs), "as the course says"
+    assert IMAGE.search(opening)
+
+
+@each
+def test_pictures_are_there_and_say_in_words_what_they_show(name: str) -> None:
+    for alt, file in IMAGE.findall("\n".join(cell.source for cell in prose(read(name)))):
+        assert len(alt) > 30, file
+        assert (FOLDER / file).is_file()
+
+
+def test_each_picture_is_drawn_from_its_source_and_used() -> None:
+    used = {f for name in NAMES for c in prose(read(name)) for _, f in IMAGE.findall(c.source)}
+    sources = sorted((FOLDER / "pictures").glob("*.dot"))
+    drawn = {f"pictures/{path.stem}.svg" for path in sources}
+    assert used == drawn == {f"pictures/{p.name}" for p in (FOLDER / "pictures").glob("*.svg")}
+    for path in sources:
+        shown = ElementTree.parse(path.with_suffix(".svg")).iter("{http://www.w3.org/2000/svg}text")
+        words = " ".join(text.text or "" for text in shown)
+        labels = re.findall(r'\blabel="((?:[^"\\]|\\.)*)"', path.read_text("utf-8"))
+        for label in labels:
+            for part in filter(None, map(str.strip, re.split(r"\\[nlr]|[|{}]|<\w+>", label))):
+                assert part in words, f"{path.name}: run `make diagrams`"
 
 
 @each
@@ -183,42 +226,62 @@ def test_a_cell_that_raises_is_announced(name: str) -> None:
 
 
 @each
-def test_an_exercise_is_task_start_solution_and_check(name: str) -> None:
+def test_an_exercise_is_task_answer_and_check(name: str) -> None:
     cells = read(name).cells
-    kinds = ["exercise", "solution", "check"]
-    marked = [i for i, cell in enumerate(cells) if set(kinds) & set(tags(cell))]
-    assert len(marked) in (6, 9, 12), "two to four exercises"
-    for number, at in enumerate(marked[::3], start=1):
-        task, *rest = cells[at - 1 : at + 3]
-        assert task.cell_type == "markdown"
-        assert re.match(rf"## Exercise {number}: \S+ ", task.source)
-        assert [tags(cell) for cell in rest] == [[kind] for kind in kinds]
-        start, solution, check = rest
-        assert solution.metadata["jupyter"] == {"source_hidden": True}
-        assert start.metadata.get("jupyter") is None
-        asserts = [n for n in ast.walk(ast.parse(check.source)) if isinstance(n, ast.Assert)]
-        assert asserts, task.source
-        assert [ast.unparse(n) for n in asserts if n.msg is None] == [], "each has its message"
+    tasks = [i for i, cell in enumerate(cells) if "exercise" in tags(cell)]
+    checks = [i for i, cell in enumerate(cells) if "check" in tags(cell)]
+    known = of_notebook(name[:2])
+    assert 2 <= len(tasks) == len(checks) == len(known) <= 4
+    for each_one, task, check in zip(known, tasks, checks, strict=True):
+        assert task < check
+        assert cells[task - 1].source.startswith(f"## Exercise {each_one.number}: "), "its text"
+        assert "..." in cells[task].source
+        call = ast.parse(cells[check].source, mode="eval").body
+        assert ast.unparse(call.func) == "lesson.check"
+        assert [ast.unparse(arg) for arg in call.args] == [str(each_one.number), each_one.answer]
+        assert 1 <= len(each_one.hints) <= 4
+        assert each_one.because.endswith(".")
 
 
 @each
-def test_only_solutions_are_hidden(name: str) -> None:
-    for cell in read(name).cells:
-        assert ("jupyter" in cell.metadata) == ("solution" in tags(cell)), cell.id
+def test_only_the_learner_gives_an_answer(name: str) -> None:
+    answers = {each_one.answer for each_one in of_notebook(name[:2])}
+    for cell, tree in parsed(name):
+        if "exercise" not in tags(cell):
+            assert answers & set(assigned(tree)) == set(), cell.id
 
 
 @each
-def test_it_closes_with_recap_practice_and_a_cell_that_stops(name: str) -> None:
+def test_the_answers_of_learners_are_known(name: str) -> None:
+    given = answers.of_notebook(name)
+    assert list(given) == [each_one.number for each_one in of_notebook(name[:2])]
+    for each_one in given.values():
+        assert len(each_one.wrong) >= 2
+        assert each_one.right
+
+
+def assigned(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+
+
+@each
+def test_it_closes_with_recap_practice_and_a_button_that_stops(name: str) -> None:
     book = read(name)
     found = headings(name)
     recap = [index for index, line in enumerate(found) if line.startswith("## What you ")]
     assert len(recap) == 1
-    assert found[recap[0] + 1] == "## In practice"
-    last = code(book)[-1]
-    started = [node for node in nodes(name, ast.Call) if called(node) in ("start", "Emitter")]
-    stopped = [node for node in ast.walk(ast.parse(last.source)) if isinstance(node, ast.Call)]
+    assert "## In practice" in found[recap[0] :]
+    outside = re.findall(r"\]\((https://[^)]+)\)", "\n".join(c.source for c in prose(book)))
+    assert 2 <= len(set(outside)) <= 5, "where to read on"
+    started = [n for n in nodes(name, ast.Call) if called(n) in ("start", "Emitter", "Program")]
     if started:
-        assert {called(node) for node in stopped} & {"stop", "close", "terminate"}
+        assert re.fullmatch(r"lesson\.stop_button\([\w, ]*\)", book.cells[-1].source)
+        closing = {"close", "stop_everything", "release"}
+        assert [c for c in nodes(name, ast.Call) if called(c) in closing] == []
     end = "\n".join(cell.source for cell in book.cells[-4:] if cell.cell_type == "markdown")
     assert "Kafka" in end, "say what is left in Kafka"
 
