@@ -5,6 +5,7 @@ lesson.check(1, answer, found=…)   judges an exercise in a box that gives hint
 lesson.stop_button(cluster)        a button that stops everything in this kernel
 wait_until("what", condition)      waits for what other threads and programs do
 Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
+free_port(9095)                    that port, or another one where it is taken
 Way()                              the exercises that were solved, and the next notebook
 """
 
@@ -13,8 +14,9 @@ from clicklib.errors import needing
 with needing("clicklib.lessons"):
     from clicklib.lessons.course import Way
     from clicklib.lessons.lesson import Lesson
+    from clicklib.lessons.ports import free_port
     from clicklib.lessons.programs import Program
     from clicklib.lessons.stopping import stop_everything
     from clicklib.lessons.waiting import wait_until
 
-__all__ = ["Lesson", "Program", "Way", "stop_everything", "wait_until"]
+__all__ = ["Lesson", "Program", "Way", "free_port", "stop_everything", "wait_until"]

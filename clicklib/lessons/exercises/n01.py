@@ -1,0 +1,97 @@
+"""The exercises of notebook 01."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+
+
+@exercise(
+    "01.1",
+    "Get the user's clicks from the lines",
+    answer="total",
+    hints=(
+        "The line says `clicks: 7` when the user has made 7 clicks in all.",
+        "So one line is enough: the last one. `mine.clicks.iloc[0]` is the count in the first.",
+    ),
+    solution="total = mine.clicks.iloc[-1]",
+    because="Each line has the whole count so far, so the last line has the answer.",
+)
+def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
+    shown = ", ".join(map(str, counts[-4:]))
+    outcome = f"The newest lines of this user show the counts {shown}."
+    if getattr(total, "shape", ()) or isinstance(total, str | bytes):
+        return not_yet("The answer is one number.", outcome)
+    if total == counts[-1]:
+        return solved(outcome)
+    if total == sum(counts):
+        return not_yet(
+            "You have added the counts. Does a line show one click, or all clicks so far?", outcome
+        )
+    if total == len(counts):
+        return not_yet(
+            "You have counted the lines of this demo. The user had clicks before it started.",
+            outcome,
+        )
+    if total == counts[0]:
+        return not_yet("This is the oldest line. The user has clicked again since then.", outcome)
+    return not_yet("No line says that this is the newest count.", outcome)
+
+
+@exercise(
+    "01.2",
+    "Predict the answer for an unknown user",
+    answer="unknown",
+    hints=(
+        "The endpoint answers from the rows of the view. Who makes the row of a user?",
+        "The processor makes a row at the first click. `user-99` has no row.",
+    ),
+    solution="unknown = 2",
+    because="Without a click there is no row, and an answer for a row that is not there is 404.",
+)
+def unknown_user(unknown: int, response: tuple[int, bytes]) -> Verdict:
+    code, body = response
+    outcome = f"The endpoint answered immediately, with the code {code} and the body {body!r}."
+    right = 1 if code == 200 and json.loads(body)["Clicks"] == 0 else 2 if code == 404 else 0
+    if unknown not in (1, 2, 3):
+        return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    if unknown == right:
+        return solved(outcome)
+    if unknown == 1:
+        return not_yet("The view has no row for this user, so it has no 0 either.", outcome)
+    if unknown == 3:
+        return not_yet(
+            "The endpoint does not wait: it answers with what the view has now.", outcome
+        )
+    return not_yet(f"The code was {code}, not 404. Has somebody clicked for user-99?", outcome)
+
+
+@exercise(
+    "01.3",
+    "Predict the first line after a restart",
+    answer="first_count",
+    hints=(
+        "The count is not in the program. Who else has it when the program has ended?",
+        "The table is in Kafka. A processor reads the table before it counts.",
+        "The users of the demo click by its emitter, and the emitter was stopped as well.",
+    ),
+    solution="first_count = 2",
+    because="The new processor read the rows and the committed offsets from Kafka, and went on.",
+)
+def first_line(first_count: int, old: Any, new: Any) -> Verdict:
+    user, now = new.user.iloc[0], int(new.clicks.iloc[0])
+    last = old.clicks[old.user == user].max()  # not a number if another program counted it
+    said = f"the last line of {user} had the count {last}" if last == last else "no line of it"
+    outcome = f"Before the stop: {said}. After the start the first line is {user}, count {now}."
+    right = 1 if now == 1 else 3 if now > last + 1 else 2
+    if first_count not in (1, 2, 3):
+        return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    if first_count == right:
+        return solved(outcome)
+    if first_count == 1:
+        return not_yet("The program is new. Is the table new too?", outcome)
+    if first_count == 3:
+        return not_yet("Who sends the clicks? Was that part running?", outcome)
+    return not_yet("Compare the two counts.", outcome)
