@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import socket
 
-from clicklib.broker.ports import LOOPBACK, is_free
+from clicklib.broker.ports import LOOPBACK, Ports
+from clicklib.errors import LocalBrokerError
 
 __all__ = ["free_port"]
 
+_reserved = Ports(1)
+
 
 def free_port(wanted: int) -> int:
-    """`wanted`, if nothing listens on this port of this machine; else a port that is free."""
-    if is_free(wanted):
-        return wanted
-    with socket.create_server((LOOPBACK, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """`wanted`, if this port of this machine is free; else another port that is free.
+
+    `wanted` is then reserved for this kernel, so that two kernels that ask at the same time get two
+    ports. The next call gives the reservation up.
+    """
+    try:
+        return _reserved.choose(wanted, None)
+    except LocalBrokerError:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            port: int = server.getsockname()[1]
+            return port

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import io
+import os
+import subprocess
+import sys
 from collections import Counter
 from contextlib import redirect_stdout
 from threading import Event
@@ -32,6 +35,24 @@ def test_the_names_are_gokas() -> None:
     )
     assert clicks.graph().topics == (TOPIC,)
     assert clicks.graph().table == TABLE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-c", "from clicklib.clicks import TOPIC, GROUP; print(f'{TOPIC}; {GROUP}')"],
+        ["-m", "clicklib", "demo", "--help"],
+    ],
+    ids=["clicks", "command line"],
+)
+def test_the_names_begin_with_a_readers_prefix(command: list[str]) -> None:
+    environment = {**os.environ, "CLICKLIB_PREFIX": "ann-"}
+    done = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, check=True
+    )
+    printed = "".join(done.stdout.split())  # the help may break a line at a hyphen
+    assert f"ann-{TOPIC}" in printed
+    assert f"ann-{GROUP}" in printed
 
 
 def test_the_example_fits_on_a_page() -> None:
