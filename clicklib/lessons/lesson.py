@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from clicklib.clicks import GROUP, PREFIX, TOPIC
@@ -39,6 +41,7 @@ class Lesson:
         _current = self
         self.number = chapter(number).number
         self.unique = secrets.token_hex(2)
+        self._folders: list[TemporaryDirectory[str]] = []
         self.stream, self.group = TOPIC, GROUP
         if number not in _FIXED:
             self.stream, self.group = self.name("user-clicks"), self.name("clicks")
@@ -49,6 +52,11 @@ class Lesson:
     def name(self, word: str) -> str:
         """A name of this run for a further topic or group: `word`, the lesson, a random end."""
         return f"{PREFIX}{word}-{self.number}-{self.unique}"
+
+    def folder(self) -> Path:
+        """A new, empty folder. It is deleted when the kernel ends or when a new lesson begins."""
+        self._folders.append(TemporaryDirectory(prefix="clicklib-", ignore_cleanup_errors=True))
+        return Path(self._folders[-1].name)
 
     def check(self, number: int, answer: Any, **found: Any) -> ExerciseBox:
         """Judge the answer to an exercise. The box that it returns says how the answer stands.
