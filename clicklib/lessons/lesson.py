@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
+import tempfile
+import weakref
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from clicklib.clicks import GROUP, PREFIX, TOPIC
@@ -41,7 +43,6 @@ class Lesson:
         _current = self
         self.number = chapter(number).number
         self.unique = secrets.token_hex(2)
-        self._folders: list[TemporaryDirectory[str]] = []
         self.stream, self.group = TOPIC, GROUP
         if number not in _FIXED:
             self.stream, self.group = self.name("user-clicks"), self.name("clicks")
@@ -55,8 +56,9 @@ class Lesson:
 
     def folder(self) -> Path:
         """A new, empty folder. It is deleted when the kernel ends or when a new lesson begins."""
-        self._folders.append(TemporaryDirectory(prefix="clicklib-", ignore_cleanup_errors=True))
-        return Path(self._folders[-1].name)
+        folder = Path(tempfile.mkdtemp(prefix="clicklib-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def check(self, number: int, answer: Any, **found: Any) -> ExerciseBox:
         """Judge the answer to an exercise. The box that it returns says how the answer stands.
