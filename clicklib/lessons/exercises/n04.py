@@ -17,7 +17,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
         "Look at the row of `anna`, and at the number of messages that wait.",
         "The click is still in the stream, and its offset was not committed. Who reads it next?",
     ),
-    solution="prediction = UserCodec().decode(before).clicks + 1",
+    solution="prediction = had + 1",
     because="The click that failed changed no row and was not committed. So it comes again, once.",
 )
 def nothing_is_lost(prediction: int, before: int, waiting: int, after: int) -> Verdict:

@@ -92,12 +92,12 @@ ANSWERS = {
     ),
     3: Answers(
         wrong={
-            'prediction_of_reads = {"disk": 10_000, "memory": 20_000}': "up to which offset",
-            'prediction_of_reads = {"disk": 0, "memory": 10_000}': "older ones too",
+            'prediction_of_reads = {"disk": 5_000, "memory": 10_000}': "up to which offset",
+            'prediction_of_reads = {"disk": 0, "memory": 5_000}': "older ones too",
             'prediction_of_reads = {"disk": 0, "memory": 0}': "after the view has stopped",
         },
         right=(
-            'prediction_of_reads = {"disk": 0, "memory": 20_000}',
+            'prediction_of_reads = {"disk": 0, "memory": 10_000}',
             'prediction_of_reads = {"disk": 0, "memory": costs["messages read"]["memory"]}',
             'prediction_of_reads = dict(disk=0, memory=2 * costs["rows"]["disk"])',
         ),
