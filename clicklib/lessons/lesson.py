@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
+import tempfile
+import weakref
+from pathlib import Path
 from typing import Any
 
 from clicklib.clicks import GROUP, PREFIX, TOPIC
@@ -49,6 +53,12 @@ class Lesson:
     def name(self, word: str) -> str:
         """A name of this run for a further topic or group: `word`, the lesson, a random end."""
         return f"{PREFIX}{word}-{self.number}-{self.unique}"
+
+    def folder(self) -> Path:
+        """A new, empty folder. It is deleted when the kernel ends or when a new lesson begins."""
+        folder = Path(tempfile.mkdtemp(prefix="clicklib-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def check(self, number: int, answer: Any, **found: Any) -> ExerciseBox:
         """Judge the answer to an exercise. The box that it returns says how the answer stands.
