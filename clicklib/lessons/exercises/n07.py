@@ -1,0 +1,85 @@
+"""The exercises of notebook 07."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clicklib.codec import Codec
+from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+
+
+@exercise(
+    "07.1",
+    "Predict the next offset",
+    answer="answer",
+    hints=(
+        "Look at the offsets of partition 8 in the table above. Are they numbered anew?",
+        "Compaction removes messages. It does not change where the partition ends.",
+    ),
+    solution="answer = 3",
+    because="An offset is given once. Kafka never gives it to another message, even if it is free.",
+)
+def next_offset(answer: int, left: int, last: int, offset: int) -> Verdict:
+    outcome = (
+        f"Partition 8 had {left} messages, and the last one had offset {last:,}. "
+        f"The new message has offset {offset:,}."
+    )
+    if answer == 3 and offset == last + 1:
+        return solved(outcome)
+    if answer == 1:
+        return not_yet("Offsets do not count the messages that are left.", outcome)
+    if answer == 2:
+        return not_yet("A hole stays a hole: its offset is not used again.", outcome)
+    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+
+
+@exercise(
+    "07.2",
+    "Rebuild a table that has tombstones",
+    answer="rebuild",
+    hints=(
+        "A tombstone has the value None. Ask for it first: `if value is None:`.",
+        "`rows.pop(key, None)` removes a key, and does nothing if the key is not there.",
+    ),
+    solution='''
+def rebuild(messages):
+    """The rows of a table, from the keys and values of its messages in their order."""
+    rows = {}
+    for key, value in messages:
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = decode(value)
+    return rows
+''',
+    because="The last message of a key decides: a value is its row, a tombstone means no row.",
+)
+def with_tombstones(
+    rebuild: Callable[[list[tuple[str, bytes | None]]], dict[str, Any]],
+    messages: list[tuple[str, bytes | None]],
+    codec: Codec,
+) -> Verdict:
+    rows = rebuild(list(messages))
+    if not isinstance(rows, dict):
+        return not_yet("Your function has to return the dict `rows`.")
+    outcome = f"From {len(messages)} messages your function made {len(rows)} rows."
+    if any(isinstance(value, bytes) for value in rows.values()):
+        return not_yet("A row is still bytes. Decode it: `decode(value)`.", outcome)
+    if None in rows.values():
+        return not_yet("A row is None. Remove its key from `rows`.", outcome)
+    if "user-3" in rows:
+        return not_yet("user-3 has left, and still has a row: an old one.", outcome)
+    wanted = {key: codec.decode(value) for key, value in messages if value is not None}
+    wanted.pop("user-3", None)
+    if rows != wanted:
+        return not_yet("The other nine users should have their last counts.", outcome)
+    try:
+        rebuild([("user-3", None)])
+    except KeyError:
+        return not_yet(
+            "Compaction may have removed the old messages of user-3. Then the tombstone is the "
+            "first message of its key, and there is no row to remove.",
+            outcome,
+        )
+    return solved(outcome)
