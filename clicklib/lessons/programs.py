@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from pathlib import Path
-from typing import IO
 
 import psutil
 
@@ -16,7 +17,7 @@ from clicklib.broker.detach import detached
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.lessons import leash
 
-__all__ = ["Program"]
+__all__ = ["Program", "temporary_folder"]
 
 
 class Program:
@@ -29,8 +30,7 @@ class Program:
     """
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="clicklib-program-")
-        self._log = Path(self._folder.name, "output.txt")
+        self._log = temporary_folder(self) / "output.txt"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", *arguments],
@@ -81,17 +81,23 @@ class Program:
         return self._process.wait(10)
 
 
-_leash_input: IO[bytes] | None = None
+def temporary_folder(owner: object) -> Path:
+    """A new folder, which is deleted when `owner` is no longer used, or at the kernel's end."""
+    folder = Path(tempfile.mkdtemp(prefix="clicklib-program-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_leash_process: subprocess.Popen[bytes] | None = None
 
 
 def _leash(pid: int) -> None:
     """Let the program with this process id end when this kernel has ended."""
-    global _leash_input
-    if _leash_input is None:
-        process = subprocess.Popen(
+    global _leash_process
+    if _leash_process is None:
+        _leash_process = subprocess.Popen(
             [sys.executable, "-I", leash.__file__], stdin=subprocess.PIPE, **detached()
         )
-        _leash_input = process.stdin
-    assert _leash_input is not None
-    _leash_input.write(f"{pid}\n".encode())
-    _leash_input.flush()
+    assert _leash_process.stdin is not None
+    _leash_process.stdin.write(f"{pid}\n".encode())
+    _leash_process.stdin.flush()
