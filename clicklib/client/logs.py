@@ -32,7 +32,8 @@ class PartitionLog:
 
     `holes` lists the runs of offsets, `(first, count)`, that hold no record between `read_from`
     and `end`: compaction removed them, they are a transaction's control records, or they belong to
-    a transaction that is still open or was given up.
+    a transaction that is still open or was given up. `open_from` is the first offset of a
+    transaction that is still open: from there on nothing can be read yet.
     """
 
     partition: int
@@ -40,6 +41,7 @@ class PartitionLog:
     end: int
     read_from: int
     records: tuple[LogRecord, ...]
+    open_from: int | None = None
 
     @property
     def holes(self) -> tuple[tuple[int, int], ...]:
@@ -72,10 +74,12 @@ class Logs(Closing):
         """The records among the last `depth` offsets of each partition, read again."""
         bounds = self._reader.bounds(range(self.partitions), timeout)
         starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
-        ends = self._reader.stable_ends(bounds, timeout)
-        records = self._read(starts, {p: min(ends[p], bounds[p][1]) for p in bounds}, timeout)
+        stable = self._reader.stable_ends(bounds, timeout)
+        opened = {p: stable[p] for p, (_, end) in bounds.items() if stable[p] < end}
+        ends = {p: opened.get(p, end) for p, (_, end) in bounds.items()}
+        records = self._read(starts, ends, timeout)
         return [
-            PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])))
+            PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])), opened.get(p))
             for p, (begin, end) in sorted(bounds.items())
         ]
 

@@ -26,7 +26,7 @@ from clicklib.client.writer import Writer
 __all__ = ["main"]
 
 
-def freeze_before(kind: type, commit: str, order: Path) -> None:
+def _freeze_before(kind: type, commit: str, order: Path) -> None:
     """Let this program freeze before `kind` commits, if there is an order to do so."""
     commit_now = getattr(kind, commit)
 
@@ -42,8 +42,8 @@ def freeze_before(kind: type, commit: str, order: Path) -> None:
 
 def main(stream: str, group: str, guarantee: Any, folder: str, code: str) -> None:
     """Run the processor until Ctrl-C."""
-    freeze_before(GroupReader, "commit_async", Path(folder, "freeze"))  # at least once
-    freeze_before(Writer, "commit", Path(folder, "freeze"))  # exactly once
+    _freeze_before(GroupReader, "commit_async", Path(folder, "freeze"))  # at least once
+    _freeze_before(Writer, "commit", Path(folder, "freeze"))  # exactly once
     callback = FunctionType(marshal.loads(base64.b64decode(code)), {})
 
     def handle(ctx: Any, msg: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.groups import Groups
-from clicklib.client.logs import Logs
+from clicklib.client.logs import Logs, PartitionLog
 from clicklib.codec import Json, String
 from clicklib.graph import Input, Persist, define_group
 from clicklib.lessons import freezing
@@ -42,7 +42,7 @@ class Victim(Program):
 
     `callback` changes rows that are dicts with the field `Clicks`. It may use its arguments and
     nothing else of the notebook. With `freeze` the program freezes before its first commit. A
-    second victim with the `folder` of a killed one is the same program, started again.
+    victim that has another one `before` it is the same program, started again: it has its folder.
     """
 
     def __init__(
@@ -54,11 +54,14 @@ class Victim(Program):
         *,
         guarantee: str = "at_least_once",
         freeze: bool = False,
-        folder: Path | None = None,
+        before: Victim | None = None,
     ) -> None:
         self.cluster, self.callback = Cluster.of(brokers), callback
+        self.guarantee, self._before = guarantee, before
         self.graph = define_group(group, Input(stream, String(), callback), Persist(Json(dict)))
-        self.folder = folder or temporary_folder(self)
+        self.folder: Path = before.folder if before else temporary_folder(self)
+        self._order = self.folder / "freeze"
+        self._order.unlink(missing_ok=True)  # an order that the one before has not obeyed
         if freeze:
             self.freeze_before_commit()
         code = base64.b64encode(marshal.dumps(callback.__code__)).decode()
@@ -74,7 +77,7 @@ class Victim(Program):
 
     def freeze_before_commit(self) -> None:
         """Let the program freeze itself just before its next commit: Kafka has the rows then."""
-        Path(self.folder, "freeze").touch()
+        self._order.touch()
 
     def wait_running(self, timeout: float = 60) -> Self:
         """Wait until it has its partitions and their table; returns itself."""
@@ -90,8 +93,11 @@ class Victim(Program):
         return self._wait("has committed every click", self._all_committed, timeout)
 
     def _all_committed(self) -> bool:
-        numbers = self.numbers()
-        return numbers["committed"] == numbers["clicked"]
+        with Groups(self.cluster) as groups:
+            if groups.describe(self.graph.group, self.graph.topics).lag:
+                return False
+        # A transaction commits its offsets a moment before its rows can be read.
+        return all(log.open_from is None for log in self._logs())
 
     def _wait(self, state: str, holds: Callable[[], bool], timeout: float) -> Self:
         """Wait for a state. Raises RuntimeError if the program cannot reach it any more."""
@@ -108,10 +114,20 @@ class Victim(Program):
             time.sleep(0.01)
         return self
 
+    def again(self) -> Victim:
+        """Start the same program again. It finds the local table that this one has left."""
+        stream, group = self.graph.topics[0], self.graph.group
+        return Victim(
+            self.cluster, stream, group, self.callback, guarantee=self.guarantee, before=self
+        )
+
+    def _logs(self) -> list[PartitionLog]:
+        with Logs(self.cluster, self.graph.table) as logs:
+            return logs.newest(100_000)
+
     def rows(self) -> dict[str, Any]:
         """The rows of the table, as Kafka has them now: committed rows only."""
-        with Logs(self.cluster, self.graph.table) as logs:
-            records = [record for log in logs.newest(100_000) for record in log.records]
+        records = [record for log in self._logs() for record in log.records]
         return {record.key: json.loads(record.value or b"null") for record in records}
 
     def numbers(self) -> dict[str, int]:

@@ -87,6 +87,7 @@ def test_a_log_is_read_up_to_an_open_transaction(cluster, name):
                 writer.commit()
         (log,) = logs.newest(timeout=5)
         assert ([r.value for r in log.records], log.end, log.holes) == ([b"1"], 3, ((1, 2),))
+        assert log.open_from == 2
         assert logs.last("a", timeout=5)[1].value == b"1"
         writer.commit()
         assert logs.last("a", timeout=5)[1].value == b"2"

@@ -46,21 +46,20 @@ def test_at_least_once_a_kill_before_the_commit_counts_a_click_twice(cluster, st
     assert second.lines("offset 2") == victim.lines("offset 2") == ["callback: user-3, offset 2"]
     emit(cluster, stream, 5)
     second.stop()
-    third = Victim(cluster, stream, stream).wait_committed()
+    third = second.again().wait_committed()
     assert third.numbers() == {"clicked": 8, "counted": 9, "committed": 8}
     assert third.stop() == 0
 
 
 def test_exactly_once_a_kill_inside_the_transaction_counts_each_click_once(cluster, stream):
-    options = {"guarantee": "exactly_once"}
     emit(cluster, stream, 3)
-    victim = Victim(cluster, stream, stream, freeze=True, **options).wait_frozen()
+    victim = Victim(cluster, stream, stream, guarantee="exactly_once", freeze=True).wait_frozen()
     # The row is in the topic, and no reader of committed messages sees it.
     with Groups(cluster) as groups:
         assert groups.bounds(victim.graph.table) == {0: (0, 1)}
     assert victim.numbers() == {"clicked": 3, "counted": 0, "committed": 0}
     victim.kill()
-    second = Victim(cluster, stream, stream, folder=victim.folder, **options).wait_committed()
+    second = victim.again().wait_committed()
     assert second.numbers() == {"clicked": 3, "counted": 3, "committed": 3}
     assert len(victim.lines("callback")) == len(second.lines("callback")) == 3
     assert second.stop() == 0
