@@ -31,7 +31,9 @@ class PartitionLog:
     """The newest records of a partition, oldest first, and where its log begins and ends.
 
     `holes` lists the runs of offsets, `(first, count)`, that hold no record between `read_from`
-    and `end`: compaction removed them, or they are a transaction's control records.
+    and `end`: compaction removed them, they are a transaction's control records, or they belong to
+    a transaction that is still open or was given up. `open_from` is the first offset of a
+    transaction that is still open: from there on nothing can be read yet.
     """
 
     partition: int
@@ -39,6 +41,7 @@ class PartitionLog:
     end: int
     read_from: int
     records: tuple[LogRecord, ...]
+    open_from: int | None = None
 
     @property
     def holes(self) -> tuple[tuple[int, int], ...]:
@@ -71,9 +74,12 @@ class Logs(Closing):
         """The records among the last `depth` offsets of each partition, read again."""
         bounds = self._reader.bounds(range(self.partitions), timeout)
         starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
-        records = self._read(starts, {p: end for p, (_, end) in bounds.items()}, timeout)
+        stable = self._reader.stable_ends(bounds, timeout)
+        opened = {p: stable[p] for p, (_, end) in bounds.items() if stable[p] < end}
+        ends = {p: opened.get(p, end) for p, (_, end) in bounds.items()}
+        records = self._read(starts, ends, timeout)
         return [
-            PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])))
+            PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])), opened.get(p))
             for p, (begin, end) in sorted(bounds.items())
         ]
 
@@ -81,7 +87,8 @@ class Logs(Closing):
         """The partition of `key`, and its newest record there; None if it has none."""
         raw, found = encode_key(key), None
         partition = partition_of(raw, self.partitions)
-        begin, end = self._reader.bounds([partition], timeout)[partition]
+        begin, _ = self._reader.bounds([partition], timeout)[partition]
+        end = self._reader.stable_ends([partition], timeout)[partition]
         depth, upper = 1_000, end
         while found is None and upper > begin:
             start = max(begin, end - depth)

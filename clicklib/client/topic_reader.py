@@ -74,6 +74,13 @@ class TopicReader:
             found = bounds(self._admin, places, timeout)
         return {place.partition: pair for place, pair in found.items()}
 
+    def stable_ends(self, partitions: Iterable[int], timeout: float = 10.0) -> dict[int, int]:
+        """The end of what `poll` returns now: it comes before the first open transaction."""
+        places = [TopicPartition(self.topic, partition) for partition in partitions]
+        with self._asking("cannot ask for the topic's offsets"):
+            found = self._consumer.end_offsets(places, int(timeout * 1000))
+        return {place.partition: end for place, end in found.items()}
+
     def read_from(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, and no others, from these offsets on."""
         places = {TopicPartition(self.topic, p): offset for p, offset in positions.items()}

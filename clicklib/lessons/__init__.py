@@ -6,6 +6,7 @@ lesson.stop_button(cluster)        a button that stops everything in this kernel
 wait_until("what", condition)      waits for what other threads and programs do
 Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
 free_port(9095)                    that port, or another one where it is taken
+Victim(cluster, stream, group)     a processor beside this kernel, to be frozen and killed
 Way()                              the exercises that were solved, and the next notebook
 """
 
@@ -17,6 +18,15 @@ with needing("clicklib.lessons"):
     from clicklib.lessons.ports import free_port
     from clicklib.lessons.programs import Program
     from clicklib.lessons.stopping import stop_everything
+    from clicklib.lessons.victim import Victim
     from clicklib.lessons.waiting import wait_until
 
-__all__ = ["Lesson", "Program", "Way", "free_port", "stop_everything", "wait_until"]
+__all__ = [
+    "Lesson",
+    "Program",
+    "Victim",
+    "Way",
+    "free_port",
+    "stop_everything",
+    "wait_until",
+]

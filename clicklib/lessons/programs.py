@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from clicklib.broker.detach import detached
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.lessons import leash
 
-__all__ = ["Program"]
+__all__ = ["Program", "temporary_folder"]
 
 
 class Program:
@@ -29,10 +30,8 @@ class Program:
     """
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        log, path = tempfile.mkstemp(prefix="clicklib-program-")
-        self._log = Path(path)
-        weakref.finalize(self, self._log.unlink, missing_ok=True)
-        try:
+        self._log = temporary_folder(self) / "output.txt"
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -41,8 +40,6 @@ class Program:
                 env={**os.environ, **environment},
                 **detached(),
             )
-        finally:
-            os.close(log)
         _leash(self._process.pid)
         closed_at_exit(self, self.stop)
 
@@ -84,15 +81,23 @@ class Program:
         return self._process.wait(10)
 
 
-_leashes: list[subprocess.Popen[bytes]] = []  # one at most: it holds all programs of this kernel
+def temporary_folder(owner: object) -> Path:
+    """A new folder, which is deleted when `owner` is no longer used, or at the kernel's end."""
+    folder = Path(tempfile.mkdtemp(prefix="clicklib-program-"))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_leash_process: subprocess.Popen[bytes] | None = None
 
 
 def _leash(pid: int) -> None:
     """Let the program with this process id end when this kernel has ended."""
-    if not _leashes:
-        command = [sys.executable, "-I", leash.__file__]
-        _leashes.append(subprocess.Popen(command, stdin=subprocess.PIPE, **detached()))
-    pipe = _leashes[0].stdin
-    assert pipe is not None
-    pipe.write(f"{pid}\n".encode())
-    pipe.flush()
+    global _leash_process
+    if _leash_process is None:
+        _leash_process = subprocess.Popen(
+            [sys.executable, "-I", leash.__file__], stdin=subprocess.PIPE, **detached()
+        )
+    assert _leash_process.stdin is not None
+    _leash_process.stdin.write(f"{pid}\n".encode())
+    _leash_process.stdin.flush()

@@ -7,6 +7,7 @@ import pytest
 from clicklib import Emitter
 from clicklib.client.logs import Logs, PartitionLog
 from clicklib.client.topics import TopicManager
+from clicklib.client.writer import Writer
 from clicklib.codec import String
 from clicklib.errors import TopicError, UnavailableError
 from tests.waiting import wait_until
@@ -70,6 +71,27 @@ def test_tombstones_and_the_holes_of_a_compaction_are_seen(cluster, name):
         log = wait_until("the log was compacted", compacted, timeout=60, every=0.3)
     assert log.holes[0] == (0, 4)
     assert [(r.key, r.value) for r in log.records[:2]] == [("a", b"4"), ("b", None)]
+
+
+def test_a_log_is_read_up_to_an_open_transaction(cluster, name):
+    with TopicManager(cluster) as topics:
+        topics.ensure_table(name, 1)
+    options = {"connect_timeout": 10, "linger": 0, "delivery_timeout": 10}
+    writer = Writer(cluster, name, transactional_id=name, **options)
+    with Logs(cluster, name, timeout=5) as logs:
+        for value in (b"1", b"2"):
+            writer.begin()
+            writer.send(name, value, b"a")
+            assert writer.flush(5)
+            if value == b"1":
+                writer.commit()
+        (log,) = logs.newest(timeout=5)
+        assert ([r.value for r in log.records], log.end, log.holes) == ([b"1"], 3, ((1, 2),))
+        assert log.open_from == 2
+        assert logs.last("a", timeout=5)[1].value == b"1"
+        writer.commit()
+        assert logs.last("a", timeout=5)[1].value == b"2"
+    writer.close()
 
 
 def test_what_cannot_be_read_is_said(cluster):

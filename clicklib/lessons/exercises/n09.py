@@ -1,0 +1,95 @@
+"""The exercises of notebook 09."""
+
+from __future__ import annotations
+
+from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+
+
+@exercise(
+    "09.1",
+    "Predict the count after a kill inside a transaction",
+    answer="predicted",
+    hints=(
+        "The transaction of the third click was not committed. Who can see its row?",
+        "The second program finds a row with 2 clicks. Which click does it read first?",
+    ),
+    solution="predicted = 3",
+    because="Neither the row nor the offset of the third click was visible, so it is counted anew.",
+)
+def after_the_kill(predicted: int, found: dict[str, int]) -> Verdict:
+    clicked, counted = found["clicked"], found["counted"]
+    outcome = f"Clicks in the stream: {clicked}. Clicks in the table after the kill: {counted}."
+    if predicted == counted:
+        return solved(outcome)
+    if predicted == clicked + 1:
+        return not_yet(
+            "That was the outcome of notebook 08. Here the row that the second program finds does "
+            "not contain the third click.",
+            outcome,
+        )
+    if predicted == clicked - 1:
+        return not_yet(
+            "The third click is still in the stream, and its offset is not committed. Is it lost?",
+            outcome,
+        )
+    return not_yet("Add the clicks that the second program reads to the row it finds.", outcome)
+
+
+@exercise(
+    "09.2",
+    "Predict how often the callback was called",
+    answer="calls",
+    hints=(
+        "The first program had called the callback for the third click before it froze.",
+        "The second program began with the third click.",
+    ),
+    solution="calls = 4",
+    because="The first program made three calls, and the second one handled the third click again.",
+)
+def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
+    first, second = lines.values()
+    made = len(first) + len(second)
+    outcome = f"Calls: {len(first)} in the first program, {len(second)} in the second."
+    if calls == made:
+        return solved(outcome)
+    if calls == made - len(second):
+        return not_yet(
+            "Each click is counted once. But a program must call the callback before it can count, "
+            "and the first program was killed after that.",
+            outcome,
+        )
+    if calls == 2 * len(first):
+        return not_yet(
+            "The first two clicks were committed, so the second program did not read them.", outcome
+        )
+    return not_yet("Count the calls of each program for itself.", outcome)
+
+
+@exercise(
+    "09.3",
+    "Predict how many offsets a transaction takes",
+    answer="growth",
+    hints=(
+        "Each of the five users has a row.",
+        "Look at the offsets 0 to 3 in the log: what lies between two rows?",
+        "All five rows are in the same transaction. How many markers does it have here?",
+    ),
+    solution="growth = 6",
+    because="Five rows and one marker: a transaction has one marker in each partition it wrote to.",
+)
+def offsets_of_five_rows(growth: int, grown: int) -> Verdict:
+    outcome = f"The end offset grew by {grown}."
+    if growth == grown:
+        return solved(outcome)
+    if growth == 5:
+        return not_yet("These are the rows. What else takes an offset?", outcome)
+    if growth == 10:
+        return not_yet("A transaction has one marker, however many rows it has.", outcome)
+    if growth == 1:
+        return not_yet("Five users have five rows. Only one user's clicks share a row.", outcome)
+    if grown > 6:
+        return not_yet(
+            "The rows needed more than one transaction this time. Run the experiment again.",
+            outcome,
+        )
+    return not_yet("Add the rows, and the marker at the end of the transaction.", outcome)
