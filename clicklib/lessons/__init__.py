@@ -5,6 +5,7 @@ lesson.check(1, answer, found=…)   judges an exercise in a box that gives hint
 lesson.stop_button(cluster)        a button that stops everything in this kernel
 wait_until("what", condition)      waits for what other threads and programs do
 Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
+Timeline()                         notes when clicks are counted, as a view sees them
 Way()                              the exercises that were solved, and the next notebook
 """
 
@@ -15,6 +16,7 @@ with needing("clicklib.lessons"):
     from clicklib.lessons.lesson import Lesson
     from clicklib.lessons.programs import Program
     from clicklib.lessons.stopping import stop_everything
+    from clicklib.lessons.timeline import Timeline
     from clicklib.lessons.waiting import wait_until
 
-__all__ = ["Lesson", "Program", "Way", "stop_everything", "wait_until"]
+__all__ = ["Lesson", "Program", "Timeline", "Way", "stop_everything", "wait_until"]
