@@ -5,6 +5,7 @@ lesson.check(1, answer, found=…)   judges an exercise in a box that gives hint
 lesson.stop_button(cluster)        a button that stops everything in this kernel
 wait_until("what", condition)      waits for what other threads and programs do
 Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
+kill_broker(cluster, 2)            kills a broker of the local Kafka, which is started again
 Timeline()                         notes when clicks are counted, as a view sees them
 Way()                              the exercises that were solved, and the next notebook
 """
@@ -12,6 +13,7 @@ Way()                              the exercises that were solved, and the next 
 from clicklib.errors import needing
 
 with needing("clicklib.lessons"):
+    from clicklib.lessons.brokers import kill_broker
     from clicklib.lessons.course import Way
     from clicklib.lessons.lesson import Lesson
     from clicklib.lessons.programs import Program
@@ -19,4 +21,4 @@ with needing("clicklib.lessons"):
     from clicklib.lessons.timeline import Timeline
     from clicklib.lessons.waiting import wait_until
 
-__all__ = ["Lesson", "Program", "Timeline", "Way", "stop_everything", "wait_until"]
+__all__ = ["Lesson", "Program", "Timeline", "Way", "kill_broker", "stop_everything", "wait_until"]

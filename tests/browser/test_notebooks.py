@@ -13,7 +13,7 @@ from tests.browser.pictures import Pictures
 from tests.notebooks.books import AFTER, BEFORE, NAMES, RAISES, code, read, tagged
 
 LIMIT = 100  # seconds for a whole notebook on a machine that is not quiet
-SLOW = {"09_scale_out_and_failover": 200}  # it starts three brokers and kills processes
+SLOW = {"11_scale_out": 150, "12_failover": 200}  # they kill programs and brokers, and wait
 
 
 def whispered(notebook: Notebook) -> list[str]:
