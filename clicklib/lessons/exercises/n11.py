@@ -69,19 +69,25 @@ def how_many_waited(waited: float, most: int, lost: Sequence[int], pauses: pd.Se
         f"The largest lag that was measured: {most} clicks. {len(lost)} of ten partitions stood "
         f"still for {pause:.1f} s."
     )
-    if most / 2 <= waited <= most * 2:
+    if _near(waited, most, 0.3):
         return solved(outcome)
     if waited == 0:
         return not_yet("Nobody counted these clicks for some time, and they came on.", outcome)
-    if abs(waited - 200 * pause) < 80:
+    if _near(waited, 200 * pause, 0.15) or _near(waited, 400, 0.05):
         return not_yet(
             "These are the clicks of all ten partitions. Only some stood still.", outcome
         )
-    if abs(waited - 20 * len(lost)) < 10:
+    if _near(waited, 20 * len(lost), 0.15):
         return not_yet("These are the clicks of one second.", outcome)
-    if waited < most / 2:
+    if most / 3 <= waited <= most * 3:
+        return solved(outcome)
+    if waited < most:
         return not_yet("More clicks waited.", outcome)
     return not_yet("Fewer clicks waited.", outcome)
+
+
+def _near(number: float, other: float, share: float) -> bool:
+    return abs(number - other) <= share * other
 
 
 @exercise(
