@@ -49,8 +49,8 @@ def next_leaders(
         "copies in step have it.",
     ),
     solution="answer = 2",
-    because="Each partition had a copy on the dead broker. Until the cluster took this copy off "
-    "the list of those in step, nothing could be acknowledged.",
+    because="Each partition had a copy on the dead broker. Until the cluster removed this copy "
+    "from the list of those in step, nothing could be acknowledged.",
 )
 def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: int) -> Verdict:
     led, others = pauses[leaders == dead].median(), pauses[leaders != dead].median()
