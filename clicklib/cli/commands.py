@@ -234,21 +234,32 @@ def _in_flight(emitter: Emitter) -> int:
     default="at_least_once",
 )
 @_state_dir
+@click.option(
+    "--storage",
+    type=click.Choice(["lmdb", "memory"]),
+    default="lmdb",
+    help="memory: keep the local copy of the table in memory only.",
+)
+@click.option(
+    "--session-timeout",
+    type=_Number(0, min_open=True),
+    default=10,
+    help="After so many seconds of silence the group goes on without this program.",
+)
 @click.option("--quiet", is_flag=True, help="Don't print each click.")
 def process(
     brokers: str | None,
     topic: str,
     group: str,
-    guarantee: str,
-    state_dir: Path | None,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Count clicks until Ctrl-C."""
     with _running(brokers, topic, group_table(group)) as (cluster, stop):
         from clicklib import clicks
 
         graph = clicks.graph(clicks.count if quiet else clicks.process, group, topic)
-        clicks.run_processor(cluster, stop, graph, guarantee=guarantee, state_dir=state_dir)
+        clicks.run_processor(cluster, stop, graph, **options)
 
 
 @cli.command()

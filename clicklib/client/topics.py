@@ -12,7 +12,7 @@ from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.errors import TopicError, UsageError
 
-__all__ = ["Topic", "TopicManager"]
+__all__ = ["Copies", "Topic", "TopicManager"]
 
 logger = logging.getLogger("clicklib")
 
@@ -27,6 +27,18 @@ class Topic:
     id: str
     partitions: int
     replication: int
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The brokers that have a copy of a partition, by their numbers.
+
+    All write to the copy of the `leader`, and the others follow it. Those `in_step` have every
+    acknowledged message; the leader is one of them. `leader` is -1 while there is none.
+    """
+
+    leader: int
+    in_step: tuple[int, ...]
 
 
 class TopicManager(Closing):
@@ -95,6 +107,14 @@ class TopicManager(Closing):
         """The topic as the cluster has it, or None."""
         found = self._admin.topics([topic]).get(topic)
         return None if found is None else _topic(found)
+
+    def copies(self, topic: str) -> dict[int, Copies]:
+        """The copies of each partition of `topic`; empty if the topic does not exist."""
+        found = self._admin.topics([topic]).get(topic, {"partitions": ()})
+        return {
+            each["partition_index"]: Copies(each["leader_id"], tuple(sorted(each["isr_nodes"])))
+            for each in sorted(found["partitions"], key=lambda each: each["partition_index"])
+        }
 
     def names(self) -> list[str]:
         """The names of all topics, without those that Kafka keeps for itself."""

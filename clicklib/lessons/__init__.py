@@ -7,26 +7,32 @@ wait_until("what", condition)      waits for what other threads and programs do
 Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
 free_port(9095)                    that port, or another one where it is taken
 Victim(cluster, stream, group)     a processor beside this kernel, to be frozen and killed
+kill_broker(cluster, 2)            kills a broker of the local Kafka, which is started again
+Timeline()                         notes when clicks are counted, as a view sees them
 Way()                              the exercises that were solved, and the next notebook
 """
 
 from clicklib.errors import needing
 
 with needing("clicklib.lessons"):
+    from clicklib.lessons.brokers import kill_broker
     from clicklib.lessons.course import Way
     from clicklib.lessons.lesson import Lesson
     from clicklib.lessons.ports import free_port
     from clicklib.lessons.programs import Program
     from clicklib.lessons.stopping import stop_everything
+    from clicklib.lessons.timeline import Timeline
     from clicklib.lessons.victim import Victim
     from clicklib.lessons.waiting import wait_until
 
 __all__ = [
     "Lesson",
     "Program",
+    "Timeline",
     "Victim",
     "Way",
     "free_port",
+    "kill_broker",
     "stop_everything",
     "wait_until",
 ]

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
-from clicklib.client.topics import TopicManager
+from clicklib.client.topics import Copies, TopicManager
 from clicklib.errors import TopicError, UnavailableError, UsageError
 from tests.waiting import wait_until
 
@@ -35,6 +35,16 @@ def test_streams_and_tables_are_made_as_wanted(cluster, name):
     assert config(cluster, name, "cleanup.policy") == "delete"
     assert config(cluster, name, "retention.ms") == "60000"
     assert config(cluster, f"{name}-table", "cleanup.policy") == "compact"
+
+
+def test_each_partition_has_a_leader_that_is_in_step(cluster, name):
+    with TopicManager(cluster) as topics:
+        assert topics.copies(name) == {}
+        topics.ensure_stream(name, 3)
+        found = topics.copies(name)
+    leader = found[0].leader
+    assert leader > 0
+    assert found == dict.fromkeys(range(3), Copies(leader, (leader,)))
 
 
 @pytest.mark.parametrize(

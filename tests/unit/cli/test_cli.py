@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib import broker, emitter
+from clicklib import broker, clicks, emitter
 from clicklib.cli import commands as cli
 from clicklib.cli import terminal
 from clicklib.client.cluster import Cluster
@@ -67,6 +67,9 @@ def _no_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
         "emit --count 1.5",
         "emit --nonsense",
         "process --guarantee at_most_once",
+        "process --session-timeout 0",
+        "process --session-timeout nan",
+        "process --storage disk",
         f"process --state-dir {__file__}",
         "view --port http",
         "broker start --nodes 0",
@@ -82,6 +85,21 @@ def test_a_wrong_argument_is_a_usage_error(arguments: str) -> None:
     assert "Usage:" in result.stderr
     assert "Error:" in result.stderr
     assert result.stdout == ""
+
+
+def test_the_options_of_process_reach_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(cli, "_ensure", lambda *_: None)
+    monkeypatch.setattr(clicks, "run_processor", lambda *_, **options: found.update(options))
+    arguments = "process --storage memory --session-timeout 2.5 --guarantee exactly_once"
+    result = run(*arguments.split(), "--brokers", "localhost:1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert found == {
+        "storage": "memory",
+        "session_timeout": 2.5,
+        "guarantee": "exactly_once",
+        "state_dir": None,
+    }
 
 
 @given(

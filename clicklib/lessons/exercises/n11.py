@@ -1,0 +1,123 @@
+"""The exercises of notebook 11."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_REBALANCE = 1.0  # seconds that a rebalance may take; less than the session_timeout of 2
+
+
+@exercise(
+    "11.1",
+    "Predict which partitions stand still after a kill",
+    answer="answer",
+    hints=(
+        "The killed program cannot tell the group that it is gone. How does the group find out?",
+        "The group notices it when nothing has come from the program for `session_timeout` "
+        "seconds. The other programs go on with their own partitions in that time.",
+    ),
+    solution="answer = 2",
+    because="Until the session_timeout is over, the partitions of the killed program still belong "
+    "to it. The other programs go on.",
+)
+def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Verdict:
+    long = max(_REBALANCE, pauses.max() / 2)
+    still = [int(partition) for partition, pause in pauses.items() if pause > long]
+    outcome = (
+        f"Partitions of the killed program: {_listed(lost)}. "
+        f"Partitions that stood still for more than {long:.1f} s: {_listed(still) or 'none'}."
+    )
+    found = 3 if not still else 2 if set(still) <= set(lost) else 1
+    if answer == found:
+        return solved(outcome)
+    if answer == 1:
+        return not_yet("The other two programs live. Must they stop for long?", outcome)
+    if answer == 3:
+        return not_yet("How long does it take until the group knows of the crash?", outcome)
+    if answer == 2:
+        return not_yet(
+            "This is what happens as a rule, but not in this run. Is the machine very busy? Run "
+            "the cell with the kill again.",
+            outcome,
+        )
+    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+
+
+@exercise(
+    "11.2",
+    "Work out how many clicks waited",
+    answer="waited",
+    hints=(
+        "Ten partitions get 200 clicks a second. How many clicks a second do the partitions of the "
+        "killed program get?",
+        "Three or four of ten partitions get about 60 to 80 clicks a second. They stood still for "
+        "about 2 seconds.",
+    ),
+    solution="waited = 200 * len(lost) / 10 * pauses[lost].max()",
+    because="Clicks a second, times the share of the killed program's partitions, times the "
+    "seconds of the pause.",
+)
+def how_many_waited(waited: float, most: int, lost: Sequence[int], pauses: pd.Series) -> Verdict:
+    pause = pauses[list(lost)].max()
+    outcome = (
+        f"The largest lag that was measured: {most} clicks. {len(lost)} of ten partitions stood "
+        f"still for {pause:.1f} s."
+    )
+    if _near(waited, most, 0.3):
+        return solved(outcome)
+    if waited == 0:
+        return not_yet("Nobody counted these clicks for some time, and they came on.", outcome)
+    if _near(waited, 200 * pause, 0.15) or _near(waited, 400, 0.05):
+        return not_yet(
+            "These are the clicks of all ten partitions. Only some stood still.", outcome
+        )
+    if _near(waited, 20 * len(lost), 0.15):
+        return not_yet("These are the clicks of one second.", outcome)
+    if most / 3 <= waited <= most * 3:
+        return solved(outcome)
+    if waited < most:
+        return not_yet("More clicks waited.", outcome)
+    return not_yet("Fewer clicks waited.", outcome)
+
+
+def _near(number: float, other: float, share: float) -> bool:
+    return abs(number - other) <= share * other
+
+
+@exercise(
+    "11.3",
+    "Predict the pause of a clean stop",
+    answer="prediction",
+    hints=(
+        "What is the `session_timeout` for? Does the group need it here?",
+        "A program that stops cleanly tells the group that it leaves.",
+    ),
+    solution='prediction = "shorter"',
+    because="The session_timeout is only for members that are silent. A member that leaves is "
+    "replaced immediately.",
+)
+def clean_stop(prediction: str, kill: float, stop: float) -> Verdict:
+    outcome = f"Longest pause after the kill: {kill:.2f} s. After the clean stop: {stop:.2f} s."
+    found = "shorter" if stop < 0.7 * kill else "same"
+    said = str(prediction).strip().lower().removeprefix("the ")
+    if said == found:
+        return solved(outcome)
+    if said == "same":
+        return not_yet("Does the group have to wait for a program that said goodbye?", outcome)
+    if said == "shorter":
+        return not_yet(
+            "This is what happens as a rule, but not in this run. Is the machine very busy? Run "
+            "the cell with the stop again.",
+            outcome,
+        )
+    return not_yet('Answer with "shorter" or "same".', outcome)
+
+
+def _listed(partitions: Sequence[int]) -> str:
+    return ", ".join(map(str, partitions))

@@ -1,0 +1,104 @@
+"""The exercises of notebook 12."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clicklib.emitter import EmitterStats
+from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@exercise(
+    "12.1",
+    "Predict who leads next",
+    answer="candidates",
+    hints=(
+        "The next leader must have all acknowledged messages. Which brokers have them?",
+        "The brokers in step have all acknowledged messages. One of them is dead.",
+    ),
+    solution="candidates = set(in_step) - {leader}",
+    because="A broker in step has every acknowledged message. The dead leader is in step too, but "
+    "it cannot lead.",
+)
+def next_leaders(
+    candidates: set[int], leader: int, in_step: Sequence[int], next_leader: int
+) -> Verdict:
+    outcome = f"Broker {leader} was killed. Now broker {next_leader} leads the partition."
+    may = set(in_step) - {leader}
+    said = {candidates} if isinstance(candidates, int) else set(candidates)
+    if said == may:
+        return solved(outcome)
+    if leader in said:
+        return not_yet(f"Broker {leader} is dead. Who is left?", outcome)
+    if said - set(in_step):
+        return not_yet("Answer with brokers from the list of those in step.", outcome)
+    return not_yet("More than one broker has all acknowledged messages.", outcome)
+
+
+@exercise(
+    "12.2",
+    "Predict which partitions stood still",
+    answer="answer",
+    hints=(
+        "How many copies of a partition that broker 1 led were on the other two brokers?",
+        "Each partition had a copy in step on the dead broker. A message is acknowledged when all "
+        "copies in step have it.",
+    ),
+    solution="answer = 2",
+    because="Each partition had a copy on the dead broker. Until the cluster removed this copy "
+    "from the list of those in step, nothing could be acknowledged.",
+)
+def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: int) -> Verdict:
+    led, others = pauses[leaders == dead].median(), pauses[leaders != dead].median()
+    outcome = (
+        f"Typical longest pause: {led:.1f} s in the partitions of the dead leader, "
+        f"{others:.1f} s in the others."
+    )
+    found = 3 if max(led, others) < 1 else 2 if others >= led / 2 else 1
+    if answer == found:
+        return solved(outcome)
+    if answer == 1:
+        return not_yet("Where were the copies of the partitions with another leader?", outcome)
+    if answer == 3:
+        return not_yet("How long does it take until the cluster knows of the death?", outcome)
+    if answer == 2:
+        return not_yet(
+            "This is what happens as a rule, but not in this run. Run the cells again from the "
+            "one that chooses the leader.",
+            outcome,
+        )
+    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+
+
+@exercise(
+    "12.3",
+    "Predict what became of the clicks",
+    answer="choice",
+    hints=(
+        "An emitter knows of each message whether it was acknowledged.",
+        "A message that was not acknowledged is still in the emitter. What can the emitter do "
+        "with it when there is a leader again?",
+    ),
+    solution="choice = 3",
+    because="The emitter keeps a message until it is acknowledged, and sends it again. It gives up "
+    "only after two minutes.",
+)
+def what_became(choice: int, stats: EmitterStats, counted: int) -> Verdict:
+    outcome = (
+        f"Sent: {stats.emitted}. Acknowledged: {stats.acknowledged}. Failed: {stats.failed}. "
+        f"In the table: {counted}."
+    )
+    found = 2 if stats.failed else 1 if counted < stats.emitted else 3
+    if choice == found:
+        return solved(outcome)
+    if choice == 1:
+        return not_yet("Compare what was sent with what is in the table.", outcome)
+    if choice == 2:
+        return not_yet("How many clicks have failed?", outcome)
+    if choice == 3:
+        return not_yet("As a rule none fails, but in this run some did.", outcome)
+    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
