@@ -15,10 +15,8 @@ from clicklib.context import Context
 from clicklib.graph import Graph
 
 PREFIX = os.environ.get("CLICKLIB_PREFIX", "")  # each reader's own, for a class on one cluster
-TOPIC = f"{PREFIX}user-clicks"
-GROUP = f"{PREFIX}mini-group"
-TABLE = group_table(GROUP)
-PARTITIONS = 10
+TOPIC, GROUP = f"{PREFIX}user-clicks", f"{PREFIX}mini-group"
+TABLE, PARTITIONS = group_table(GROUP), 10
 
 
 class User(msgspec.Struct):

@@ -11,7 +11,7 @@ from clicklib.lessons import exercises
 from clicklib.lessons.exercise import Exercise, of_notebook
 from clicklib.lessons.progress import Progress
 
-__all__ = ["COURSE", "Chapter", "Way", "chapter"]
+__all__ = ["COURSE", "Chapter", "Step", "Way", "chapter"]
 
 
 class Chapter(NamedTuple):
