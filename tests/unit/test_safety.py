@@ -66,9 +66,18 @@ def test_a_danger_is_found(source: str) -> None:
     assert list(dangers(ast.parse(source)))
 
 
+# A lesson runs the course's own solutions, and the callback of its own notebook.
+OWN = {
+    "lessons/box.py": ["exec"],
+    "lessons/freezing.py": ["marshal"],
+    "lessons/victim.py": ["marshal"],
+}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(FOLDER)))
 def test_no_data_is_run_as_code(path: Path) -> None:
-    assert list(dangers(ast.parse(path.read_text("utf-8")))) == []
+    own = OWN.get(path.relative_to(FOLDER).as_posix(), [])
+    assert list(dangers(ast.parse(path.read_text("utf-8")))) == own
 
 
 class Tags(HTMLParser):
