@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 import math
+import re
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from clicklib import Input, Persist, Tester, define_group
 from clicklib.codec import Bytes, Int64, Json, String
+from clicklib.errors import CodecError
 from clicklib.keys import decode_key, encode_key
 
 json_values = st.recursive(
@@ -145,8 +154,164 @@ def test_a_codec_refuses_to_decode(codec: Any, data: bytes) -> None:
         codec.decode(data)
 
 
-def test_json_has_no_nan_and_writes_null() -> None:
-    assert Json().encode(math.nan) == b"null"
+# A value that is read back is the value that was written, or there was a CodecError.
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Grade(enum.IntEnum):
+    GOOD = 1
+
+
+class Place(NamedTuple):
+    row: int
+
+
+class Loose(msgspec.Struct):
+    what: Any = None
+
+
+class Unequal(msgspec.Struct, eq=False):
+    what: int | float | None = None
+
+
+class Basket(list):
+    pass
+
+
+words = st.text(st.characters(codec=None), max_size=5)
+zones = st.none() | st.timezones()
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-(1 << 70), 1 << 70),
+    st.floats(),
+    words,
+    st.binary(max_size=5),
+    st.binary(max_size=5).map(bytearray),
+    st.decimals(),
+    st.fractions(),
+    st.complex_numbers(),
+    st.datetimes(timezones=zones),
+    st.dates(),
+    st.times(),
+    st.timedeltas(),
+    st.uuids(),
+    st.sampled_from([Colour.RED, Grade.GOOD, msgspec.UNSET, object(), range(3)]),
+    st.builds(msgspec.Raw, st.sampled_from([b"1", b"[]", b'"a"'])),
+)
+anything = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(Basket),
+        st.lists(inner, max_size=3).map(tuple),
+        st.sets(st.integers() | words, max_size=3),
+        st.dictionaries(st.one_of(words, st.integers(), st.floats(), st.none()), inner, max_size=3),
+        st.lists(words, max_size=3).map(Counter),
+        *(st.builds(kind, inner) for kind in (User, Place, Loose, Unequal, Point)),
+    ),
+    max_leaves=6,
+)
+CODECS = [
+    *(String(), Bytes(), Int64(), Json()),
+    *map(Json, (int, float, bool, str, bytes, Decimal, datetime, timedelta, UUID, Colour)),
+    *map(Json, (User, Loose, Unequal, Point, Place, float | None, Loose | list[Loose])),
+    *map(Json, (dict[str, list[int]], dict[int, Any], dict[float, str], set[int], tuple[Any, ...])),
+]
+
+
+def same(value: Any, back: Any) -> bool:
+    """Whether they are equal, and of one class but for subclasses and whole floats."""
+    if isinstance(value, Unequal | User | Loose | Point):
+        fields = [(getattr(value, n), getattr(back, n, None)) for n in type(value).__annotations__]
+        return type(value) is type(back) and all(same(*pair) for pair in fields)
+    if isinstance(value, list | tuple):
+        return (
+            isinstance(value, type(back))
+            and len(value) == len(back)
+            and all(map(same, value, back))
+        )
+    if isinstance(value, dict):
+        return value == back or (
+            isinstance(back, dict)
+            and value.keys() == back.keys()
+            and all(same(value[key], back[key]) for key in value)
+        )
+    if isinstance(value, datetime) and value.tzinfo and isinstance(back, datetime):
+        return value.timestamp() == back.timestamp()
+    return value == back or (type(value) is Decimal is type(back) and value.is_nan())
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.sampled_from(CODECS), anything)
+@example(Json(), (1,)).via("a tuple")
+@example(Json(), {1: "a"}).via("a key that is a number")
+@example(Json(), [math.nan]).via("no number")
+@example(Json(), Colour.RED).via("an enum")
+@example(Json(User), {}).via("another class, read as the default")
+@example(Json(User), Loose(3)).via("another class, all of whose fields are unknown")
+@example(Json(User), User(Colour.RED)).via("a field of another class")
+@example(Json(Loose), Loose((1,))).via("a tuple in a field")
+@example(Json(Unequal), Unequal(math.inf)).via("no number in a field")
+@example(Json(dict[str, list[int]]), {"a": (1,)}).via("a tuple in a list's place")
+@example(
+    Json(datetime), datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
+).via("twice")
+def test_a_value_comes_back_as_it_was_or_there_is_a_codec_error(codec: Any, value: Any) -> None:
+    tester = Tester(define_group("g", Input("t", Bytes(), print), Persist(codec)))
+    if value is None:  # removes the row
+        return
+    try:
+        tester.set_table_value("a", value)
+        back = tester.table_value("a")
+    except CodecError:
+        return
+    assert same(value, back)
+
+
+@pytest.mark.parametrize(
+    ("codec", "value"),
+    [
+        (Json(dict[int, Decimal]), {1: Decimal("1.50")}),
+        (Json(set[int]), {1, 2}),
+        (Json(tuple[int, str]), (1, "a")),
+        (Json(Unequal), Unequal(1.5)),
+        (Json(list[Unequal]), [Unequal(1)]),
+        (Json(datetime), datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))),
+        (Json(Decimal), Decimal("NaN")),
+        (Json(), Counter("aab")),
+        (Json(), Basket([1 << 70])),
+        (Json(Colour), Colour.RED),
+        (Json(Loose), Loose({"a": [None, True, 1, 1.0, "x"]})),
+    ],
+    ids=name,
+)
+def test_what_a_type_keeps_is_taken(codec: Any, value: Any) -> None:
+    assert same(value, codec.decode(codec.encode(value)))
+
+
+@pytest.mark.parametrize(
+    ("codec", "value", "words"),
+    [
+        (Json(), math.nan, "nan would be read back as None"),
+        (Json(), {"a": [1, (2,)]}, "at ['a'][1] (2,) would be read back as [2]"),
+        (Json(Loose), Loose({1}), "at ['what'] {1} would be read back as [1]"),
+        (Json(User), Loose(3), "Loose(what=3) would be read back as User(clicks=0)"),
+        (
+            Json(User),
+            User("x"),
+            "could not be read back: Expected `int`, got `str` - at `$.Clicks`",
+        ),  # type: ignore[arg-type]
+    ],
+    ids=name,
+)
+def test_the_error_says_what_cannot_be_kept(codec: Any, value: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        codec.encode(value)
 
 
 @given(st.binary())
