@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.codec import Codec
+from clicklib.codec import Codec, fields_of
 from clicklib.engine.replica import Replica
 from clicklib.engine.service import Service
 from clicklib.engine.state import State
@@ -100,19 +101,24 @@ class View(Service):
         """The table as a DataFrame, the keys as its index.
 
         Each field of a value (a dict, a dataclass, a Struct) becomes a column; a value without
-        fields is in the column `value`.
+        fields is in the column `value`. Fields are what the codec decoded: a Decimal is a Decimal.
+        A column has a type of pandas if that changes no value; None and gaps count as missing.
         """
-        import msgspec
-
         with needing("View.to_frame"):
             import pandas as pd
 
         keys, rows = [], []
         for key, value in self.items(prefix):
-            plain = msgspec.to_builtins(value)
+            fields = fields_of(value)
             keys.append(key)
-            rows.append(plain if isinstance(plain, dict) else {"value": value})
-        return pd.DataFrame(rows, index=pd.Index(keys, name="key", dtype=object))
+            rows.append({"value": value} if fields is None else fields)
+        index = pd.Index(keys, name="key", dtype=object)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = [_column([row.get(name, nan) for row in rows], index) for name in names]
+        # The names come afterwards: pandas would take those that are tuples for levels.
+        frame = pd.DataFrame(dict(enumerate(columns)), index=index)
+        frame.columns = pd.Index(names, dtype=None if _are_texts(names) else object)
+        return frame
 
     def evict(self, key: str) -> None:
         """Forget `key` here; the topic keeps it, and the next update brings it back."""
@@ -192,3 +198,22 @@ class View(Service):
             "records in": stats.records_in,
             "lag": stats.lag,
         }
+
+
+def _are_texts(names: list[Any]) -> bool:
+    return all(isinstance(name, str) for name in names)
+
+
+def _column(cells: list[Any], index: pd.Index) -> pd.Series:
+    """The cells with the type that pandas finds for them, if that keeps them as they are."""
+    import pandas as pd
+
+    exact = pd.Series(cells, index, dtype=object)
+    found = exact.infer_objects()
+    if found.dtype == object:
+        return exact
+    kept = (
+        cell == each or cell is None or cell != cell
+        for cell, each in zip(cells, found, strict=True)
+    )
+    return found if all(kept) else exact
