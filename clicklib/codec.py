@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from clicklib.errors import CodecError
+from clicklib.errors import CodecError, UsageError
 
 __all__ = [
     "Bytes",
@@ -90,7 +90,10 @@ class Json:
     """
 
     def __init__(self, type: Any = Any) -> None:
-        self.decode = msgspec.json.Decoder(type).decode
+        try:
+            self.decode = msgspec.json.Decoder(type).decode
+        except TypeError as exc:
+            raise UsageError(f"Json cannot be of type {text_of(type, repr):.60}: {exc}") from exc
         self.encode = _faithful(self.decode, type)
 
 
@@ -187,7 +190,10 @@ def encode(codec: Codec, value: Any) -> bytes:
 
 def cannot_encode(whose: str, value: Any, exc: Exception, **where: Any) -> CodecError:
     """The error for a value of which a codec could not make bytes."""
-    return CodecError(f"{whose} cannot encode {text_of(value, repr):.60}: {text_of(exc)}", **where)
+    reason = text_of(exc)
+    if reason.startswith("descriptor 'encode' for 'str'"):  # String's own is a built-in method
+        reason = f"String takes text, not {type(value).__name__}"
+    return CodecError(f"{whose} cannot encode {text_of(value, repr):.60}: {reason}", **where)
 
 
 def cannot_decode(whose: str, data: bytes, exc: Exception, **where: Any) -> CodecError:

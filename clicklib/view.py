@@ -9,6 +9,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.codec import Codec, fields_of
 from clicklib.engine.replica import Replica
@@ -63,9 +64,9 @@ class View(Service):
         connect_timeout: float = 10.0,
         on_update: Callable[[str, Any], None] | None = None,
     ) -> None:
+        check(table=table, codec=codec, storage=storage, state_dir=state_dir)
+        check(connect_timeout=connect_timeout, on_update=on_update)
         super().__init__(f"view {table}")
-        if storage not in ("lmdb", "memory"):
-            raise UsageError(f"storage is 'lmdb' or 'memory', not {storage!r}")
         self.cluster, self.table, self.codec = Cluster.of(brokers), table, codec
         self._storage, self._state_dir = storage, state_dir
         self._connect_timeout = connect_timeout
@@ -74,13 +75,13 @@ class View(Service):
 
     def get(self, key: str, *, stale: bool = False) -> Any:
         """The value of `key`, or None. With `stale` it answers also during the first recovery."""
-        raw, tables = encode_key(key), self._readable(stale)
+        raw, tables = encode_key(key, self.table), self._readable(stale)
         partition = partition_of(raw, len(tables))
         data = tables[partition].store.get(raw)
         return None if data is None else self._decode(partition, raw, data)
 
     def __contains__(self, key: str) -> bool:
-        raw, tables = encode_key(key), self._readable(False)
+        raw, tables = encode_key(key, self.table), self._readable(False)
         return tables[partition_of(raw, len(tables))].store.get(raw) is not None
 
     def __len__(self) -> int:
@@ -88,6 +89,7 @@ class View(Service):
 
     def items(self, prefix: str = "", *, stale: bool = False) -> Iterator[tuple[str, Any]]:
         """The keys that begin with `prefix` and their values, sorted by the keys' bytes."""
+        check(prefix=prefix)
         raw, tables = encode_key(prefix), self._readable(stale)
         rows = heapq.merge(
             *(
@@ -122,7 +124,7 @@ class View(Service):
 
     def evict(self, key: str) -> None:
         """Forget `key` here; the topic keeps it, and the next update brings it back."""
-        raw, tables = encode_key(key), self._readable(False)
+        raw, tables = encode_key(key, self.table), self._readable(False)
         tables[partition_of(raw, len(tables))].store.evict(raw)
 
     @property
@@ -159,6 +161,8 @@ class View(Service):
 
     def _readable(self, stale: bool) -> dict[int, Table]:
         """The table of each partition. Raises UsageError when reads are refused."""
+        if stale is not False:
+            check(stale=stale)
         tables = self._tables
         if not tables or not (self.recovered or stale):
             if self.error is not None:
