@@ -132,11 +132,12 @@ def _only_number(kind: Any) -> Callable[[Any], Any] | None:
 def _change(value: Any, back: Any, at: str = "") -> str:
     """How `back` differs from `value`; empty if they are the same.
 
-    An object whose class has no equality of its own is compared field by field.
+    Objects without an equality of their own are compared field by field, and so are those of a
+    class that a notebook's cell has defined again.
     """
     if value == back:
         return ""
-    if type(value) is type(back):
+    if _name(value) == _name(back):
         parts, others = _parts(value), _parts(back)
         if parts and parts.keys() == others.keys():
             changes = (_change(parts[name], others[name], f"{at}[{name!r}]") for name in parts)
@@ -145,6 +146,10 @@ def _change(value: Any, back: Any, at: str = "") -> str:
             return ""
     where = f"at {at} " if at else ""
     return f"{where}{text_of(value, repr):.60} would be read back as {text_of(back, repr):.60}"
+
+
+def _name(value: Any) -> tuple[str, str]:
+    return type(value).__module__, type(value).__qualname__
 
 
 def _parts(value: Any) -> dict[Any, Any]:

@@ -123,6 +123,7 @@ RIGHT: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _at_no_one_s_broker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLICKLIB_HOME", str(tmp_path))
+    monkeypatch.setenv("CLICKLIB_BROKERS", "127.0.0.1:1")
 
 
 def public_calls() -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -202,6 +202,21 @@ def test_what_a_type_keeps_is_taken(codec: Any, value: Any) -> None:
     assert same(value, codec.decode(codec.encode(value)))
 
 
+def test_a_class_that_a_cell_defined_again_is_the_same() -> None:
+    def cell() -> Any:
+        class User(msgspec.Struct):
+            clicks: int = 0
+
+        return User
+
+    before, after = cell(), cell()
+    codec = Json(before)
+    assert codec.decode(codec.encode(after(3))) == before(3)
+    assert Json(list[before]).encode([after(3)]) == b'[{"clicks":3}]'
+    with pytest.raises(ValueError, match="read back"):
+        codec.encode(after("x"))
+
+
 @pytest.mark.parametrize(
     ("codec", "value", "words"),
     [
