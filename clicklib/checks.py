@@ -22,7 +22,7 @@ Kind = Callable[[Any], str]
 
 # Kafka's rule for topic names (org.apache.kafka.common.internals.Topic).
 _TOPIC = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
-_LONGEST = 2_000_000  # seconds: Kafka's own times are milliseconds in 32 bits
+_LONGEST = 2_000_000  # seconds: times that Kafka is told are milliseconds in 32 bits
 _MOST = (1 << 31) - 1  # Kafka's whole numbers have 32 bits
 
 
@@ -89,7 +89,7 @@ def _whole(least: float, most: float = _MOST) -> Kind:
     )
 
 
-def _seconds(least: float, most: float = _LONGEST) -> Kind:
+def _seconds(least: float, most: float = 1e9) -> Kind:
     limits = "" if least == -inf else f" between {least:g} and {most:.0f}"
     return _kind(
         f"a number of seconds{limits}", lambda value: _is(Real, value) and least <= value <= most
@@ -160,7 +160,7 @@ def _security(value: Any) -> str:
 
 
 _headers = _mapping("text and bytes", lambda each: isinstance(each, bytes), _header)
-_wait = _seconds(-inf, 1e9)
+_wait = _seconds(-inf)
 _flag = _kind("True or False", lambda value: isinstance(value, Integral) and value in (0, 1))
 
 _KINDS: dict[str, Kind] = {
@@ -169,7 +169,7 @@ _KINDS: dict[str, Kind] = {
     "buffer": _whole(1, inf),
     "callback": _callback,
     "codec": _codec,
-    "commit_interval": _seconds(0),
+    "commit_interval": _seconds(0, inf),
     "configs": _or_none(_mapping("texts", lambda each: isinstance(each, str), _setting)),
     "connect_timeout": _seconds(0),
     "data": _kind("bytes or None", lambda value: isinstance(value, bytes | None)),
@@ -183,13 +183,13 @@ _KINDS: dict[str, Kind] = {
     "headers__read": _or_none(
         _mapping("text and bytes", lambda each: isinstance(each, bytes | None), _header)
     ),
-    "host": _name,
-    "inputs": _topics,
+    "host": _text,
+    "inputs": lambda value: _topics(value) or ("" if value else "is empty: name a topic"),
     "key": _text,
     "key__bytes": _kind("bytes", lambda value: isinstance(value, bytes)),
     "lines": _whole(0),
     "linger": _seconds(0),
-    "max_poll_interval": _seconds(0.001),
+    "max_poll_interval": _seconds(0.001, _LONGEST),
     "mismatch": _one_of("ignore", "warn", "fail"),
     "nodes": _whole(1, 99),
     "nodes__all": _or_none(_whole(1, 99)),
@@ -202,7 +202,7 @@ _KINDS: dict[str, Kind] = {
     "progress": _flag,
     "replication": _or_none(_whole(1, 32767)),
     "security": _security,
-    "session_timeout": _seconds(0.2),
+    "session_timeout": _seconds(0.2, _LONGEST),
     "stale": _flag,
     "start": _one_of("oldest", "newest"),
     "state_dir": _or_none(

@@ -143,7 +143,7 @@ class Emitter:
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait at most `timeout` seconds for all answers; return whether all have come."""
-        check(timeout__wait=timeout)
+        check(timeout__or_none=timeout)
         return self._writer.flush(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
@@ -151,7 +151,7 @@ class Emitter:
 
         A message that is not delivered within `timeout` seconds is given up: its future fails.
         """
-        check(timeout__wait=timeout)
+        check(timeout__or_none=timeout)
         self.closed = True
         self._writer.close(timeout)
 

@@ -77,7 +77,7 @@ class Service:
 
         Raises the error that stopped it, or UnavailableError when `timeout` seconds pass before.
         """
-        check(timeout__wait=timeout)
+        check(timeout__or_none=timeout)
         self._life.wait_running(timeout)
         return self
 

@@ -94,7 +94,7 @@ class Endpoint:
 
         Waits at most `timeout` seconds; says whether the thread has ended.
         """
-        check(timeout__wait=timeout)
+        check(timeout__or_none=timeout)
         with self._lock:
             if self._thread is None:
                 return True

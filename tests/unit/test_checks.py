@@ -47,7 +47,7 @@ WRONG: dict[str, list[Any]] = {
     "buffer": [*WHOLE, 0, None],
     "callback": [*CALL, None],
     "codec": CODEC,
-    "commit_interval": [*SECONDS, -1, math.inf, None],
+    "commit_interval": [*SECONDS, -1, None],
     "configs": [[("a", "b")], "a", {"retention.ms": 1000}, {"a": None}, {3: "a"}, {"a": True}],
     "connect_timeout": [*SECONDS, -1, math.inf, None],
     "data": ["text", 3, bytearray(b"x")],
@@ -58,8 +58,8 @@ WRONG: dict[str, list[Any]] = {
     "group": [3, b"g", None, "", "\ud800"],
     "guarantee": [*WORD, "exactly-once"],
     "headers": HEADERS,
-    "host": [3, None, b"localhost", ""],
-    "inputs": ["clicks", 3, None, ["a b"], [3]],
+    "host": [3, None, b"localhost"],
+    "inputs": ["clicks", 3, None, ["a b"], [3], []],
     "key": TEXT,
     "lines": [*WHOLE, -1, None],
     "linger": [*SECONDS, -1, math.inf, None],
@@ -98,7 +98,7 @@ ELSEWHERE = {
     "Logs.timeout": [*SECONDS, -1, math.inf, None],
     "Groups.timeout": [*SECONDS, -1, math.inf, None],
     "TopicManager.timeout": [*SECONDS, -1, math.inf, None],
-    "Processor.wait_running.timeout": [*SECONDS, math.inf, None],
+    "Processor.wait_running.timeout": [*SECONDS, math.inf],
 }
 RIGHT: dict[str, Any] = {
     "addresses": "127.0.0.1:1",
