@@ -100,9 +100,9 @@ class Emitter:
 
         Waits while the buffer is full. A message of None is sent as a tombstone, without the
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
-        that is too large to send, UsageError after `close`. If Kafka does not take the message, its
-        future fails with DeliveryError; every later `emit` and the end of the `with` block raise
-        this error, so that it is noticed.
+        that is too large to send, UsageError for a wrong key or header and after `close`. If Kafka
+        does not take the message, its future fails with DeliveryError; every later `emit` and the
+        end of the `with` block raise this error, so that it is noticed.
         """
         raw = encode_key(key, self.topic)
         if headers is not None:

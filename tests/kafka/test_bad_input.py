@@ -188,7 +188,6 @@ def test_an_argument_is_blamed_by_its_name_and_nothing_is_sent(emitter, given, w
         ("{}", {"configs": {"retention.ms": "soon"}}, KafkaError, "Invalid value soon .*LONG"),
         ("{}", {"configs": {"colour": "red"}}, KafkaError, "Unknown topic config name: colour"),
         ("{}", {"partitions": "2"}, UsageError, "partitions is a whole number"),
-        ("{}", {"replication": 9}, KafkaError, "only 1 broker"),
         ("{}", {"mismatch": "shout"}, UsageError, "'ignore', 'warn' or 'fail'"),
     ],
 )
