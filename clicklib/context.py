@@ -36,7 +36,8 @@ class Context:
     __slots__ = (
         "_before",
         "_changed",
-        "_codec",
+        "_decode",
+        "_encode",
         "_record",
         "error",
         "group",
@@ -51,7 +52,7 @@ class Context:
         self.rows: dict[bytes, bytes | None] = {}
         self.size = 0
         self.error: ClicklibError | None = None
-        self._codec = codec
+        self._encode, self._decode = codec.encode, codec.decode
         self._record: Any = _NO_MESSAGE
         self._changed: Any = None  # the last message that changed a row
         self._before: Any = None  # the data of that row before that message
@@ -96,25 +97,34 @@ class Context:
         if data is None:
             return None
         try:
-            return self._codec.decode(data)
+            return self._decode(data)
         except Exception as exc:
             error = cannot_decode("the table's codec", data, exc, **self._where())
             raise self._failed(error) from exc
 
     def set_value(self, value: Any) -> None:
         """Give the message's key a value in the table; `value()` returns it from now on."""
-        try:
-            data = self._codec.encode(value)
-            if not isinstance(data, bytes):  # as `codec.encode`, without its call for each message
-                raise TypeError(f"encode returned {type(data).__name__}, not bytes")
-        except Exception as exc:
-            error = cannot_encode("the table's codec", value, exc, **self._where())
-            raise self._failed(error) from exc
-        self._set(data)
+        if value is _MISSING:
+            data = None
+        else:
+            try:
+                data = self._encode(value)
+                if not isinstance(data, bytes):  # as `codec.encode`, without its call
+                    raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+            except Exception as exc:
+                error = cannot_encode("the table's codec", value, exc, **self._where())
+                raise self._failed(error) from exc
+        record, rows = self._record, self.rows
+        key = record.key or b""
+        before = rows.get(key, _MISSING)
+        if self._changed is not record:
+            self._changed, self._before = record, before
+        self.size += len(data or b"") - (-len(key) if before is _MISSING else len(before or b""))
+        rows[key] = data
 
     def delete(self) -> None:
         """Remove the message's key from the table: the table's topic gets a null, a tombstone."""
-        self._set(None)
+        self.set_value(_MISSING)
 
     def fail(self, reason: str | BaseException) -> NoReturn:
         """Stop the processor; this message stays uncommitted and comes again at the next start.
@@ -123,15 +133,6 @@ class Context:
         """
         error = CallbackError(f"the callback failed: {text_of(reason)}", **self._where())
         raise self._failed(error) from (reason if isinstance(reason, BaseException) else None)
-
-    def _set(self, data: bytes | None) -> None:
-        record = self._record
-        key = record.key or b""
-        before = self.rows.get(key, _MISSING)
-        if self._changed is not record:
-            self._changed, self._before = record, before
-        self.size += len(data or b"") - (-len(key) if before is _MISSING else len(before or b""))
-        self.rows[key] = data
 
     def undo(self) -> None:
         """Undo the changes of the current message: it failed, and Kafka will deliver it again."""

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
 
+from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.retry import keep_trying
 from clicklib.client.topics import TopicManager
@@ -61,8 +62,8 @@ class Emitter:
         delivery_timeout: float = 120.0,
         connect_timeout: float = 10.0,
     ) -> None:
-        if buffer < 1:
-            raise UsageError("the buffer of an emitter holds at least one message")
+        check(topic=topic, codec=codec, headers=headers, buffer=buffer, linger=linger)
+        check(delivery_timeout=delivery_timeout, connect_timeout=connect_timeout)
         self.topic, self.codec = topic, codec
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
@@ -99,13 +100,16 @@ class Emitter:
 
         Waits while the buffer is full. A message of None is sent as a tombstone, without the
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
-        that is too large to send, UsageError after `close`. If Kafka does not take the message, its
-        future fails with DeliveryError; every later `emit` and the end of the `with` block raise
-        this error, so that it is noticed.
+        that is too large to send, UsageError for a wrong key or header and after `close`. If Kafka
+        does not take the message, its future fails with DeliveryError; every later `emit` and the
+        end of the `with` block raise this error, so that it is noticed.
         """
-        raw, data = self._encode(key, msg)
-        partition = partition_of(raw, self._writer.partitions)
+        raw = encode_key(key, self.topic)
+        if headers is not None:
+            check({"topic": self.topic, "key": key}, headers=headers)
+        data = self._encode(key, msg)
         extra = self._headers if headers is None else {**self._headers, **headers}
+        partition = partition_of(raw, self._writer.partitions)
         self._take_room(key)
         promise: Future[Acknowledged] = Future()
         promise.set_running_or_notify_cancel()
@@ -134,10 +138,12 @@ class Emitter:
         timeout: float | None = None,
     ) -> Acknowledged:
         """`emit`, and wait until Kafka has the message, at most `timeout` seconds."""
+        check(timeout__or_none=timeout)
         return self.emit(key, msg, headers).result(timeout)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait at most `timeout` seconds for all answers; return whether all have come."""
+        check(timeout__or_none=timeout)
         return self._writer.flush(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
@@ -145,14 +151,15 @@ class Emitter:
 
         A message that is not delivered within `timeout` seconds is given up: its future fails.
         """
+        check(timeout__or_none=timeout)
         self.closed = True
         self._writer.close(timeout)
 
-    def _encode(self, key: str, msg: Any) -> tuple[bytes, bytes | None]:
+    def _encode(self, key: str, msg: Any) -> bytes | None:
         try:
-            return encode_key(key), None if msg is None else encode(self.codec, msg)
+            return None if msg is None else encode(self.codec, msg)
         except Exception as exc:
-            where = {"topic": self.topic, "key": str(key)}
+            where = {"topic": self.topic, "key": key}
             raise cannot_encode("the codec of the stream", msg, exc, **where) from exc
 
     def _take_room(self, key: str) -> None:

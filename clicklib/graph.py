@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from clicklib.checks import check
 from clicklib.codec import Codec
 from clicklib.errors import UsageError
 
 __all__ = ["Graph", "Input", "Persist", "define_group", "group_table"]
-
-# Kafka's rule for topic names (org.apache.kafka.common.internals.Topic).
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,8 @@ class Input:
     callback: Callable[[Any, Any], None]
 
     def __post_init__(self) -> None:
-        _check_topic(self.topic)
-        _check_codec(self.codec, f"the codec of input {self.topic}")
-        if not callable(self.callback):
-            raise UsageError(f"the callback of input {self.topic} cannot be called")
+        check(topic=self.topic)
+        check({"topic": self.topic}, codec=self.codec, callback=self.callback)
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Persist:
     codec: Codec
 
     def __post_init__(self) -> None:
-        _check_codec(self.codec, "the codec of the table")
+        check(codec=self.codec)
 
 
 @dataclass(frozen=True)
@@ -62,6 +57,7 @@ class Graph:
 
 def group_table(group: str) -> str:
     """The name of the topic that holds the table of `group`: `<group>-table`, as in Goka."""
+    check(group=group)
     return f"{group}-table"
 
 
@@ -71,8 +67,7 @@ def define_group(group: str, *edges: Input | Persist) -> Graph:
     Raises UsageError for a graph that cannot run: no input, two inputs of one topic, no table or
     two tables, the group's own table as an input, a name that Kafka does not accept.
     """
-    if not group:
-        raise UsageError("a group needs a name")
+    check(table=group_table(group))
     unknown = [edge for edge in edges if not isinstance(edge, (Input, Persist))]
     if unknown:
         raise UsageError(f"not an edge of a group: {unknown[0]!r}; use Input or Persist")
@@ -82,7 +77,6 @@ def define_group(group: str, *edges: Input | Persist) -> Graph:
         raise UsageError(f"group {group} reads nothing: give it at least one Input")
     if len(tables) != 1:
         raise UsageError(f"group {group} needs exactly one Persist, got {len(tables)}")
-    _check_topic(group_table(group))
     topics = [edge.topic for edge in inputs]
     for topic in topics:
         if topics.count(topic) > 1:
@@ -92,18 +86,3 @@ def define_group(group: str, *edges: Input | Persist) -> Graph:
                 f"group {group} cannot read its own table: use ctx.value()", topic=topic
             )
     return Graph(group, inputs, tables[0])
-
-
-def _check_topic(topic: str) -> None:
-    if not isinstance(topic, str) or not _TOPIC.fullmatch(topic) or topic in (".", ".."):
-        raise UsageError(
-            f"{topic!r} is not a topic name: Kafka takes 1 to 249 letters, digits, '.', '_', '-'"
-        )
-
-
-def _check_codec(codec: Codec, what: str) -> None:
-    if isinstance(codec, type):
-        raise UsageError(f"{what} is a class: write {codec.__name__}()")
-    for method in ("encode", "decode"):
-        if not callable(getattr(codec, method, None)):
-            raise UsageError(f"{what} has no method {method}: {codec!r}")

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from clicklib.checks import check
+
 __all__ = ["decode_key", "encode_key", "fnv1a", "partition_of", "share"]
 
 
-def encode_key(key: str) -> bytes:
-    """The key as UTF-8. Bytes that `decode_key` could not read as UTF-8 come back unchanged."""
-    return key.encode("utf-8", "surrogateescape")
+def encode_key(key: str, topic: str | None = None) -> bytes:
+    """The key as UTF-8. Bytes that `decode_key` could not read as UTF-8 come back unchanged.
+
+    Raises UsageError, which names `topic`, for a key that is no text or that UTF-8 cannot carry.
+    """
+    try:
+        return str.encode(key, "utf-8", "surrogateescape")
+    except (TypeError, UnicodeEncodeError):
+        check({"topic": topic}, key=key)
+        raise
 
 
 def decode_key(key: bytes | None) -> str:
@@ -29,13 +38,22 @@ def fnv1a(data: bytes) -> int:
     return value
 
 
-@lru_cache(maxsize=1 << 17)
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of `key` in a topic with `partitions` partitions.
 
-    It is abs(hash as a signed 32-bit number) % `partitions`. Results are cached, because the hash
-    costs one Python step for each byte.
+    It is abs(hash as a signed 32-bit number) % `partitions`.
     """
+    try:
+        return _partition_of(key, partitions)
+    except TypeError:  # the cache takes no list
+        check(key__bytes=key, partitions=partitions)
+        raise
+
+
+@lru_cache(maxsize=1 << 17)
+def _partition_of(key: bytes, partitions: int) -> int:
+    """The same, kept: the hash costs one Python step for each byte."""
+    check(key__bytes=key, partitions=partitions)
     value = fnv1a(key)
     return (value if value < 0x80000000 else 0x1_0000_0000 - value) % partitions
 

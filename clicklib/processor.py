@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
@@ -81,14 +82,11 @@ class Processor(Service):
         on_rebalance: Callable[[tuple[int, ...]], None] | None = None,
         on_update: Callable[[str, Any], None] | None = None,
     ) -> None:
+        check(graph=graph, guarantee=guarantee, start=start, storage=storage, state_dir=state_dir)
+        check(commit_interval=commit_interval, session_timeout=session_timeout)
+        check(max_poll_interval=max_poll_interval, connect_timeout=connect_timeout)
+        check(on_rebalance=on_rebalance, on_update=on_update)
         super().__init__(f"processor {graph.group}")
-        for name, value, known in (
-            ("guarantee", guarantee, ("at_least_once", "exactly_once")),
-            ("start", start, ("oldest", "newest")),
-            ("storage", storage, ("lmdb", "memory")),
-        ):
-            if value not in known:
-                raise UsageError(f"{name} is {' or '.join(map(repr, known))}, not {value!r}")
         self.cluster, self.graph = Cluster.of(brokers), graph
         self._exactly_once = guarantee == "exactly_once"
         self._storage, self._state_dir = storage, state_dir
@@ -147,11 +145,12 @@ class Processor(Service):
         Raises UsageError for a key whose partition this processor doesn't own or is still
         recovering: a View answers for all of them.
         """
+        raw = encode_key(key, self.graph.table)
         name, membership = self._life.name, self._membership
         if membership is None:
             raise UsageError(f"{name} is {self.state}: start it first", key=key)
         workers = membership.partitions.workers
-        partition = partition_of(encode_key(key), self._count)
+        partition = partition_of(raw, self._count)
         worker = workers.get(partition)
         if worker is None:
             raise UsageError(

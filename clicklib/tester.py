@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from clicklib.checks import check
 from clicklib.codec import cannot_encode, encode
 from clicklib.errors import UsageError
 from clicklib.graph import Graph, Input
@@ -43,8 +44,7 @@ class Tester:
     __test__ = False  # pytest would take it for a test class
 
     def __init__(self, graph: Graph, partitions: int = 10) -> None:
-        if partitions < 1:
-            raise UsageError("a topic has at least one partition")
+        check(graph=graph, partitions=partitions)
         self.graph, self._partitions = graph, partitions
         self._edges = {edge.topic: edge for edge in graph.inputs}
         self._ends: dict[tuple[str, int], int] = {}
@@ -66,6 +66,7 @@ class Tester:
         Raises CodecError or CallbackError as the processor would, UsageError for a topic that
         the graph doesn't read.
         """
+        check(topic=topic, key=key, times=times, headers__read=headers, timestamp=timestamp)
         edge = self._edge(topic)
         try:
             data = None if msg is None else encode(edge.codec, msg)
@@ -84,6 +85,7 @@ class Tester:
         timestamp: int = 0,
     ) -> None:
         """Like `consume`, but with the encoded value, as another program may have written it."""
+        check(topic=topic, key=key, data=data, headers__read=headers, timestamp=timestamp)
         edge, raw = self._edge(topic), encode_key(key)
         partition = partition_of(raw, self._partitions)
         offset = self._ends.get((topic, partition), 0)
@@ -102,7 +104,8 @@ class Tester:
 
     def table_value(self, key: str) -> Any:
         """The decoded value of `key` in the table, or None."""
-        return self._tasks[partition_of(encode_key(key), self._partitions)].get(key)
+        raw = encode_key(key)
+        return self._tasks[partition_of(raw, self._partitions)].get(key)
 
     def set_table_value(self, key: str, value: Any) -> None:
         """Give `key` a value before the test, or remove it with None. May raise CodecError."""

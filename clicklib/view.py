@@ -5,11 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.codec import Codec
+from clicklib.codec import Codec, fields_of
 from clicklib.engine.replica import Replica
 from clicklib.engine.service import Service
 from clicklib.engine.state import State
@@ -62,9 +64,9 @@ class View(Service):
         connect_timeout: float = 10.0,
         on_update: Callable[[str, Any], None] | None = None,
     ) -> None:
+        check(table=table, codec=codec, storage=storage, state_dir=state_dir)
+        check(connect_timeout=connect_timeout, on_update=on_update)
         super().__init__(f"view {table}")
-        if storage not in ("lmdb", "memory"):
-            raise UsageError(f"storage is 'lmdb' or 'memory', not {storage!r}")
         self.cluster, self.table, self.codec = Cluster.of(brokers), table, codec
         self._storage, self._state_dir = storage, state_dir
         self._connect_timeout = connect_timeout
@@ -73,13 +75,13 @@ class View(Service):
 
     def get(self, key: str, *, stale: bool = False) -> Any:
         """The value of `key`, or None. With `stale` it answers also during the first recovery."""
-        raw, tables = encode_key(key), self._readable(stale)
+        raw, tables = encode_key(key, self.table), self._readable(stale)
         partition = partition_of(raw, len(tables))
         data = tables[partition].store.get(raw)
         return None if data is None else self._decode(partition, raw, data)
 
     def __contains__(self, key: str) -> bool:
-        raw, tables = encode_key(key), self._readable(False)
+        raw, tables = encode_key(key, self.table), self._readable(False)
         return tables[partition_of(raw, len(tables))].store.get(raw) is not None
 
     def __len__(self) -> int:
@@ -87,6 +89,7 @@ class View(Service):
 
     def items(self, prefix: str = "", *, stale: bool = False) -> Iterator[tuple[str, Any]]:
         """The keys that begin with `prefix` and their values, sorted by the keys' bytes."""
+        check(prefix=prefix)
         raw, tables = encode_key(prefix), self._readable(stale)
         rows = heapq.merge(
             *(
@@ -100,23 +103,28 @@ class View(Service):
         """The table as a DataFrame, the keys as its index.
 
         Each field of a value (a dict, a dataclass, a Struct) becomes a column; a value without
-        fields is in the column `value`.
+        fields is in the column `value`. Fields are what the codec decoded: a Decimal is a Decimal.
+        A column has a type of pandas if that changes no value; None and gaps count as missing.
         """
-        import msgspec
-
         with needing("View.to_frame"):
             import pandas as pd
 
         keys, rows = [], []
         for key, value in self.items(prefix):
-            plain = msgspec.to_builtins(value)
+            fields = fields_of(value)
             keys.append(key)
-            rows.append(plain if isinstance(plain, dict) else {"value": value})
-        return pd.DataFrame(rows, index=pd.Index(keys, name="key", dtype=object))
+            rows.append({"value": value} if fields is None else fields)
+        index = pd.Index(keys, name="key", dtype=object)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = [_column([row.get(name, nan) for row in rows], index) for name in names]
+        # The names come afterwards: pandas would take those that are tuples for levels.
+        frame = pd.DataFrame(dict(enumerate(columns)), index=index)
+        frame.columns = pd.Index(names, dtype=None if _are_texts(names) else object)
+        return frame
 
     def evict(self, key: str) -> None:
         """Forget `key` here; the topic keeps it, and the next update brings it back."""
-        raw, tables = encode_key(key), self._readable(False)
+        raw, tables = encode_key(key, self.table), self._readable(False)
         tables[partition_of(raw, len(tables))].store.evict(raw)
 
     @property
@@ -153,6 +161,8 @@ class View(Service):
 
     def _readable(self, stale: bool) -> dict[int, Table]:
         """The table of each partition. Raises UsageError when reads are refused."""
+        if stale is not False:
+            check(stale=stale)
         tables = self._tables
         if not tables or not (self.recovered or stale):
             if self.error is not None:
@@ -192,3 +202,22 @@ class View(Service):
             "records in": stats.records_in,
             "lag": stats.lag,
         }
+
+
+def _are_texts(names: list[Any]) -> bool:
+    return all(isinstance(name, str) for name in names)
+
+
+def _column(cells: list[Any], index: pd.Index) -> pd.Series:
+    """The cells with the type that pandas finds for them, if that keeps them as they are."""
+    import pandas as pd
+
+    exact = pd.Series(cells, index, dtype=object)
+    found = exact.infer_objects()
+    if found.dtype == object:
+        return exact
+    kept = (
+        cell == each or cell is None or cell != cell
+        for cell, each in zip(cells, found, strict=True)
+    )
+    return found if all(kept) else exact

@@ -20,8 +20,9 @@ from clicklib.broker.node import layout
 from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.place import Place
+from clicklib.checks import check
 from clicklib.client.cluster import Cluster
-from clicklib.errors import LocalBrokerError, UsageError
+from clicklib.errors import LocalBrokerError
 
 __all__ = ["fetch", "logs", "release", "start", "stop", "use", "wipe"]
 
@@ -41,6 +42,7 @@ def use(nodes: int = 1, progress: bool = True) -> Cluster:
     bar if `progress`). Any thread may call it, and often. Raises LocalBrokerError if Kafka cannot
     be fetched or started, with Kafka's last error lines.
     """
+    check(nodes=nodes, progress=progress)
     return Cluster.from_environment() or _begin(nodes, None, progress, stays=False)
 
 
@@ -50,11 +52,13 @@ def start(nodes: int = 1, port: int | None = None, progress: bool = True) -> Clu
     It takes `2 * nodes` ports in a row from `port` on; without a `port` from 9092 on, or the next
     free ones. Raises LocalBrokerError as `use` does, and if one of the ports is taken.
     """
+    check(nodes=nodes, port__any=port, progress=progress)
     return Cluster.from_environment() or _begin(nodes, port, progress, stays=True)
 
 
 def release(nodes: int = 1) -> None:
     """End this process's use of the local Kafka; does nothing if this process does not use it."""
+    check(nodes=nodes)
     with _mutex:
         lock = _uses.pop(Place(nodes).directory, None)
         if lock is not None:
@@ -62,8 +66,6 @@ def release(nodes: int = 1) -> None:
 
 
 def _begin(nodes: int, port: int | None, progress: bool, stays: bool) -> Cluster:
-    if nodes < 1:
-        raise UsageError(f"a cluster of {nodes} nodes cannot be: ask for 1, or for 3")
     place = Place(nodes)
     place.create()
     take_back = _claim(place, stays)
@@ -125,6 +127,7 @@ def stop(nodes: int | None = None, timeout: float = 10) -> bool:
     Stops the cluster of so many nodes, or without `nodes` all clusters. Kills processes that still
     run after `timeout` seconds.
     """
+    check(nodes__all=nodes, timeout__wait=timeout)
     places = Place.all() if nodes is None else [Place(nodes)]
     stopped = [_stop(place, timeout) for place in places if place.directory.exists()]
     return any(stopped)
@@ -149,6 +152,7 @@ def _stop(place: Place, timeout: float) -> bool:
 
 def logs(nodes: int = 1, lines: int = 50) -> str:
     """The last lines that the nodes and the keeper wrote: Kafka's warnings and errors."""
+    check(nodes=nodes, lines=lines)
     place = Place(nodes)
     parts = []
     for node in layout(place, 0):
@@ -162,6 +166,7 @@ def wipe(stop: bool = False) -> None:
 
     Raises LocalBrokerError if it runs, unless `stop` asks to stop it first.
     """
+    check(stop=stop)
     for place in Place.all():
         if stop:
             _stop(place, timeout=10)
@@ -195,6 +200,7 @@ def fetch(progress: bool = True) -> Path:
 
     Raises LocalBrokerError if it cannot be fetched.
     """
+    check(progress=progress)
     download.fetch(jars_directory(), progress)
     return jars_directory()
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from clicklib.checks import check, listed
 from clicklib.errors import UsageError
 
 __all__ = ["Brokers", "Cluster"]
@@ -42,9 +43,10 @@ class Cluster:
     security: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.addresses, str):
-            object.__setattr__(self, "addresses", tuple(self.addresses.split(",")))
-        addresses = tuple(address.strip() for address in self.addresses if address.strip())
+        given = listed(self.addresses)
+        check(addresses=given, security=self.security)
+        given = given.split(",") if isinstance(given, str) else given
+        addresses = tuple(address.strip() for address in given if address.strip())
         for address in addresses:
             _check(address)
         if not addresses:
@@ -70,7 +72,9 @@ class Cluster:
         """A Cluster from a Cluster, one address, or a list of addresses."""
         if isinstance(brokers, Cluster):
             return brokers
-        return cls(brokers if isinstance(brokers, str) else tuple(brokers))  # type: ignore[arg-type]
+        addresses = listed(brokers)
+        check(brokers=addresses)
+        return cls(addresses)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Cluster | None:
@@ -80,6 +84,7 @@ class Cluster:
         `CLICKLIB_SASL_USERNAME`, `CLICKLIB_SASL_PASSWORD`, `CLICKLIB_SSL_CAFILE`,
         `CLICKLIB_SSL_CERTFILE`, `CLICKLIB_SSL_KEYFILE` and `CLICKLIB_SSL_PASSWORD` are read.
         """
+        check(environ=environ)
         environ = os.environ if environ is None else environ
         addresses = environ.get("CLICKLIB_BROKERS", "").strip()
         if not addresses:

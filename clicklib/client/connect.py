@@ -12,7 +12,7 @@ from kafka.net.selector import NetworkSelector
 from clicklib.client.cluster import Cluster
 from clicklib.client.security import checked
 from clicklib.client.transport import Connections, is_refusal
-from clicklib.errors import KafkaError, UnavailableError
+from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
 
 __all__ = ["answer_ms", "connect"]
 
@@ -81,7 +81,7 @@ def connect(
 
 def _explained(
     error: BaseException, cluster: Cluster, timeout: float, begun: list[Connections]
-) -> KafkaError | None:
+) -> ClicklibError | None:
     """The error that says why a client could not connect; None if the reason is unknown."""
     failure = begun[-1].failure if begun else None
     if isinstance(error, kafka.errors.KafkaTimeoutError):
@@ -92,6 +92,8 @@ def _explained(
         )
     if failure is not None and is_refusal(failure):
         return KafkaError(f"cannot log in at {cluster}: {failure}.{_HINT}")
+    if isinstance(error, kafka.errors.KafkaConfigurationError):
+        return UsageError(f"these settings do not go together: {error}")
     if isinstance(error, kafka.errors.KafkaError):
         return KafkaError(f"cannot connect to {cluster}: {error}")
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,13 @@ _PASSING = (
 )
 
 
+_ANSWER = re.compile(
+    r"^.*? failed with response .*?"
+    r"(?:error_message=(?P<quote>['\"])(?P<message>.*?)(?P=quote)[,)].*)?$",
+    re.DOTALL,
+)
+
+
 class OutOfRange(KafkaError):
     """The next offset lies outside of what the topic holds."""
 
@@ -44,4 +52,13 @@ def translated(what: str, **where: Any) -> Iterator[None]:
         cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
         passes = isinstance(cause, _PASSING) and not isinstance(cause, OUT_OF_RANGE)
         kind = UnavailableError if passes else KafkaError
-        raise kind(f"{what}: {cause}", **where) from cause
+        raise kind(f"{what}: {_reason(cause)}", **where) from cause
+
+
+def _reason(error: Exception) -> str:
+    """The broker's own words if kafka-python shows the whole request and the whole answer."""
+    found = _ANSWER.search(str(error))
+    if found is None:
+        return str(error)
+    words = found["message"]
+    return type(error).__name__ if words is None else words.replace("\\'", "'")

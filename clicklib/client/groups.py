@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from clicklib.checks import check, listed
 from clicklib.client.admin import GroupAdmin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
@@ -73,6 +74,7 @@ class Groups(Closing):
     """
 
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
+        check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
         self._admin = GroupAdmin(self.cluster, timeout)
         self._counts: dict[str, int] = {}
@@ -82,6 +84,8 @@ class Groups(Closing):
 
         A group that nobody has joined yet is `Dead` and has no members.
         """
+        topics = listed(topics)
+        check(group=group, topics=topics)
         found = self._admin.group(group)
         members = tuple(_member(each) for each in found["members"])
         committed = self._admin.committed(group) if found["group_state"] != "Dead" else {}
@@ -99,6 +103,7 @@ class Groups(Closing):
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """The first and the end offset of each partition of `topic`; empty if it does not exist."""
+        check(topic=topic)
         found = self._admin.bounds(self._partitions({topic}))
         return {place.partition: pair for place, pair in found.items()}
 

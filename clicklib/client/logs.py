@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from clicklib.checks import check
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
@@ -62,6 +63,7 @@ class Logs(Closing):
     """
 
     def __init__(self, brokers: Brokers, topic: str, timeout: float = 10.0) -> None:
+        check(topic=topic, timeout=timeout)
         self.cluster, self.topic = Cluster.of(brokers), topic
         with TopicManager(self.cluster, timeout) as topics:
             found = topics.find(topic)
@@ -72,6 +74,7 @@ class Logs(Closing):
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
         """The records among the last `depth` offsets of each partition, read again."""
+        check(depth=depth, timeout__wait=timeout)
         bounds = self._reader.bounds(range(self.partitions), timeout)
         starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
         stable = self._reader.stable_ends(bounds, timeout)
@@ -85,7 +88,8 @@ class Logs(Closing):
 
     def last(self, key: str, timeout: float = 10.0) -> tuple[int, LogRecord | None]:
         """The partition of `key`, and its newest record there; None if it has none."""
-        raw, found = encode_key(key), None
+        check(timeout__wait=timeout)
+        raw, found = encode_key(key, self.topic), None
         partition = partition_of(raw, self.partitions)
         begin, _ = self._reader.bounds([partition], timeout)[partition]
         end = self._reader.stable_ends([partition], timeout)[partition]

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from clicklib.checks import check, listed
 from clicklib.client.admin import Admin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.errors import TopicError, UsageError
+from clicklib.errors import TopicError
 
 __all__ = ["Copies", "Topic", "TopicManager"]
 
@@ -51,6 +52,7 @@ class TopicManager(Closing):
     """
 
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
+        check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
         self._admin = Admin(self.cluster, timeout)
 
@@ -64,8 +66,7 @@ class TopicManager(Closing):
         mismatch: Mismatch = "fail",
     ) -> Topic:
         """A topic that deletes old messages. `replication` None is the broker's default."""
-        wanted = {"cleanup.policy": "delete", **(configs or {})}
-        return self._ensure(topic, partitions, replication, wanted, mismatch)
+        return self._ensure("delete", topic, partitions, replication, configs, mismatch)
 
     def ensure_table(
         self,
@@ -77,8 +78,7 @@ class TopicManager(Closing):
         mismatch: Mismatch = "fail",
     ) -> Topic:
         """A topic that keeps the last value of each key: `cleanup.policy=compact`."""
-        wanted = {"cleanup.policy": "compact", **(configs or {})}
-        return self._ensure(topic, partitions, replication, wanted, mismatch)
+        return self._ensure("compact", topic, partitions, replication, configs, mismatch)
 
     def ensure_copartitioned(self, inputs: Sequence[str], table: str) -> Topic:
         """The topic of a group's table; if missing, created with as many partitions as the inputs.
@@ -86,6 +86,8 @@ class TopicManager(Closing):
         Raises TopicError when an input is missing or the partition counts differ. This is Goka's
         rule: a key's messages and its value must be in partitions with the same number.
         """
+        inputs = listed(inputs)
+        check(inputs=inputs, table=table)
         counts = {}
         for name in inputs:
             topic = self.find(name)
@@ -97,14 +99,15 @@ class TopicManager(Closing):
         found = self.ensure_table(table, next(iter(counts.values())), mismatch="ignore")
         counts[table] = found.partitions
         if len(set(counts.values())) > 1:
-            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            numbers = ", ".join(f"{name} has {count}" for name, count in counts.items())
             raise TopicError(
-                f"the inputs and the table of a group need the same number of partitions: {listed}"
+                f"the inputs and the table of a group need the same number of partitions: {numbers}"
             )
         return found
 
     def find(self, topic: str) -> Topic | None:
         """The topic as the cluster has it, or None."""
+        check(topic=topic)
         found = self._admin.topics([topic]).get(topic)
         return None if found is None else _topic(found)
 
@@ -134,16 +137,17 @@ class TopicManager(Closing):
 
     def _ensure(
         self,
+        policy: str,
         name: str,
         partitions: int,
         replication: int | None,
-        configs: Mapping[str, str],
+        configs: Mapping[str, str] | None,
         mismatch: Mismatch,
     ) -> Topic:
-        if partitions < 1:
-            raise UsageError("a topic has at least one partition", topic=name)
-        if mismatch not in ("ignore", "warn", "fail"):
-            raise UsageError(f"mismatch is 'ignore', 'warn' or 'fail', not {mismatch!r}")
+        check(topic=name)
+        check({"topic": name}, partitions=partitions, replication=replication)
+        check({"topic": name}, configs=configs, mismatch=mismatch)
+        configs = {"cleanup.policy": policy, **(configs or {})}
         topic = self.find(name)
         if topic is None:
             # -1 asks the broker for its default (KIP-464).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any, Self
 
+from clicklib.checks import check
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.state import State
@@ -51,6 +52,7 @@ class Service:
         Waits at most `timeout` seconds, and returns whether it has ended. Called on one of its own
         threads, it only asks for the end and returns False at once.
         """
+        check(timeout__wait=timeout)
         return self._life.stop(timeout)
 
     def run(self) -> None:
@@ -67,6 +69,7 @@ class Service:
 
         Raises the error that stopped it.
         """
+        check(timeout__ever=timeout)
         return self._life.wait(timeout)
 
     def wait_running(self, timeout: float = 30.0) -> Self:
@@ -74,6 +77,7 @@ class Service:
 
         Raises the error that stopped it, or UnavailableError when `timeout` seconds pass before.
         """
+        check(timeout__or_none=timeout)
         self._life.wait_running(timeout)
         return self
 

@@ -25,6 +25,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from clicklib.checks import check
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import UsageError
 from clicklib.web.handler import Handler
@@ -44,8 +45,7 @@ class Endpoint:
     """
 
     def __init__(self, view: Any, port: int = 9095, host: str = "127.0.0.1") -> None:
-        if not 0 <= port <= 65535:
-            raise UsageError(f"port {port} is not between 0 and 65535")
+        check(view=view, port=port, host=host)
         self.view, self.host = view, host
         self._wanted = self._port = port
         self._lock = threading.Lock()
@@ -96,6 +96,7 @@ class Endpoint:
 
         Waits at most `timeout` seconds; says whether the thread has ended.
         """
+        check(timeout__or_none=timeout)
         with self._lock:
             if self._thread is None:
                 return True

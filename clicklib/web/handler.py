@@ -2,6 +2,9 @@
 
 A key is percent-decoded to bytes and read as UTF-8; bytes that are not UTF-8 become surrogate
 escapes, as everywhere in clicklib. `HEAD` is answered like `GET` without the body.
+
+A value becomes JSON: numbers stay numbers with all their digits, a Decimal too. What JSON has no
+word for is null (not a number), base64 (bytes) or text (times, a class that JSON does not know).
 """
 
 from __future__ import annotations
@@ -138,6 +141,20 @@ def _shown(text: str) -> str:
 
 def _json(value: Any) -> bytes:
     try:
-        return msgspec.json.encode(value, enc_hook=str)
+        data = _WITH_NUMBERS.encode(value)
+        if b"NaN" in data or b"Infinity" in data:
+            msgspec.json.decode(data)
+        return data
+    except msgspec.DecodeError:  # a Decimal that is not a number
+        return _WITH_TEXT.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         return msgspec.json.encode(_shown(str(value)))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for a value of another class: numpy's numbers and arrays, else its text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+_WITH_NUMBERS = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
+_WITH_TEXT = msgspec.json.Encoder(enc_hook=_plain)

@@ -1,6 +1,11 @@
 const body = document.querySelector("tbody");
 const prefix = document.querySelector("input");
 const report = document.querySelector("[role=status]");
+// A number keeps its digits: a browser's own would round 9007199254740993 and cut 1.50.
+function exact(_, value, context) {
+  const kept = typeof value === "number" && context && JSON.rawJSON;
+  return kept ? JSON.rawJSON(context.source) : value;
+}
 function say(text) { if (report.textContent !== text) report.textContent = text; }
 function draw({users, more, state, error}) {
   if (!users) return say(error);
@@ -25,8 +30,8 @@ function draw({users, more, state, error}) {
 async function update() {
   const asked = prefix.value;
   try {
-    const answer = await (await fetch("?prefix=" + encodeURIComponent(asked))).json();
-    if (asked === prefix.value) draw(answer);
+    const answer = await (await fetch("?prefix=" + encodeURIComponent(asked))).text();
+    if (asked === prefix.value) draw(JSON.parse(answer, exact));
   } catch { say("No answer from the endpoint"); }
 }
 async function repeat() { await update(); setTimeout(repeat, 1000); }

@@ -6,7 +6,7 @@ from typing import Any
 
 from clicklib.view import View
 from clicklib.widgets.picture import Picture, asset
-from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.rows import Count, Rows, clicks_of, counted
 from clicklib.widgets.text import natural, readable
 
 __all__ = ["CountsPlot"]
@@ -29,7 +29,7 @@ class CountsPlot(Picture):
         super().__init__()
 
     def look(self) -> dict[str, Any]:
-        counts = {key: self._count(value) for key, value in self._rows.read().items()}
+        counts = counted(self._rows.read(), self._count)
         total, shown = sum(counts.values()), sorted(counts, key=natural)
         if len(counts) > self._limit:
             shown = sorted(shown, key=lambda key: -counts[key])[: self._limit - 1]

@@ -16,7 +16,7 @@ from clicklib.widgets.colours import PALETTE, colour
 from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
 from clicklib.widgets.part import Part
 from clicklib.widgets.picture import Picture, asset
-from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.rows import Count, Rows, clicks_of, counted
 from clicklib.widgets.text import natural, readable
 
 __all__ = ["HistoryPlot"]
@@ -105,7 +105,7 @@ class _Recorder(Picture):
         super().__init__()
 
     def look(self) -> dict[str, Any]:
-        counts = {key: self._count(value) for key, value in self._rows.read().items()}
+        counts = counted(self._rows.read(), self._count)
         top = sorted(sorted(counts, key=natural), key=lambda key: -counts[key])[: 2 * _LINES]
         self._samples.append((time.monotonic() - self._begin, {key: counts[key] for key in top}))
         self._watch.latest()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
+from math import isfinite
+from numbers import Real
 from typing import Any
 
-import msgspec
-
+from clicklib.codec import fields_of
 from clicklib.engine.state import State
 from clicklib.errors import UsageError
 from clicklib.view import View
 
-__all__ = ["Count", "Rows", "clicks_of"]
+__all__ = ["Count", "Rows", "clicks_of", "counted"]
 
-Count = Callable[[Any], float]
+Count = Callable[[Any], Any]
 
 _SHARE = 20  # reads of a table take at most 1/20 of the time
 
@@ -48,13 +50,19 @@ class Rows:
         return self.rows
 
 
-def clicks_of(value: Any) -> float:
+def counted(rows: dict[str, Any], count: Count) -> dict[str, float]:
+    """The number of each row by key, as the browser takes it: 0 for one that is not finite."""
+    numbers = {key: count(value) for key, value in rows.items()}
+    return {key: n if type(n) is int else _finite(float(n)) for key, n in numbers.items()}
+
+
+def _finite(number: float) -> float:
+    return number if isfinite(number) else 0
+
+
+def clicks_of(value: Any) -> Any:
     """The number in a row's value: itself, its `clicks` or `Clicks`, or the first number in it."""
-    if isinstance(value, int | float):
-        return value
-    fields = msgspec.to_builtins(value)
-    if isinstance(fields, dict):
-        for each in (fields.get("clicks"), fields.get("Clicks"), *fields.values()):
-            if isinstance(each, int | float):
-                return each
-    return 0
+    fields = fields_of(value) or {}
+    names = ("clicks", "Clicks")
+    found = (value, *(fields.get(name, getattr(value, name, None)) for name in names))
+    return next((n for n in (*found, *fields.values()) if isinstance(n, Real | Decimal)), 0)

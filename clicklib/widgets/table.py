@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from clicklib.client.logs import LogRecord, Logs
+from clicklib.codec import Json, fields_of, text_of
 from clicklib.keys import encode_key, fnv1a
 from clicklib.view import View
 from clicklib.widgets.picture import Picture, asset
-from clicklib.widgets.rows import Count, Rows, clicks_of
+from clicklib.widgets.rows import Count, Rows, clicks_of, counted
 from clicklib.widgets.text import natural, readable
 from clicklib.widgets.watch import Watch
 
 __all__ = ["TableView"]
+
+_JSON = Json()
 
 
 class TableView(Picture):
@@ -59,16 +60,13 @@ class TableView(Picture):
 
     def look(self) -> dict[str, Any]:
         rows = self._rows.read()
-        keys = sorted(rows, key=natural)
+        counts, keys = counted(rows, self._count), sorted(rows, key=natural)
         if self._by_count:
-            keys.sort(key=lambda key: -self._count(rows[key]))
+            keys.sort(key=lambda key: -counts[key])
         self._keys = {readable(key): key for key in keys[: self._limit]}
         return {
             "table": self.view.table,
-            "rows": [
-                [shown, self._count(rows[key]), _text(rows[key])]
-                for shown, key in self._keys.items()
-            ],
+            "rows": [[shown, counts[key], _text(rows[key])] for shown, key in self._keys.items()],
             "more": len(rows) - len(self._keys),
             "sort": "count" if self._by_count else "key",
             "selected": None if self.selected is None else readable(self.selected),
@@ -100,7 +98,9 @@ class TableView(Picture):
 
 
 def _text(value: Any) -> str:
+    """The value or its fields as JSON if that keeps them, else as Python writes the value."""
+    fields = fields_of(value)
     try:
-        return readable(msgspec.json.encode(value).decode(), 120)
-    except (TypeError, ValueError):
-        return readable(repr(value), 120)
+        return readable(_JSON.encode(value if fields is None else fields).decode(), 120)
+    except Exception:
+        return readable(text_of(value, repr), 120)

@@ -12,7 +12,7 @@ from clicklib import Emitter, Input, Persist, Processor, View, define_group
 from clicklib.client.logs import Logs
 from clicklib.client.topics import TopicManager
 from clicklib.codec import Bytes, Int64
-from clicklib.errors import CodecError, DeliveryError
+from clicklib.errors import DeliveryError, KafkaError, UsageError
 from clicklib.keys import partition_of
 from tests.waiting import wait_until
 
@@ -156,9 +156,47 @@ keys = st.one_of(st.text(), st.sampled_from(["\udcff", "\ud800", "k" * 70_000]))
 @given(keys, st.one_of(st.none(), st.binary()), headers)
 def test_any_key_value_and_headers_are_sent_or_refused_clearly(emitter, key, value, headers):
     if None in headers.values() or key == "\ud800":
-        with pytest.raises((CodecError, DeliveryError), match="any-clicks"):
+        with pytest.raises(UsageError, match="any-clicks"):
             emitter.emit(key, value, headers)
     else:
         partition, offset = emitter.emit_sync(key, value, headers, timeout=30)
         assert partition == partition_of(key.encode("utf-8", "surrogateescape"), 10)
         assert offset >= 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((3, b"hello"), r"^key is text, not 3 \(int\): write '3' \(topic any-clicks\)$"),
+        (("a", b"x", {"h": "text"}), r"'h' has 'text' \(str\): write b'text' \(topic any-clicks"),
+        (("a", b"x", {"h": 3}), r"'h' has 3 \(int\) \(topic any-clicks, key 'a'\)$"),
+    ],
+)
+def test_an_argument_is_blamed_by_its_name_and_nothing_is_sent(emitter, given, words):
+    before = emitter.stats()
+    with pytest.raises(UsageError, match=words):
+        emitter.emit(*given)
+    assert emitter.stats() == before
+    assert emitter.error is None
+
+
+@pytest.mark.parametrize(
+    ("topic", "options", "error", "words"),
+    [
+        ("a b", {}, UsageError, "not a topic name"),
+        ("{}", {"configs": {"retention.ms": 1000}}, UsageError, r"1000 \(int\): write '1000'"),
+        ("{}", {"configs": {"retention.ms": "soon"}}, KafkaError, "Invalid value soon .*LONG"),
+        ("{}", {"configs": {"colour": "red"}}, KafkaError, "Unknown topic config name: colour"),
+        ("{}", {"partitions": "2"}, UsageError, "partitions is a whole number"),
+        ("{}", {"mismatch": "shout"}, UsageError, "'ignore', 'warn' or 'fail'"),
+    ],
+)
+def test_a_topic_that_cannot_be_is_not_made_and_a_line_says_why(
+    cluster, name, topic, options, error, words
+):
+    topic = topic.format(name)
+    with TopicManager(cluster) as topics:
+        with pytest.raises(error, match=words) as caught:
+            topics.ensure_stream(topic, **options)
+        assert len(str(caught.value)) < 300
+        assert topic == "a b" or topics.find(topic) is None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import copy
 import inspect
+import multiprocessing
 import pickle
 import re
 
 import pytest
 
 from clicklib import errors
-from clicklib.errors import ClicklibError, CodecError
+from clicklib.client.faults import OutOfRange
+from clicklib.errors import CallbackError, ClicklibError, CodecError
 
 ERRORS = [name for name in errors.__all__ if inspect.isclass(getattr(errors, name))]
 
@@ -73,12 +76,45 @@ def test_a_long_key_is_cut_in_the_message_but_kept_as_the_attribute() -> None:
     assert error.key == "k" * 5_000
 
 
-@pytest.mark.parametrize("again", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
-def test_an_error_survives_a_copy_and_another_process(again) -> None:
-    error = again(CodecError("no", topic="clicks", partition=3, key="a"))
-    assert isinstance(error, CodecError)
+def of_a_child(error: ClicklibError) -> ClicklibError:
+    """The error as it comes out of another process."""
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawn) as pool:
+        raised = pool.submit(throw, error).exception(30)
+    assert isinstance(raised, ClicklibError)
+    return raised
+
+
+def throw(error: ClicklibError) -> None:
+    try:
+        {}["cause"]
+    except KeyError as cause:
+        raise error from cause
+
+
+KINDS = [getattr(errors, name) for name in ERRORS] + [OutOfRange]
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))]
+)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_survives_a_copy_and_another_process(kind, again) -> None:
+    before = kind("no", topic="clicks", partition=3, key="a")
+    before.add_note("then: more")
+    before.__cause__ = ValueError("why")
+    error = again(before)
+    assert type(error) is kind
     assert str(error) == "no (topic clicks, partition 3, key 'a')"
     assert (error.topic, error.partition, error.offset, error.key) == ("clicks", 3, None, "a")
+    assert error.__notes__ == ["then: more"]
+
+
+def test_an_error_comes_out_of_a_child_process() -> None:
+    error = of_a_child(CallbackError("no", topic="clicks", partition=3, offset=7, key="a"))
+    assert type(error) is CallbackError
+    assert (error.topic, error.partition, error.offset, error.key) == ("clicks", 3, 7, "a")
+    assert "KeyError: 'cause'" in str(error.__cause__)
 
 
 def test_one_clause_catches_them_all() -> None:

@@ -106,7 +106,8 @@ def view(name: str) -> View:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names_and_errors_are_text_in_a_notebook(text: str) -> None:
     processor = Processor("127.0.0.1:1", clicks.graph(clicks.count), storage="memory")
-    for service in (processor, view(text)):
+    for service in (processor, view("t")):
+        service._life.name = text
         service._life.fail(CodecError(text, key=text))
         page = Tags(service._repr_html_())
         assert page.tags <= {"table", "caption", "tr", "th", "td"}

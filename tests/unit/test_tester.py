@@ -135,16 +135,32 @@ def test_a_topic_has_at_least_one_partition(partitions: int) -> None:
         Tester(graph(), partitions)
 
 
-def test_a_struct_in_the_table_is_checked_while_decoding() -> None:
-    class Point(msgspec.Struct):
-        x: int
+class Point(msgspec.Struct):
+    x: int
 
+
+class AnyToPoint:
+    """A codec that writes anything as JSON and reads it as a Point."""
+
+    encode, decode = staticmethod(msgspec.json.encode), msgspec.json.Decoder(Point).decode
+
+
+def test_a_struct_in_the_table_is_checked_while_decoding() -> None:
     def callback(ctx: Context, msg: str) -> None:
         ctx.set_value({"x": msg})
         ctx.value()
 
-    graph = define_group("g", Input("clicks", String(), callback), Persist(Json(Point)))
+    graph = define_group("g", Input("clicks", String(), callback), Persist(AnyToPoint()))
     with pytest.raises(CodecError, match="cannot decode"):
+        Tester(graph).consume("clicks", "a", "no number")
+
+
+def test_what_a_type_could_not_read_is_not_written() -> None:
+    def callback(ctx: Context, msg: str) -> None:
+        ctx.set_value({"x": msg})
+
+    graph = define_group("g", Input("clicks", String(), callback), Persist(Json(Point)))
+    with pytest.raises(CodecError, match=r"cannot encode .*read back: Expected `int`, got `str`"):
         Tester(graph).consume("clicks", "a", "no number")
 
 
@@ -174,13 +190,10 @@ def test_a_codec_that_returns_text_is_refused_as_kafka_would_have_it() -> None:
 
 
 def test_a_value_that_cannot_be_read_back_says_where_it_stands() -> None:
-    class Point(msgspec.Struct):
-        x: int
-
     def keep(ctx: Context, msg: str) -> None:
         ctx.set_value({"x": msg})
 
-    tester = Tester(define_group("g", Input("clicks", String(), keep), Persist(Json(Point))))
+    tester = Tester(define_group("g", Input("clicks", String(), keep), Persist(AnyToPoint())))
     tester.consume("clicks", "a", "no number")
     for look in (tester.table, lambda: tester.table_value("a")):
         with pytest.raises(CodecError, match="table's codec cannot decode") as raised:

@@ -39,3 +39,24 @@ def test_what_may_pass_is_waited_for(error):
 )
 def test_what_stays_is_no_reason_to_wait(error):
     assert not isinstance(turned(error), UnavailableError)
+
+
+ANSWER = (
+    "Request 'CreateTopicsRequest(version=7, topics=[CreatableTopic(name='a')], timeout_ms=30000)' "
+    "failed with response 'CreateTopicsResponse(version=7, topics=[CreatableTopicResult(name='a', "
+    "error_code=40, error_message={}, topic_config_error_code=0, configs=[])])'."
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("'Unknown topic config name: x'", "cannot look: Unknown topic config name: x"),
+        ("\"'a b' is no name\"", "cannot look: 'a b' is no name"),
+        ("'it\\'s \"a b\"'", 'cannot look: it\'s "a b"'),
+        ("None", "cannot look: InvalidConfigurationError"),
+    ],
+)
+def test_of_a_whole_answer_only_the_broker_s_words_are_told(message, text):
+    error = kafka.errors.InvalidConfigurationError(ANSWER.format(message))
+    assert str(turned(error)) == text

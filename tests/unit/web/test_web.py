@@ -11,9 +11,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import time
+from decimal import Decimal
+from fractions import Fraction
 from urllib.parse import quote
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -121,6 +125,16 @@ def test_an_unknown_key_is_404_and_named(endpoint: Endpoint) -> None:
         (0, b"0"),
         ("", b'""'),
         ({}, b"{}"),
+        (Decimal("1.50"), b"1.50"),
+        ({"price": [Decimal("1E+400")]}, b'{"price":[1E+400]}'),
+        ([Decimal("NaN"), Decimal("1.50")], b'["NaN","1.50"]'),
+        ({"NaN": Decimal("1.50")}, b'{"NaN":1.50}'),
+        (np.int64(7), b"7"),
+        ({"a": np.float64(0.5), "b": np.arange(3)}, b'{"a":0.5,"b":[0,1,2]}'),
+        (1 << 70, b"1180591620717411303424"),
+        (Fraction(1, 2), b'"1/2"'),
+        (time(12, 30), b'"12:30:00"'),
+        ({None: 1}, b'{"None":1}'),
     ],
 )
 def test_any_value_is_answered_as_json(

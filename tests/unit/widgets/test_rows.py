@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from clicklib import State, clicks
-from clicklib.widgets.rows import Rows, clicks_of
+from clicklib.widgets.rows import Rows, clicks_of, counted
 
 
 def test_the_number_in_a_value_is_found() -> None:
@@ -21,6 +28,41 @@ def test_the_number_in_a_value_is_found() -> None:
 
     values = [7, 1.5, clicks.User(clicks=3), {"Clicks": 4}, {"clicks": 5}, Old("a", 6), "x", None]
     assert [clicks_of(value) for value in values] == [7, 1.5, 3, 4, 5, 6, 0, 0]
+
+
+class Own:
+    def __init__(self, clicks: Any) -> None:
+        self.clicks = clicks
+
+
+@dataclass
+class Price:
+    name: str
+    amount: Decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (Decimal("1.50"), 1.5),
+        (Fraction(1, 2), 0.5),
+        (np.int64(7), 7),
+        (np.float32(0.5), 0.5),
+        (Own(Decimal(3)), 3),
+        (Own("many"), 0),
+        (Price("a", Decimal("2.5")), 2.5),
+        ({"at": datetime.time(), "n": np.int64(4)}, 4),
+        (math.nan, 0),
+        (math.inf, 0),
+        ({1, 2}, 0),
+        (object(), 0),
+        ((1 << 53) + 1, (1 << 53) + 1),
+    ],
+)
+def test_the_number_of_any_value_is_one_that_a_browser_takes(value: Any, number: float) -> None:
+    found = counted({"a": value}, clicks_of)
+    assert found == {"a": number}
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_a_table_is_read_only_when_it_changed() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
@@ -36,3 +39,20 @@ def test_a_row_tells_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     picture.told({"select": "nobody"})
     picture.paint()
     assert picture.data["detail"] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, "x"]}, '{"a":[1,"x"]}'),
+        (math.nan, "nan"),
+        (b"abc", "b'abc'"),
+        (Decimal("1.50"), "Decimal('1.50')"),
+        ({"a": (1, 2)}, "{'a': (1, 2)}"),
+        ({1: 2}, "{1: 2}"),
+        (clicks.User(math.nan), "User(clicks=nan)"),  # type: ignore[arg-type]
+        (Fraction(1, 2), "Fraction(1, 2)"),
+    ],
+)
+def test_a_value_is_shown_as_it_is(value: object, text: str) -> None:
+    assert TableView(view(), rows=rows({"a": value})).data["rows"][0][2] == text
