@@ -113,6 +113,7 @@ class TopicManager(Closing):
 
     def copies(self, topic: str) -> dict[int, Copies]:
         """The copies of each partition of `topic`; empty if the topic does not exist."""
+        check(topic=topic)
         found = self._admin.topics([topic]).get(topic, {"partitions": ()})
         return {
             each["partition_index"]: Copies(each["leader_id"], tuple(sorted(each["isr_nodes"])))
@@ -125,6 +126,7 @@ class TopicManager(Closing):
 
     def delete(self, *topics: str) -> None:
         """Delete topics with all their messages. A topic that is not there is passed over."""
+        check(topics=topics)
         self._admin.delete(topics)
 
     @property

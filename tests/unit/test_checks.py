@@ -23,7 +23,7 @@ from clicklib.codec import String
 
 # Clicklib makes their instances.
 MADE = {"Context", "EmitterStats", "Graph", "Group", "GroupMember", "LogRecord", "PartitionLog"}
-MADE |= {"Progress", "State", "Stats", "Topic", "ViewStats"}
+MADE |= {"Copies", "Progress", "State", "Stats", "Topic", "ViewStats"}
 # Not calls; a codec's own arguments are the values that `test_codec` tries.
 NO_CALLS = {"Acknowledged", "Brokers", "Bytes", "Codec", "Int64", "String"}
 NO_CALLS |= {"clicks"}  # read as a page: it hands its arguments on
