@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -124,8 +124,9 @@ class TopicManager(Closing):
         """The names of all topics, without those that Kafka keeps for itself."""
         return self._admin.names()
 
-    def delete(self, *topics: str) -> None:
+    def delete(self, topics: Iterable[str]) -> None:
         """Delete topics with all their messages. A topic that is not there is passed over."""
+        topics = listed(topics)
         check(topics=topics)
         self._admin.delete(topics)
 

@@ -79,7 +79,7 @@ class Lesson:
             return
         for cluster in clusters:
             with TopicManager(cluster) as topics:
-                topics.delete(*(name for name in topics.names() if self.unique in name))
+                topics.delete(name for name in topics.names() if self.unique in name)
 
     def __repr__(self) -> str:
         return f"Lesson {self.number}: stream {self.stream}, group {self.group}"
