@@ -20,6 +20,7 @@ from clicklib.errors import KafkaError, TopicError
 __all__ = ["Admin", "GroupAdmin", "bounds"]
 
 _NEWS = 3.0  # seconds until a broker certainly knows a new topic or a new broker
+_MADE = 15.0  # seconds until all brokers know a topic that was made just now
 
 
 def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
@@ -101,7 +102,12 @@ class Admin:
         found = keep_trying(lambda: self._made(topic), 10.0, passes=_is(TopicError), pause=0.02)
         places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
         with translated("cannot find the new topic", topic=topic):
-            bounds(self._admin, places, timeout=10)
+            # Several brokers that have just started on a busy machine take longer than one.
+            keep_trying(
+                lambda: bounds(self._admin, places, timeout=10),
+                _MADE,
+                passes=_is(kafka.errors.UnknownTopicOrPartitionError),
+            )
         return found
 
     def delete(self, topics: Iterable[str]) -> None:

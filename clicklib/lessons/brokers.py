@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 
 from clicklib import broker
 from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError
+from clicklib.lessons.waiting import wait_until
 
 __all__ = ["kill_broker"]
 
@@ -17,23 +18,37 @@ __all__ = ["kill_broker"]
 def kill_broker(cluster: Cluster, number: int) -> int:
     """Kill a broker of the local Kafka with signal 9, and return the id of its process.
 
-    The keeper of the local Kafka starts the broker again after some seconds. Raises
-    LocalBrokerError if the brokers of `cluster` do not run on this machine.
+    The keeper of the local Kafka starts the broker again after some seconds. Three brokers do not
+    go on without two of them. So if another notebook has just killed one, this call waits until all
+    run again. Raises LocalBrokerError if the brokers of `cluster` do not run on this machine.
     """
-    java = [
-        pid
-        for status in broker.status()
-        if set(status.addresses) == set(cluster.addresses)
-        for pid in status.java
-    ]
-    for pid in java:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            # Java's last argument is the file of settings in the folder of the broker.
-            if Path(process.cmdline()[-1]).parent.name == f"node-{number}":
-                process.kill()
-                return pid
-    raise LocalBrokerError(
-        f"broker {number} of {cluster} is no program of this machine, so it cannot be killed here: "
-        "unset CLICKLIB_BROKERS to use the local Kafka"
-    )
+    local = [each for each in broker.status() if set(each.addresses) == set(cluster.addresses)]
+    if not local:
+        raise LocalBrokerError(
+            f"broker {number} of {cluster} is no program of this machine, so it cannot be killed "
+            "here: unset CLICKLIB_BROKERS to use the local Kafka"
+        )
+    with FileLock(local[0].directory / "kill.lock"):
+        nodes = wait_until("all brokers run", lambda: _all_listen(cluster), timeout=60)
+        nodes[number].kill()
+        nodes[number].wait(10)
+    return nodes[number].pid
+
+
+def _all_listen(cluster: Cluster) -> dict[int, psutil.Process]:
+    """The processes of the brokers by their numbers, or nothing if one does not listen yet."""
+    nodes = {}
+    for status in broker.status():
+        for pid in status.java if set(status.addresses) == set(cluster.addresses) else ():
+            try:
+                process = psutil.Process(pid)
+                # Java's last argument is the file of settings in the folder of the broker.
+                folder = Path(process.cmdline()[-1]).parent.name
+                ports = {each.laddr.port for each in process.net_connections("tcp")}
+            except (psutil.Error, IndexError):
+                return {}
+            number = int(folder.removeprefix("node-"))
+            if int(cluster.addresses[number - 1].rpartition(":")[2]) not in ports:
+                return {}
+            nodes[number] = process
+    return nodes if len(nodes) == len(cluster.addresses) else {}
