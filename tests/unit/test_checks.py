@@ -115,6 +115,7 @@ RIGHT: dict[str, Any] = {
     "table": "g-table",
     "times": 1,
     "topic": "user-clicks",
+    "topics": ["a"],
     "value": 1,
     "view": clicklib.View("127.0.0.1:1", "t", String(), storage="memory"),
 }
