@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from clicklib.broker.detach import detached
-from clicklib.engine.at_exit import closed_at_exit
+from clicklib.engine.at_exit import close_all, closed_at_exit
 from clicklib.lessons import leash
 
 __all__ = ["Program", "temporary_folder"]
@@ -98,6 +99,13 @@ def _leash(pid: int) -> None:
         _leash_process = subprocess.Popen(
             [sys.executable, "-I", leash.__file__], stdin=subprocess.PIPE, **detached()
         )
+        atexit.register(_let_go, _leash_process)
     assert _leash_process.stdin is not None
     _leash_process.stdin.write(f"{pid}\n".encode())
     _leash_process.stdin.flush()
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """End the leash, which kills its programs: let them end by themselves before."""
+    close_all(5.0)
+    process.communicate()
