@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from clicklib.errors import ClicklibError
 __all__ = [
     "Finding",
     "examine",
+    "folder",
     "installed",
     "jars",
     "java",
@@ -134,6 +136,13 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
 
 def local_kafka() -> Iterator[Finding]:
     """The needs of a Kafka on this machine, and whether it runs."""
+    try:
+        needs.name_that_fits(broker.home(), jars_directory())
+    except ClicklibError as error:
+        yield Finding("missing", "Kafka's folder", str(error))
+        yield java()
+        return
+    yield folder("Kafka's folder", broker.home(), "name another in CLICKLIB_HOME")
     yield java()
     yield jars(pinned(), jars_directory())
     yield space("memory", psutil.virtual_memory().available, needs.MEMORY, "close other programs")
@@ -179,6 +188,17 @@ def jars(wanted: Sequence[Jar], directory: Path) -> Finding:
     )
 
 
+def folder(name: str, directory: Path, advice: str) -> Finding:
+    """Whether a directory can be written, or made; a file is written and deleted to try it."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(directory), prefix=".clicklib-") as file:
+            file.write(b"\0")
+    except OSError as error:
+        why = error.strerror or error
+        return Finding("missing", name, f"{directory} cannot be written ({why}): {advice}")
+    return Finding("ok", name, f"{directory} can be written")
+
+
 def space(name: str, free: int, needed: int, advice: str) -> Finding:
     """Whether enough bytes are free."""
     if free >= needed:
@@ -197,4 +217,4 @@ def port(number: int, ours: Iterable[str], advice: str) -> Finding:
 
 def _existing(path: Path) -> Path:
     """The path, or the nearest directory above it that exists."""
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(place for place in (path, *path.parents) if os.path.exists(place))

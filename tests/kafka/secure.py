@@ -15,7 +15,7 @@ from kafka.admin import UserScramCredentialUpsertion
 from clicklib import broker
 from clicklib.broker import guard, jars
 from clicklib.broker.answer import count_nodes
-from clicklib.broker.java import find_java
+from clicklib.broker.java import environment, find_java
 from clicklib.broker.node import Node
 from clicklib.broker.ports import LOOPBACK, Ports
 from clicklib.client.cluster import Cluster
@@ -118,7 +118,9 @@ class SecureKafka:
         with (
             self.node.output.open("wb") as out,
             _guarded(mark),
-            subprocess.Popen(command, cwd=self.node.directory, stdout=out, stderr=out) as java,
+            subprocess.Popen(
+                command, cwd=self.node.directory, env=environment(), stdout=out, stderr=out
+            ) as java,
         ):
             try:
                 wait_until("Kafka answers", lambda: count_nodes(self.node.address, _ID), 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -130,6 +131,23 @@ def test_jars_are_verified(tmp_path: Path) -> None:
     assert "clicklib broker fetch" in doctor.jars([jar], tmp_path).text
     (tmp_path / jar.name).write_bytes(b"jar")
     assert doctor.jars([jar], tmp_path).state == "ok"
+
+
+def test_a_folder_is_tried(tmp_path: Path) -> None:
+    finding = doctor.folder("home", tmp_path / "not" / "there", "name another")
+    assert (finding.state, list(tmp_path.iterdir())) == ("ok", [])
+    (tmp_path / "file").touch()
+    finding = doctor.folder("home", tmp_path / "file" / "below", "name another")
+    assert finding.is_missing
+    assert "(Not a directory): name another" in finding.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_a_folder_that_java_cannot_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKLIB_HOME", os.fsdecode(b"/tmp/jos\xe9"))
+    first = next(iter(doctor.local_kafka()))
+    assert (first.state, first.name) == ("missing", "Kafka's folder")
+    assert "CLICKLIB_HOME" in first.text
 
 
 def test_space_is_enough_or_not() -> None:
