@@ -25,6 +25,8 @@ from clicklib.broker.java import find_java
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.ports import is_free
 from clicklib.errors import ClicklibError
+from clicklib.stores.folders import default_state_dir
+from clicklib.stores.lmdb import LmdbStorage
 
 __all__ = [
     "Finding",
@@ -39,6 +41,7 @@ __all__ = [
     "python",
     "reachable",
     "space",
+    "stores",
 ]
 
 
@@ -65,6 +68,7 @@ def examine() -> Iterator[Finding]:
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
         yield reachable(elsewhere)
+    yield stores()
     for finding in local_kafka():
         yield replace(finding, state="note") if elsewhere and finding.is_missing else finding
     yield port(9095, (), "choose another with --port")
@@ -132,6 +136,21 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
         f"nothing answers at {', '.join(shown)}: correct it, or unset it for a Kafka of this "
         "machine",
     )
+
+
+def stores() -> Finding:
+    """Whether local copies of tables can be kept where they are kept by default."""
+    name, advice = "local stores", "name another in CLICKLIB_STATE_DIR"
+    try:
+        directory = default_state_dir()
+        finding = folder(name, directory, advice)
+        if finding.is_missing:
+            return finding
+        with tempfile.TemporaryDirectory(dir=_existing(directory), prefix=".clicklib-") as scratch:
+            LmdbStorage(Path(scratch, "store"), "tried by the doctor").close()
+    except (ClicklibError, OSError) as error:
+        return Finding("missing", name, f"{error}: {advice}")
+    return finding
 
 
 def local_kafka() -> Iterator[Finding]:
