@@ -24,6 +24,7 @@ from clicklib.broker.jars import missing as missing_jars
 from clicklib.broker.java import find_java
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.ports import is_free
+from clicklib.client.connect import allow_files
 from clicklib.errors import ClicklibError
 from clicklib.stores.folders import default_state_dir
 from clicklib.stores.lmdb import LmdbStorage
@@ -36,6 +37,7 @@ __all__ = [
     "jars",
     "java",
     "local_kafka",
+    "open_files",
     "packages",
     "port",
     "python",
@@ -43,6 +45,9 @@ __all__ = [
     "space",
     "stores",
 ]
+
+
+_FILES = 512  # for ten processors or views, beside what Python and Jupyter take
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def examine() -> Iterator[Finding]:
     if elsewhere:
         yield reachable(elsewhere)
     yield stores()
+    yield open_files(allow_files())
     for finding in local_kafka():
         yield replace(finding, state="note") if elsewhere and finding.is_missing else finding
     yield port(9095, (), "choose another with --port")
@@ -151,6 +157,15 @@ def stores() -> Finding:
     except (ClicklibError, OSError) as error:
         return Finding("missing", name, f"{error}: {advice}")
     return finding
+
+
+def open_files(limit: int) -> Finding:
+    """Whether a program may open files enough for a few processors and views."""
+    text = f"{limit} allowed at once"
+    if limit >= _FILES:
+        return Finding("ok", "open files", text)
+    advice = "a processor of ten partitions takes about 40: raise the limit (ulimit -n)"
+    return Finding("note", "open files", f"{text}, {advice}")
 
 
 def local_kafka() -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from uuid import uuid4
 import platformdirs
 from filelock import FileLock, Timeout
 
-from clicklib.errors import StoreError, UsageError
+from clicklib.errors import OUT_OF_FILES, StoreError, UsageError, is_out_of_files
 from clicklib.stores.lmdb import LmdbStorage
 from clicklib.stores.memory import MemoryStorage
 from clicklib.table import Storage
@@ -136,6 +136,8 @@ def _take_slot(folder: Path) -> tuple[Path, FileLock]:
         except Timeout:
             continue
         except OSError as exc:
+            if is_out_of_files(exc):
+                raise StoreError(f"the local stores cannot be opened: {OUT_OF_FILES}") from exc
             raise UsageError(
                 f"the folder for local stores cannot be used: {exc}; {_ADVICE}"
             ) from exc

@@ -150,6 +150,14 @@ def test_a_folder_that_java_cannot_use_is_told(monkeypatch: pytest.MonkeyPatch) 
     assert "CLICKLIB_HOME" in first.text
 
 
+def test_open_files_are_enough_or_noted() -> None:
+    assert doctor.open_files(512).state == "ok"
+    finding = doctor.open_files(256)
+    assert finding.state == "note"
+    assert "256 allowed at once" in finding.text
+    assert "ulimit -n" in finding.text
+
+
 def test_space_is_enough_or_not() -> None:
     assert doctor.space("disk", 500 << 20, 500 << 20, "make room").state == "ok"
     finding = doctor.space("disk", 499 << 20, 500 << 20, "make room")
