@@ -28,6 +28,7 @@ __all__ = ["allow_files", "answer_ms", "connect"]
 # broker; with 1 s a restarted broker is found soon.
 _CLIENT = {"reconnect_backoff_max_ms": 1_000}
 
+_OLDEST = (3, 0)  # the oldest Kafka that the tests run against
 _FILES = 4_096  # JupyterLab allows its kernels as many
 
 _HINT = (
@@ -54,7 +55,8 @@ def connect(
     """Make a client of `kind`, which sends nothing while `may_send()` is false.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
-    the login or a certificate is refused, UnavailableError when no broker answers in `timeout` s.
+    the login, a certificate is refused or the broker is too old, UnavailableError when no broker
+    answers in `timeout` s.
     """
     security = checked(cluster.security)
     allow_files()
@@ -86,8 +88,19 @@ def connect(
         # The frames are dropped, for they hold the data that were sent: with PLAIN the password.
         raise explained from exc.with_traceback(None)
     for connections in begun:
+        if (connections.broker_version or _OLDEST) < _OLDEST:
+            client.close()
+            raise KafkaError(_too_old(cluster, connections.broker_version))
         connections.gives_up = False
     return client
+
+
+def _too_old(cluster: Cluster, version: tuple[int, ...]) -> str:
+    found, oldest = (".".join(map(str, each)) for each in (version, _OLDEST))
+    return (
+        f"the broker at {cluster} is too old: it answers as Kafka {found} does, and clicklib needs "
+        f"{oldest} or newer; update it, or use another cluster"
+    )
 
 
 def allow_files(wanted: int = _FILES) -> int:

@@ -5,25 +5,18 @@ from __future__ import annotations
 import contextlib
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.admin import UserScramCredentialUpsertion
 
-from clicklib import broker
-from clicklib.broker import guard, jars
-from clicklib.broker.answer import count_nodes
-from clicklib.broker.java import environment, find_java
 from clicklib.broker.node import Node
 from clicklib.broker.ports import LOOPBACK, Ports
 from clicklib.client.cluster import Cluster
-from tests.waiting import wait_until
+from tests.support.nodes import prepare, running
 
 USER, PASSWORD, KEY_PASSWORD = "reader", "hunter2-of-sasl", "hunter3-of-the-key"
-_ID = "clicklib-secure-test-1"
-_MARK = "-Dclicklib.test=secure"
 
 
 class Certificates:
@@ -75,9 +68,7 @@ class SecureKafka:
             name: f"{LOOPBACK}:{first + offset}"
             for offset, name in enumerate(("SASL_PLAINTEXT", "SSL", "SASL_SSL"), 2)
         }
-        self.node.prepare([self.node], _ID)
-        with self.node.settings.open("a") as settings:  # of a name that comes twice the last counts
-            settings.writelines(f"{name}={value}\n" for name, value in self._settings().items())
+        prepare(self.node, self._settings())
 
     def _settings(self) -> dict[str, object]:
         files = self.certificates
@@ -111,23 +102,9 @@ class SecureKafka:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[SecureKafka]:
-        """Run it, with a guard that ends Java should the tests be killed. Its data stay."""
-        paths = [broker.fetch(progress=False) / jar.name for jar in jars.pinned()]
-        mark = f"{_MARK}-{self.node.port}"
-        command = self.node.command(find_java(), paths, 1, mark)
-        with (
-            self.node.output.open("wb") as out,
-            _guarded(mark),
-            subprocess.Popen(
-                command, cwd=self.node.directory, env=environment(), stdout=out, stderr=out
-            ) as java,
-        ):
-            try:
-                wait_until("Kafka answers", lambda: count_nodes(self.node.address, _ID), 60)
-                yield self
-            finally:
-                guard.end(guard.find(mark), 10)
-                java.wait(10)
+        """Run it. Its data stay."""
+        with running(self.node):
+            yield self
 
     def let_in(self, password: str) -> None:
         """Give the user of SCRAM this password, at once and for ever."""
@@ -164,13 +141,3 @@ class SecureKafka:
             }
         chosen = {name: v for name, v in {**security, **changes}.items() if v is not None}
         return Cluster((self.address(protocol),), chosen)
-
-
-@contextlib.contextmanager
-def _guarded(mark: str) -> Iterator[None]:
-    command = [sys.executable, guard.__file__, mark, sys.executable, "-c", ""]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    try:
-        yield
-    finally:
-        process.communicate(guard.FAREWELL)
