@@ -9,12 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kafka import KafkaAdminClient
-from kafka.admin import UserScramCredentialUpsertion
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ResourcePattern,
+    ResourceType,
+    UserScramCredentialUpsertion,
+)
 
 from clicklib.broker.node import Node
 from clicklib.broker.ports import LOOPBACK, Ports
 from clicklib.client.cluster import Cluster
 from tests.support.nodes import prepare, running
+from tests.waiting import wait_until
 
 USER, PASSWORD, KEY_PASSWORD = "reader", "hunter2-of-sasl", "hunter3-of-the-key"
 
@@ -98,6 +107,10 @@ class SecureKafka:
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": files.authority,
             "listener.name.ssl.ssl.client.auth": "required",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "true",
+            "super.users": "User:ANONYMOUS",  # who comes without a password, and the node itself
+            "group.min.session.timeout.ms": 6000,  # Kafka's default
         }
 
     @contextlib.contextmanager
@@ -112,6 +125,21 @@ class SecureKafka:
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             user = UserScramCredentialUpsertion(USER, mechanism, password)
             assert admin.alter_user_scram_credentials([user]) == {USER: None}
+        admin.close()
+
+    @contextlib.contextmanager
+    def denying(self, kind: ResourceType, name: str, operation: ACLOperation) -> Iterator[None]:
+        """Meanwhile the user may do all with a resource but `operation`."""
+        pattern, user = ResourcePattern(kind, name), f"User:{USER}"
+        rules = ((ACLOperation.ALL, ACLPermissionType.ALLOW), (operation, ACLPermissionType.DENY))
+        admin = KafkaAdminClient(bootstrap_servers=self.node.address)
+        made = [ACL(user, "*", each, permission, pattern) for each, permission in rules]
+        its = ACLFilter(user, "*", ACLOperation.ANY, ACLPermissionType.ANY, pattern)
+        assert admin.create_acls(made)["failed"] == []
+        wait_until("the node knows", lambda: len(admin.describe_acls(its)[0]) == len(made))
+        yield
+        admin.delete_acls([its])
+        wait_until("the node has forgotten", lambda: not admin.describe_acls(its)[0])
         admin.close()
 
     def address(self, protocol: str) -> str:
