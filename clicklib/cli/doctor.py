@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+import clicklib
 from clicklib import broker
 from clicklib.broker import needs
 from clicklib.broker.jars import Jar, pinned
@@ -33,6 +35,7 @@ __all__ = [
     "Finding",
     "examine",
     "folder",
+    "hidden_modules",
     "installed",
     "jars",
     "java",
@@ -40,6 +43,7 @@ __all__ = [
     "open_files",
     "packages",
     "port",
+    "proxy",
     "python",
     "reachable",
     "space",
@@ -70,6 +74,8 @@ def examine() -> Iterator[Finding]:
     """Look at everything, one finding after the other. Starts and changes nothing."""
     yield python(sys.version_info[:3])
     yield from packages(importlib.metadata.requires("clicklib") or [], installed)
+    yield from hidden_modules(_notebook_folders(Path.cwd()))
+    yield from proxy()
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
         yield reachable(elsewhere)
@@ -122,6 +128,38 @@ def installed(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:
+    """The modules in `folders` that Python would load there instead of an installed one."""
+    known = sys.stdlib_module_names | importlib.metadata.packages_distributions().keys()
+    own = Path(clicklib.__file__).parent
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
+            if is_module and path.stem in known and not path.samefile(own):
+                yield Finding(
+                    "missing",
+                    path.stem,
+                    f"{path} hides the module {path.stem} from the notebooks and programs beside "
+                    "it: rename it",
+                )
+
+
+def _notebook_folders(folder: Path) -> list[Path]:
+    """The folder, and those directly in it that hold notebooks."""
+    return [folder, *sorted({path.parent for path in folder.glob("*/*.ipynb")})]
+
+
+def proxy() -> Iterator[Finding]:
+    """Whether requests to this machine, such as to a view's endpoint, would go to a proxy."""
+    if "http" in getproxies() and not proxy_bypass("localhost"):
+        yield Finding(
+            "note",
+            "http_proxy",
+            "requests to localhost (the endpoint of a view) go to the proxy: "
+            "set no_proxy=localhost,127.0.0.1",
+        )
 
 
 def reachable(addresses: str, timeout: float = 2.0) -> Finding:
