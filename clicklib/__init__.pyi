@@ -1,4 +1,4 @@
-# The one door: what `from clicklib import …` gives, by the module that holds it.
+# The one door: what `from clicklib import` gives, by the module that holds it.
 
 from . import broker as broker
 from . import clicks as clicks

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.faults import told
 from clicklib.client.retry import keep_trying
 from clicklib.client.topics import TopicManager
 from clicklib.client.writer import Writer
@@ -195,7 +196,7 @@ class Emitter:
 
     def _undelivered(self, key: str, partition: int, error: Exception) -> DeliveryError:
         return DeliveryError(
-            f"Kafka did not take the message: {error}",
+            f"Kafka did not take the message: {told(error, 'Write on the topic')}",
             topic=self.topic,
             partition=partition,
             key=key,

@@ -33,10 +33,12 @@ __all__ = [
     "InternalError",
     "KafkaError",
     "LocalBrokerError",
+    "OUT_OF_FILES",
     "StoreError",
     "TopicError",
     "UnavailableError",
     "UsageError",
+    "is_out_of_files",
     "needing",
 ]
 
@@ -113,6 +115,18 @@ class LocalBrokerError(KafkaError):
 
 class InternalError(ClicklibError):
     """An exception that clicklib did not expect: a bug in clicklib. `__cause__` has it."""
+
+
+OUT_OF_FILES = (
+    "this program may not open more files: raise the limit (`ulimit -n`), or stop processors, "
+    "views and emitters that are not needed (a processor of ten partitions takes about 40 files)"
+)
+"""The way out of an error for which `is_out_of_files` is true."""
+
+
+def is_out_of_files(error: BaseException) -> bool:
+    """Whether the program has met the limit of open files; libraries tell it as a text only."""
+    return "Too many open files" in str(error)
 
 
 @contextmanager

@@ -54,11 +54,12 @@ class Processor(Service):
     so. A processor that is behind sends rows and commits offsets every `commit_interval` seconds;
     one that has caught up does so at once.
 
-    The table's rows are kept in `storage`: `lmdb`, in folders below `state_dir` (default: the
-    user's cache folder), or `memory`. `session_timeout` (seconds) is how long the group waits for
-    a member without heartbeats. `on_rebalance(partitions)` is called after each assignment, and
-    `on_update(key, value)` for each row that is recovered (on the processor's thread) or stored
-    (on the thread of its partition), with None for a row that was deleted; both should be quick.
+    The table's rows are kept in `storage`: `lmdb`, in folders below `state_dir` (else
+    CLICKLIB_STATE_DIR, CLICKLIB_HOME or the user's cache folder), or `memory`. `session_timeout`
+    (seconds) is how long the group waits for a member without heartbeats.
+    `on_rebalance(partitions)` is called after each assignment, and `on_update(key, value)` for each
+    row that is recovered (on the processor's thread) or stored (on the thread of its partition),
+    with None for a row that was deleted; both should be quick.
 
     These errors may stop it: DataError for a message, or for a row if there is an `on_update`,
     DeliveryError for a row that Kafka refuses, StoreError for the local copy, TopicError for topics

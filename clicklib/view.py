@@ -43,9 +43,9 @@ class View(Service):
     During the first recovery, reads are refused unless they ask for stale values. After it, the
     view answers also while the broker cannot be reached (`reconnecting`), and catches up later.
 
-    Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (default: the user's cache
-    folder), or `memory`. `on_update(key, value)` is called for each row that is read, with None
-    for one that was deleted.
+    Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (else CLICKLIB_STATE_DIR,
+    CLICKLIB_HOME or the user's cache folder), or `memory`. `on_update(key, value)` is
+    called for each row that is read, with None for one that was deleted.
 
     These errors may stop it: TopicError when the table is not there, UnavailableError when no
     broker answers at the start, KafkaError when it refuses the login, StoreError for the local

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import locale
 import logging
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +17,14 @@ from pathlib import Path
 from clicklib.broker.paths import named
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["OLDEST", "Java", "find_java", "packaged", "version_of"]
+__all__ = ["OLDEST", "Java", "environment", "find_java", "packaged", "reads", "version_of"]
 
 logger = logging.getLogger("clicklib")
 
 OLDEST = 17
 """The oldest Java that runs Kafka 4."""
+
+_UTF8_LOCALES = ("C.UTF-8", "en_US.UTF-8")
 
 _EXECUTABLE = "java.exe" if os.name == "nt" else "java"
 
@@ -47,6 +52,38 @@ class Java:
         if self.version >= 23:  # 17 refuses to start with these, 25 warns without them
             flags += ["--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED"]
         return flags
+
+
+def environment() -> dict[str, str]:
+    """The environment for Java: this program's, with a locale of UTF-8 if the system has one.
+
+    By the locale Java decodes names of files. Without one it finds no folder whose name has other
+    letters than those of ASCII.
+    """
+    name = _utf8_locale()
+    return os.environ | ({"LC_ALL": name} if name else {})
+
+
+def reads(path: Path) -> bool:
+    """Whether Java, started with `environment()`, can decode the path."""
+    try:
+        os.fsencode(path).decode("ascii" if _utf8_locale() is None else "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _utf8_locale() -> str | None:
+    if os.name != "posix" or sys.platform == "darwin":  # there Java goes without a locale
+        return ""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        for name in _UTF8_LOCALES:
+            with contextlib.suppress(locale.Error):
+                return locale.setlocale(locale.LC_CTYPE, name)
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return None
 
 
 def version_of(path: Path) -> int | None:

@@ -30,7 +30,7 @@ from clicklib.broker import guard, jars
 from clicklib.broker.answer import count_nodes
 from clicklib.broker.detach import detached
 from clicklib.broker.files import write_whole
-from clicklib.broker.java import find_java
+from clicklib.broker.java import environment, find_java
 from clicklib.broker.launch import command, mark_of
 from clicklib.broker.node import Node, cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
@@ -94,7 +94,7 @@ class Keeper:
     def _end_strays(self) -> None:
         """End the Java of a keeper that was killed, if its guard has not done so."""
         for node in layout(self.place, 0):
-            if strays := guard.find(str(node.settings)):
+            if strays := guard.find(node.mark):
                 logger.warning("ending the Kafka of a keeper that died: %s", strays)
                 guard.end(strays, _PATIENCE)
 
@@ -120,6 +120,7 @@ class Keeper:
             process = psutil.Popen(
                 run,
                 cwd=node.directory,
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -64,21 +64,32 @@ class Node:
         if self.log.exists() and self.log.stat().st_size > 1_000_000:
             os.replace(self.log, self.log.with_suffix(".log.1"))
 
+    @property
+    def mark(self) -> str:
+        """The option that marks the Java of this node. It has no effect."""
+        return f"-Dclicklib.node={self.directory}"
+
     def command(self, java: Java, jars: Sequence[Path], nodes: int, mark: str) -> list[str]:
-        """The command that runs the node, with `mark` among Java's options."""
+        """The command that runs the node in its directory, with `mark` among Java's options.
+
+        All names are relative to the directory: Java and Kafka would take a colon, a comma or a
+        backslash in a path for signs of their own.
+        """
+        here = os.path.realpath(self.directory)
         return [
             str(java.path),
             *java.flags(_HEAP[nodes == 1]),
             mark,
+            self.mark,
             # Without a logging backend Kafka hides every error, even a port in use.
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
-            f"-Dorg.slf4j.simpleLogger.logFile={self.log}",
+            f"-Dorg.slf4j.simpleLogger.logFile={self.log.name}",
             "-cp",
-            os.pathsep.join(str(jar) for jar in jars),
+            os.pathsep.join(_relative(jar, here) for jar in jars),
             MAIN,
-            str(self.settings),
+            self.settings.name,
         ]
 
     def last_words(self, count: int = 8) -> str:
@@ -100,8 +111,8 @@ class Node:
             "advertised.listeners": f"PLAINTEXT://{self.address}",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
-            "log.dirs": _escape(self.directory / "log"),
-            "metadata.log.dir": _escape(self.directory / "meta"),
+            "log.dirs": "log",
+            "metadata.log.dir": "meta",
             # A broker that was killed and started again leads its partitions until its old
             # registration expires (9 s by default). Then it loses them and gets them back, and the
             # group coordinator reads its log a second time. If the first reading still goes on, an
@@ -158,6 +169,9 @@ def cluster_id(place: Place) -> str:
     return path.read_text("utf-8").strip()
 
 
-def _escape(path: Path) -> str:
-    """A path as a value in a properties file, where a backslash escapes."""
-    return str(path).replace("\\", "\\\\")
+def _relative(path: Path, start: str) -> str:
+    real = os.path.realpath(path)
+    try:
+        return os.path.relpath(real, start)
+    except ValueError:  # another drive of Windows
+        return real

@@ -15,9 +15,19 @@ __all__ = ["home", "jars_directory", "named"]
 
 
 def home() -> Path:
-    """The directory of all state of the local Kafka: `CLICKLIB_HOME`, or the user's data."""
-    chosen = named("CLICKLIB_HOME", os.environ)
-    return chosen or Path(platformdirs.user_data_dir("clicklib", appauthor=False))
+    """The directory of all state of the local Kafka: `CLICKLIB_HOME`, or the user's data.
+
+    Raises LocalBrokerError if the user has no home folder.
+    """
+    if chosen := named("CLICKLIB_HOME", os.environ):
+        return chosen
+    try:
+        found = Path(platformdirs.user_data_dir("clicklib", appauthor=False))
+    except RuntimeError:
+        found = Path()
+    if not found.is_absolute():
+        raise LocalBrokerError("this user has no home folder: name a folder in CLICKLIB_HOME")
+    return found
 
 
 def jars_directory() -> Path:

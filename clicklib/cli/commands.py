@@ -121,7 +121,7 @@ _users = click.option("--users", type=click.IntRange(1), default=10, help="How m
 _state_dir = click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the local copy of the table is kept.",
+    help="Where the local copies of the table are kept; also CLICKLIB_STATE_DIR.",
 )
 
 
@@ -152,6 +152,7 @@ def cli(verbose: bool) -> None:
 @_users
 @click.option("--rate", type=_Number(0, min_open=True), default=10, help="Clicks a second.")
 @click.option("--seconds", type=_Number(0, min_open=True), help="Stop after so long.")
+@_state_dir
 def demo(
     brokers: str | None,
     topic: str,
@@ -160,11 +161,14 @@ def demo(
     users: int,
     rate: float,
     seconds: float | None,
+    state_dir: Path | None,
 ) -> None:
     """Emit clicks, count them, and answer over HTTP, all in one program."""
     with _running(brokers, topic, group_table(group)) as (cluster, stop):
         from clicklib import clicks
 
+        if state_dir is not None:
+            os.environ["CLICKLIB_STATE_DIR"] = str(state_dir)  # for processor and view
         if seconds is not None:
             timer = threading.Timer(seconds, stop.set)
             timer.daemon = True

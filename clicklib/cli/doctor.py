@@ -7,15 +7,18 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+import clicklib
 from clicklib import broker
 from clicklib.broker import needs
 from clicklib.broker.jars import Jar, pinned
@@ -23,21 +26,32 @@ from clicklib.broker.jars import missing as missing_jars
 from clicklib.broker.java import find_java
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.ports import is_free
+from clicklib.client.connect import allow_files
 from clicklib.errors import ClicklibError
+from clicklib.stores.folders import default_state_dir
+from clicklib.stores.lmdb import LmdbStorage
 
 __all__ = [
     "Finding",
     "examine",
+    "folder",
+    "hidden_modules",
     "installed",
     "jars",
     "java",
     "local_kafka",
+    "open_files",
     "packages",
     "port",
+    "proxy",
     "python",
     "reachable",
     "space",
+    "stores",
 ]
+
+
+_FILES = 512  # for ten processors or views, beside what Python and Jupyter take
 
 
 @dataclass(frozen=True)
@@ -60,9 +74,13 @@ def examine() -> Iterator[Finding]:
     """Look at everything, one finding after the other. Starts and changes nothing."""
     yield python(sys.version_info[:3])
     yield from packages(importlib.metadata.requires("clicklib") or [], installed)
+    yield from hidden_modules(_notebook_folders(Path.cwd()))
+    yield from proxy()
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
         yield reachable(elsewhere)
+    yield stores()
+    yield open_files(allow_files())
     for finding in local_kafka():
         yield replace(finding, state="note") if elsewhere and finding.is_missing else finding
     yield port(9095, (), "choose another with --port")
@@ -112,6 +130,38 @@ def installed(name: str) -> str | None:
         return None
 
 
+def hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:
+    """The modules in `folders` that Python would load there instead of an installed one."""
+    known = sys.stdlib_module_names | importlib.metadata.packages_distributions().keys()
+    own = Path(clicklib.__file__).parent
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
+            if is_module and path.stem in known and not path.samefile(own):
+                yield Finding(
+                    "missing",
+                    path.stem,
+                    f"{path} hides the module {path.stem} from the notebooks and programs beside "
+                    "it: rename it",
+                )
+
+
+def _notebook_folders(folder: Path) -> list[Path]:
+    """The folder, and those directly in it that hold notebooks."""
+    return [folder, *sorted({path.parent for path in folder.glob("*/*.ipynb")})]
+
+
+def proxy() -> Iterator[Finding]:
+    """Whether requests to this machine, such as to a view's endpoint, would go to a proxy."""
+    if "http" in getproxies() and not proxy_bypass("localhost"):
+        yield Finding(
+            "note",
+            "http_proxy",
+            "requests to localhost (the endpoint of a view) go to the proxy: "
+            "set no_proxy=localhost,127.0.0.1",
+        )
+
+
 def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     """Whether one of the addresses in CLICKLIB_BROKERS takes a connection."""
     shown = []
@@ -132,8 +182,39 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     )
 
 
+def stores() -> Finding:
+    """Whether local copies of tables can be kept where they are kept by default."""
+    name, advice = "local stores", "name another in CLICKLIB_STATE_DIR"
+    try:
+        directory = default_state_dir()
+        finding = folder(name, directory, advice)
+        if finding.is_missing:
+            return finding
+        with tempfile.TemporaryDirectory(dir=_existing(directory), prefix=".clicklib-") as scratch:
+            LmdbStorage(Path(scratch, "store"), "tried by the doctor").close()
+    except (ClicklibError, OSError) as error:
+        return Finding("missing", name, f"{error}: {advice}")
+    return finding
+
+
+def open_files(limit: int) -> Finding:
+    """Whether a program may open files enough for a few processors and views."""
+    text = f"{limit} allowed at once"
+    if limit >= _FILES:
+        return Finding("ok", "open files", text)
+    advice = "a processor of ten partitions takes about 40: raise the limit (ulimit -n)"
+    return Finding("note", "open files", f"{text}, {advice}")
+
+
 def local_kafka() -> Iterator[Finding]:
     """The needs of a Kafka on this machine, and whether it runs."""
+    try:
+        needs.name_that_fits(broker.home(), jars_directory())
+    except ClicklibError as error:
+        yield Finding("missing", "Kafka's folder", str(error))
+        yield java()
+        return
+    yield folder("Kafka's folder", broker.home(), "name another in CLICKLIB_HOME")
     yield java()
     yield jars(pinned(), jars_directory())
     yield space("memory", psutil.virtual_memory().available, needs.MEMORY, "close other programs")
@@ -179,6 +260,17 @@ def jars(wanted: Sequence[Jar], directory: Path) -> Finding:
     )
 
 
+def folder(name: str, directory: Path, advice: str) -> Finding:
+    """Whether a directory can be written, or made; a file is written and deleted to try it."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(directory), prefix=".clicklib-") as file:
+            file.write(b"\0")
+    except OSError as error:
+        why = error.strerror or error
+        return Finding("missing", name, f"{directory} cannot be written ({why}): {advice}")
+    return Finding("ok", name, f"{directory} can be written")
+
+
 def space(name: str, free: int, needed: int, advice: str) -> Finding:
     """Whether enough bytes are free."""
     if free >= needed:
@@ -197,4 +289,4 @@ def port(number: int, ours: Iterable[str], advice: str) -> Finding:
 
 def _existing(path: Path) -> Path:
     """The path, or the nearest directory above it that exists."""
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(place for place in (path, *path.parents) if os.path.exists(place))

@@ -12,7 +12,7 @@ from kafka.admin import NewTopic
 
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
-from clicklib.client.faults import translated
+from clicklib.client.faults import Denied, translated
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import keep_trying
 from clicklib.errors import KafkaError, TopicError
@@ -55,12 +55,19 @@ class Admin:
     def cluster_id(self) -> str:
         """The id of the cluster."""
         with translated("cannot describe the cluster"):
-            return self._admin.describe_cluster()["cluster_id"]
+            # `describe_cluster` would fail: it asks for what brokers before 3.7 do not send.
+            found = self._admin._manager.run(self._admin._get_cluster_metadata, [])
+        return found["cluster_id"]
 
     def topics(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """`topic_id` and `partitions` of each of `names` that exists."""
         with translated("cannot describe the topics"):
             found = self._admin.describe_topics(list(names))
+        for topic in found:
+            error = kafka.errors.for_code(topic["error_code"])
+            if issubclass(error, kafka.errors.AuthorizationError):
+                with translated("cannot describe the topic", topic=topic["name"]):
+                    raise error
         return {topic["name"]: topic for topic in found if not topic["error_code"]}
 
     def names(self) -> list[str]:
@@ -71,16 +78,22 @@ class Admin:
     def configs(self, topic: str) -> dict[str, str]:
         """The topic's configuration, with the defaults."""
         resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
-        missing = kafka.errors.UnknownTopicOrPartitionError
+        silent = KafkaError(
+            "the broker does not tell the topic's configuration: this user may need the permission "
+            "DescribeConfigs on the topic; with mismatch='ignore' it is not asked for",
+            topic=topic,
+        )
 
         def ask() -> dict[str, Any]:
             found = self._admin.describe_configs([resource], config_filter="all")["topic"][topic]
-            if not found:  # kafka-python returns nothing for a topic that the broker doesn't know
-                raise missing
+            # kafka-python returns nothing if the broker doesn't know the topic or doesn't tell.
+            if not found:
+                raise silent
             return found
 
-        with translated("cannot read the topic's configuration", topic=topic):
-            found = keep_trying(ask, _NEWS, passes=_is(missing))
+        needs = "DescribeConfigs on the topic"
+        with translated("cannot read the topic's configuration", needs, topic=topic):
+            found = keep_trying(ask, _NEWS, passes=lambda error: error is silent)
         return {name: entry["value"] for name, entry in found.items()}
 
     def create(
@@ -89,7 +102,7 @@ class Admin:
         """Create the topic, unless it exists by now; wait until its leaders know it."""
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
         try:
-            with translated("cannot create the topic", topic=topic):
+            with translated("cannot create the topic", "Create on the topic", topic=topic):
                 # A broker that has just started refuses until the controller knows it.
                 keep_trying(
                     lambda: self._admin.create_topics([new]),
@@ -114,8 +127,23 @@ class Admin:
         """Delete topics; one that does not exist is passed over."""
         found = list(self.topics(topics))
         if found:
-            with translated("cannot delete the topics"):
+            with translated("cannot delete the topics", "Delete on the topics"):
                 self._admin.delete_topics(found)
+
+    def session_limits(self) -> tuple[float, float] | None:
+        """The session timeouts, in seconds, that the brokers allow; None if they do not tell."""
+        kind = kafka.admin.ConfigResourceType.BROKER
+        with contextlib.suppress(kafka.errors.KafkaError, KeyError, IndexError):
+            brokers = self._admin._manager.run(self._admin._get_cluster_metadata, [])["brokers"]
+            name = str(brokers[0]["node_id"])
+            resource = kafka.admin.ConfigResource(kind, name)
+            found = self._admin.describe_configs([resource], config_filter="all")["broker"][name]
+            shortest, longest = (
+                int(found[f"group.{end}.session.timeout.ms"]["value"]) / 1000
+                for end in ("min", "max")
+            )
+            return shortest, longest
+        return None
 
     def _made(self, topic: str) -> dict[str, Any]:
         found = self.topics([topic])
@@ -139,10 +167,10 @@ class GroupAdmin(Admin):
     def group(self, group: str) -> dict[str, Any]:
         """`group_state` and `members` as the coordinator describes them."""
         # A broker that has just started, or just become coordinator, is not ready for its groups.
-        return keep_trying(lambda: self._describe(group), 5.0, passes=_is_kafka_error)
+        return keep_trying(lambda: self._describe(group), 5.0, passes=_may_pass)
 
     def _describe(self, group: str) -> dict[str, Any]:
-        with translated("cannot describe the group"):
+        with translated("cannot describe the group", "Describe on the group"):
             found = self._admin.describe_groups([group])[group]
         if not found["group_state"]:  # some errors come as an answer without a state
             raise KafkaError(f"cannot describe the group: {found['error']}")
@@ -150,7 +178,7 @@ class GroupAdmin(Admin):
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """The offsets that the group has committed."""
-        with translated("cannot read the group's offsets"):
+        with translated("cannot read the group's offsets", "Describe on the group"):
             found = self._admin.list_group_offsets({group: None}).get(group, {})
         return {place: entry.offset for place, entry in found.items() if entry.offset >= 0}
 
@@ -163,5 +191,5 @@ class GroupAdmin(Admin):
             return bounds(self._admin, places, 30.0)
 
 
-def _is_kafka_error(error: Exception) -> bool:
-    return isinstance(error, KafkaError)
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, KafkaError) and not isinstance(error, Denied)

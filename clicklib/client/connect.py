@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,23 @@ from kafka.net.selector import NetworkSelector
 from clicklib.client.cluster import Cluster
 from clicklib.client.security import checked
 from clicklib.client.transport import Connections, is_refusal
-from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
+from clicklib.errors import (
+    OUT_OF_FILES,
+    ClicklibError,
+    KafkaError,
+    UnavailableError,
+    UsageError,
+    is_out_of_files,
+)
 
-__all__ = ["answer_ms", "connect"]
+__all__ = ["allow_files", "answer_ms", "connect"]
 
 # All clients share this setting. kafka-python waits up to 30 s between two attempts to reach a
 # broker; with 1 s a restarted broker is found soon.
 _CLIENT = {"reconnect_backoff_max_ms": 1_000}
+
+_OLDEST = (3, 0)  # the oldest Kafka that the tests run against
+_FILES = 4_096  # JupyterLab allows its kernels as many
 
 _HINT = (
     " Perhaps the user name, the password, a certificate or the security_protocol is wrong or "
@@ -44,9 +55,11 @@ def connect(
     """Make a client of `kind`, which sends nothing while `may_send()` is false.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
-    the login or a certificate is refused, UnavailableError when no broker answers in `timeout` s.
+    the login, a certificate is refused or the broker is too old, UnavailableError when no broker
+    answers in `timeout` s.
     """
     security = checked(cluster.security)
+    allow_files()
     begun: list[Connections] = []
 
     def network(**configs: Any) -> KafkaNetClient:
@@ -75,8 +88,37 @@ def connect(
         # The frames are dropped, for they hold the data that were sent: with PLAIN the password.
         raise explained from exc.with_traceback(None)
     for connections in begun:
+        if (connections.broker_version or _OLDEST) < _OLDEST:
+            client.close()
+            raise KafkaError(_too_old(cluster, connections.broker_version))
         connections.gives_up = False
     return client
+
+
+def _too_old(cluster: Cluster, version: tuple[int, ...]) -> str:
+    found, oldest = (".".join(map(str, each)) for each in (version, _OLDEST))
+    return (
+        f"the broker at {cluster} is too old: it answers as Kafka {found} does, and clicklib needs "
+        f"{oldest} or newer; update it, or use another cluster"
+    )
+
+
+def allow_files(wanted: int = _FILES) -> int:
+    """Raise this program's own limit of open files to `wanted`, if the system lets it.
+
+    macOS begins with 256, which six processors take. Returns the limit.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limits = [wanted] if hard == resource.RLIM_INFINITY else [wanted, hard]
+    if soft != resource.RLIM_INFINITY and soft < min(limits):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits), hard))
+            soft = min(limits)
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 def _explained(
@@ -84,6 +126,8 @@ def _explained(
 ) -> ClicklibError | None:
     """The error that says why a client could not connect; None if the reason is unknown."""
     failure = begun[-1].failure if begun else None
+    if any(map(is_out_of_files, filter(None, (failure, error)))):
+        return KafkaError(f"cannot connect to {cluster}: {OUT_OF_FILES}")
     if isinstance(error, kafka.errors.KafkaTimeoutError):
         hint = _HINT if cluster.security or any(each.reached for each in begun) else ""
         return UnavailableError(

@@ -11,7 +11,7 @@ import kafka.errors
 
 from clicklib.errors import KafkaError, UnavailableError
 
-__all__ = ["OUT_OF_RANGE", "OutOfRange", "translated"]
+__all__ = ["OUT_OF_RANGE", "Denied", "OutOfRange", "told", "translated"]
 
 OUT_OF_RANGE = (
     kafka.errors.OffsetOutOfRangeError,
@@ -40,11 +40,23 @@ class OutOfRange(KafkaError):
     """The next offset lies outside of what the topic holds."""
 
 
+class Denied(KafkaError):
+    """The access control lists (ACLs) of the cluster deny a request to this user."""
+
+
+def told(error: BaseException, needs: str) -> str:
+    """The text of an error; if the cluster's ACLs are the cause, with the permission it `needs`."""
+    if isinstance(error, kafka.errors.AuthorizationError):
+        return f"the ACLs of the cluster do not allow it, this user needs the permission {needs}"
+    return _reason(error)
+
+
 @contextlib.contextmanager
-def translated(what: str, **where: Any) -> Iterator[None]:
+def translated(what: str, needs: str = "Describe on the topic", **where: Any) -> Iterator[None]:
     """Turn kafka-python's errors in the block into a KafkaError whose text begins with `what`.
 
-    An error that may pass by itself becomes UnavailableError.
+    An error that may pass by itself becomes UnavailableError; one of the cluster's ACLs becomes
+    Denied, and names the permission that the block `needs`.
     """
     try:
         yield
@@ -52,10 +64,11 @@ def translated(what: str, **where: Any) -> Iterator[None]:
         cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
         passes = isinstance(cause, _PASSING) and not isinstance(cause, OUT_OF_RANGE)
         kind = UnavailableError if passes else KafkaError
-        raise kind(f"{what}: {_reason(cause)}", **where) from cause
+        kind = Denied if isinstance(cause, kafka.errors.AuthorizationError) else kind
+        raise kind(f"{what}: {told(cause, needs)}", **where) from cause
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """The broker's own words if kafka-python shows the whole request and the whole answer."""
     found = _ANSWER.search(str(error))
     if found is None:

@@ -11,6 +11,7 @@ from typing import Any
 import kafka
 import kafka.errors
 
+from clicklib.client.admin import Admin
 from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms
@@ -18,9 +19,11 @@ from clicklib.client.faults import translated
 from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
-from clicklib.errors import TopicError
+from clicklib.errors import KafkaError, TopicError
 
 __all__ = ["GroupReader"]
+
+_GROUP = "Read on the group"
 
 _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
 """The error codes in the coordinator's answers to members."""
@@ -63,6 +66,7 @@ class GroupReader:
         A transaction needs these, not the current ones: a member that the group dropped has none
         until it joins again, and Kafka accepts offsets without them unchecked (KIP-447).
         """
+        self._cluster, self._session_timeout = cluster, session_timeout
         self._timeout_ms = answer_ms(connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
@@ -93,8 +97,22 @@ class GroupReader:
 
     def poll(self, timeout: float) -> Records:
         """The next records by partition, after at most `timeout` seconds."""
-        with translated("cannot read the input"):
-            return self._consumer.poll(int(timeout * 1000))
+        try:
+            with translated("cannot read the input", f"Read on the topic and {_GROUP}"):
+                return self._consumer.poll(int(timeout * 1000))
+        except KafkaError as exc:
+            if isinstance(exc.__cause__, kafka.errors.InvalidSessionTimeoutError):
+                raise self._refused_session() from exc
+            raise
+
+    def _refused_session(self) -> KafkaError:
+        with contextlib.closing(Admin(self._cluster)) as admin:
+            limits = admin.session_limits()
+        allowed = f" it allows {limits[0]:g} to {limits[1]:g} s" if limits else " it has limits"
+        return KafkaError(
+            f"the broker refuses session_timeout={self._session_timeout:g}:{allowed} "
+            "(group.min.session.timeout.ms and group.max.session.timeout.ms)"
+        )
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Return no more records of `partitions` until `resume`; unassigned ones are ignored."""
@@ -138,7 +156,7 @@ class GroupReader:
         last record that it returned, handled or not. A start at the newest message is committed at
         once: a restart before the first commit then skips no message.
         """
-        with translated("cannot read the committed offsets"):
+        with translated("cannot read the committed offsets", _GROUP):
             # All at once: the public `committed` takes a round trip for each partition.
             found = self._consumer._coordinator.fetch_committed_offsets(places, self._timeout_ms)
             fresh = [place for place in places if place not in found]
@@ -194,7 +212,7 @@ class GroupReader:
 
     def commit(self, offsets: Offsets, timeout: float) -> None:
         """Commit and wait for the answer, at most `timeout` seconds."""
-        with translated("cannot commit"):
+        with translated("cannot commit", _GROUP):
             self._consumer.commit(committable(offsets), timeout_ms=int(timeout * 1000))
 
     async def sleep(self, seconds: float) -> None:

@@ -93,14 +93,14 @@ class TopicReader:
 
         Raises OutOfRange if the topic no longer has the next offset.
         """
-        with self._asking("cannot read the topic"):
+        with self._asking("cannot read the topic", "Read on the topic"):
             records = self._consumer.poll(int(timeout * 1000))
         return {place.partition: batch for place, batch in records.items()}
 
     @contextlib.contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def _asking(self, what: str, needs: str = "Describe on the topic") -> Iterator[None]:
         try:
-            with translated(what, topic=self.topic):
+            with translated(what, needs, topic=self.topic):
                 yield
         except KafkaError as exc:
             if isinstance(exc.__cause__, OUT_OF_RANGE):

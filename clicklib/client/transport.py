@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -10,7 +11,11 @@ from typing import Any
 import kafka.errors
 from kafka.net.manager import KafkaConnectionManager
 
+from clicklib.errors import OUT_OF_FILES, is_out_of_files
+
 __all__ = ["Connections", "is_refusal"]
+
+logger = logging.getLogger("clicklib")
 
 _REFUSALS = (
     kafka.errors.SaslAuthenticationFailedError,
@@ -21,10 +26,15 @@ _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether every further attempt would fail: a login or a certificate was refused."""
+    """Whether every further attempt would fail.
+
+    A login or a certificate was refused, or this program may open no more files.
+    """
     inner = [error, error.__context__, *error.args]
-    return isinstance(error, _REFUSALS) or any(
-        isinstance(e, ssl.SSLError) and not isinstance(e, _BROKEN_OFF) for e in inner
+    return (
+        isinstance(error, _REFUSALS)
+        or is_out_of_files(error)
+        or any(isinstance(e, ssl.SSLError) and not isinstance(e, _BROKEN_OFF) for e in inner)
     )
 
 
@@ -49,7 +59,11 @@ class Connections(KafkaConnectionManager):
         return connection
 
     def _failed(self, connection: Any, error: BaseException) -> None:
+        before = self.failure or error
+        known = self.gives_up or (before is not error and is_out_of_files(before))
         self.failure, self.reached = error, connection.parser is not None
+        if is_out_of_files(error) and not known:
+            logger.warning("cannot connect to Kafka again: %s", OUT_OF_FILES)
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
         try:

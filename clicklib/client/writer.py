@@ -36,7 +36,11 @@ class Writer:
     may put offsets of a failed transaction into the next.
     """
 
-    REFUSED = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
+    REFUSED = (
+        kafka.errors.MessageSizeTooLargeError,
+        kafka.errors.RecordListTooLargeError,
+        kafka.errors.AuthorizationError,
+    )
     """Errors that no retry would change."""
 
     LATE = kafka.errors.RetriableError
@@ -87,7 +91,8 @@ class Writer:
     def _begin_transactions(self) -> None:
         manager = self._producer._transaction_manager
         manager.transaction_timeout_ms = int(self.transaction_timeout * 1000)
-        with translated("cannot begin with transactions"):
+        needs = "Write on the transactional id (the group's name, and more)"
+        with translated("cannot begin with transactions", needs):
             self._producer.init_transactions()
 
     def _find(self, topic: str) -> int:
@@ -134,7 +139,13 @@ class Writer:
         never answer a step.
         """
         self._producer._sender.wakeup()
-        if not step.wait(timeout_ms=int(self.transaction_timeout * 1000)):
+        try:
+            answered = step.wait(timeout_ms=int(self.transaction_timeout * 1000))
+        except kafka.errors.AuthorizationError:
+            needs = "Write on the table and the transactional id, and Read on the group"
+            with translated("cannot go on with the transaction", needs):
+                raise
+        if not answered:
             raise UnavailableError(
                 f"the transaction got no answer for {self.transaction_timeout:.0f} s"
             )

@@ -11,6 +11,7 @@ import queue
 import time
 from typing import Any, Protocol
 
+from clicklib.client.faults import told
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.writer import Writer
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread
@@ -132,7 +133,7 @@ class Flusher(OwnedThread):
             error = future if isinstance(future, Exception) else future.exception
             if error is not None:
                 raise DeliveryError(
-                    f"Kafka did not take a row of the table: {error}",
+                    f"Kafka did not take a row of the table: {told(error, 'Write on the topic')}",
                     topic=self._topic,
                     partition=batch.partition,
                     key=decode_key(key),

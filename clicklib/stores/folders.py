@@ -10,6 +10,7 @@ second program at the same time gets slot 1.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,7 @@ from uuid import uuid4
 import platformdirs
 from filelock import FileLock, Timeout
 
-from clicklib.errors import StoreError, UsageError
+from clicklib.errors import OUT_OF_FILES, StoreError, UsageError, is_out_of_files
 from clicklib.stores.lmdb import LmdbStorage
 from clicklib.stores.memory import MemoryStorage
 from clicklib.table import Storage
@@ -28,11 +29,26 @@ from clicklib.table import Storage
 __all__ = ["MemoryDirectory", "StateDirectory", "Stores", "default_state_dir", "open_stores"]
 
 _SLOTS = 1_000
+_ADVICE = "name a folder by state_dir, --state-dir or CLICKLIB_STATE_DIR"
 
 
 def default_state_dir() -> Path:
-    """The folder of stores if a program names no other: one in the user's cache folder."""
-    return Path(platformdirs.user_cache_dir("clicklib"))
+    """The folder of stores if a program names no other.
+
+    It is `CLICKLIB_STATE_DIR`, else `state` in `CLICKLIB_HOME`, else the user's cache folder.
+    Raises UsageError if the user has no home folder.
+    """
+    try:
+        if chosen := os.environ.get("CLICKLIB_STATE_DIR"):
+            return Path(chosen).expanduser().absolute()
+        if home := os.environ.get("CLICKLIB_HOME"):
+            return Path(home).expanduser().absolute() / "state"
+        found = Path(platformdirs.user_cache_dir("clicklib"))
+    except RuntimeError:
+        found = Path()
+    if not found.is_absolute():
+        raise UsageError(f"this user has no home folder for local stores; {_ADVICE}")
+    return found
 
 
 class Stores(Protocol):
@@ -120,8 +136,10 @@ def _take_slot(folder: Path) -> tuple[Path, FileLock]:
         except Timeout:
             continue
         except OSError as exc:
+            if is_out_of_files(exc):
+                raise StoreError(f"the local stores cannot be opened: {OUT_OF_FILES}") from exc
             raise UsageError(
-                f"the folder for local stores cannot be used: {exc}; name another one by state_dir"
+                f"the folder for local stores cannot be used: {exc}; {_ADVICE}"
             ) from exc
         return path, lock
     raise UsageError(f"all {_SLOTS} slots below {folder} are taken: stop some programs")

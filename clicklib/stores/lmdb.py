@@ -20,7 +20,7 @@ import lmdb
 import msgspec
 import psutil
 
-from clicklib.errors import StoreError, UsageError
+from clicklib.errors import OUT_OF_FILES, StoreError, UsageError, is_out_of_files
 from clicklib.table import Rows, Snapshot
 
 __all__ = ["LmdbStorage"]
@@ -33,7 +33,6 @@ _CHUNK = 1_000  # rows read under one lock
 _DAMAGED = "damaged"  # this file in the folder marks a damaged store
 _UNCLOSED = "unclosed"  # this file has a byte for each program that did not close the store
 _UNCLOSED_LIMIT = 3  # after so many of these programs the cause may be damaged pages, not kills
-_LOCK_BYTES = 8_192  # the size of LMDB's lock file for the default number of readers
 _LONGEST = 511  # bytes, LMDB's limit for a key
 
 
@@ -52,6 +51,8 @@ class LmdbStorage:
         try:
             self._open()
         except (_Unfit, StoreError, lmdb.Error, OSError, ValueError) as exc:
+            if is_out_of_files(exc):
+                raise self._not_made(OUT_OF_FILES) from exc
             reason = exc if isinstance(exc, _Unfit) else f"it is damaged ({exc})"
             logger.warning("local store %s: %s; dropped, to be rebuilt from Kafka", path, reason)
             shutil.rmtree(path, ignore_errors=True)
@@ -72,7 +73,11 @@ class LmdbStorage:
             raise self._not_made(exc) from exc
         # sync=False: if the process crashes, the operating system still writes the pages. If the
         # machine crashes, `_check_fit` notices it.
-        self._env = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False)
+        # lock=False: without LMDB's own lock file, a third of the files. The folder's lock keeps
+        # other programs out, `_lock` other threads, and a snapshot is released before a write.
+        self._env = lmdb.open(
+            str(self.path), map_size=_FIRST_MAP, max_dbs=3, sync=False, lock=False
+        )
         try:
             self._check_length()
             self._meta = self._env.open_db(b"meta")
@@ -87,7 +92,7 @@ class LmdbStorage:
             self._env.close()
             raise
 
-    def _not_made(self, exc: Exception) -> StoreError:
+    def _not_made(self, exc: object) -> StoreError:
         return StoreError(f"the local store {self.path} cannot be made: {exc}")
 
     def _unclosed(self) -> int:
@@ -97,11 +102,6 @@ class LmdbStorage:
     def _prepare(self) -> None:
         with (self.path / _UNCLOSED).open("ab") as mark:
             mark.write(b".")
-        lock = self.path / "lock.mdb"
-        if not lock.exists():
-            # LMDB would make a sparse file and map it. On a full disk, a write to the map ends the
-            # process (SIGBUS), while a write to the file raises an error.
-            lock.write_bytes(bytes(_LOCK_BYTES))
 
     def _check_length(self) -> None:
         """Refuse a truncated file: a read beyond its end would end the process (SIGBUS)."""

@@ -5,25 +5,27 @@ from __future__ import annotations
 import contextlib
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from kafka import KafkaAdminClient
-from kafka.admin import UserScramCredentialUpsertion
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ResourcePattern,
+    ResourceType,
+    UserScramCredentialUpsertion,
+)
 
-from clicklib import broker
-from clicklib.broker import guard, jars
-from clicklib.broker.answer import count_nodes
-from clicklib.broker.java import find_java
 from clicklib.broker.node import Node
 from clicklib.broker.ports import LOOPBACK, Ports
 from clicklib.client.cluster import Cluster
+from tests.support.nodes import prepare, running
 from tests.waiting import wait_until
 
 USER, PASSWORD, KEY_PASSWORD = "reader", "hunter2-of-sasl", "hunter3-of-the-key"
-_ID = "clicklib-secure-test-1"
-_MARK = "-Dclicklib.test=secure"
 
 
 class Certificates:
@@ -75,9 +77,7 @@ class SecureKafka:
             name: f"{LOOPBACK}:{first + offset}"
             for offset, name in enumerate(("SASL_PLAINTEXT", "SSL", "SASL_SSL"), 2)
         }
-        self.node.prepare([self.node], _ID)
-        with self.node.settings.open("a") as settings:  # of a name that comes twice the last counts
-            settings.writelines(f"{name}={value}\n" for name, value in self._settings().items())
+        prepare(self.node, self._settings())
 
     def _settings(self) -> dict[str, object]:
         files = self.certificates
@@ -107,25 +107,17 @@ class SecureKafka:
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": files.authority,
             "listener.name.ssl.ssl.client.auth": "required",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "true",
+            "super.users": "User:ANONYMOUS",  # who comes without a password, and the node itself
+            "group.min.session.timeout.ms": 6000,  # Kafka's default
         }
 
     @contextlib.contextmanager
     def running(self) -> Iterator[SecureKafka]:
-        """Run it, with a guard that ends Java should the tests be killed. Its data stay."""
-        paths = [broker.fetch(progress=False) / jar.name for jar in jars.pinned()]
-        mark = f"{_MARK}-{self.node.port}"
-        command = self.node.command(find_java(), paths, 1, mark)
-        with (
-            self.node.output.open("wb") as out,
-            _guarded(mark),
-            subprocess.Popen(command, cwd=self.node.directory, stdout=out, stderr=out) as java,
-        ):
-            try:
-                wait_until("Kafka answers", lambda: count_nodes(self.node.address, _ID), 60)
-                yield self
-            finally:
-                guard.end(guard.find(mark), 10)
-                java.wait(10)
+        """Run it. Its data stay."""
+        with running(self.node):
+            yield self
 
     def let_in(self, password: str) -> None:
         """Give the user of SCRAM this password, at once and for ever."""
@@ -133,6 +125,21 @@ class SecureKafka:
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             user = UserScramCredentialUpsertion(USER, mechanism, password)
             assert admin.alter_user_scram_credentials([user]) == {USER: None}
+        admin.close()
+
+    @contextlib.contextmanager
+    def denying(self, kind: ResourceType, name: str, operation: ACLOperation) -> Iterator[None]:
+        """Meanwhile the user may do all with a resource but `operation`."""
+        pattern, user = ResourcePattern(kind, name), f"User:{USER}"
+        rules = ((ACLOperation.ALL, ACLPermissionType.ALLOW), (operation, ACLPermissionType.DENY))
+        admin = KafkaAdminClient(bootstrap_servers=self.node.address)
+        made = [ACL(user, "*", each, permission, pattern) for each, permission in rules]
+        its = ACLFilter(user, "*", ACLOperation.ANY, ACLPermissionType.ANY, pattern)
+        assert admin.create_acls(made)["failed"] == []
+        wait_until("the node knows", lambda: len(admin.describe_acls(its)[0]) == len(made))
+        yield
+        admin.delete_acls([its])
+        wait_until("the node has forgotten", lambda: not admin.describe_acls(its)[0])
         admin.close()
 
     def address(self, protocol: str) -> str:
@@ -162,13 +169,3 @@ class SecureKafka:
             }
         chosen = {name: v for name, v in {**security, **changes}.items() if v is not None}
         return Cluster((self.address(protocol),), chosen)
-
-
-@contextlib.contextmanager
-def _guarded(mark: str) -> Iterator[None]:
-    command = [sys.executable, guard.__file__, mark, sys.executable, "-c", ""]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    try:
-        yield
-    finally:
-        process.communicate(guard.FAREWELL)

@@ -100,9 +100,9 @@ def names() -> list[str]:
 
 @pytest.fixture
 def environment(cluster: Cluster, tmp_path: Path) -> dict[str, str]:
-    """The test's Kafka, and a cache folder of the test's own."""
+    """The test's Kafka, and a folder for stores of the test's own."""
     kept = {k: v for k, v in os.environ.items() if k != "CLICKLIB_DEBUG"}
-    return {**kept, "CLICKLIB_BROKERS": str(cluster), "XDG_CACHE_HOME": str(tmp_path)}
+    return {**kept, "CLICKLIB_BROKERS": str(cluster), "CLICKLIB_STATE_DIR": str(tmp_path)}
 
 
 Start = Callable[..., Program]
@@ -150,12 +150,19 @@ def test_the_demo_shows_what_the_walkthrough_shows(
     assert demo.errors == []
 
 
-def test_the_demo_goes_on_counting_when_run_again(start: Start, names: list[str]) -> None:
+def test_the_demo_goes_on_counting_when_run_again(
+    start: Start, names: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    names += ["--state-dir", str(folder)]
     first = start("demo", *names, "--port", "0", "--rate", "100", "--users", "1")
+    wait_until("the view answers", first.clicks)
     first.wait_for(CLICK.pattern, count=50)
     assert first.end() == 0
     counts = [int(m[2]) for line in first.lines if (m := CLICK.search(line))]
     assert counts == list(range(1, len(counts) + 1))
+    owners = {store.parents[3].name for store in folder.rglob("data.mdb")}
+    assert owners == {names[3], "view"}
 
     second = start("demo", *names, "--port", "0", "--users", "1")
     assert int(second.wait_for(CLICK.pattern)[2]) == len(counts) + 1

@@ -174,6 +174,32 @@ def test_it_starts_in_time_and_goes_when_released(home: Path, times: int) -> Non
     assert not the_status().running
 
 
+@cases(
+    "folder",
+    ['josé, 中文: %20 "quoted" it\'s \\u0041'],
+    ["é" * 120 + "/" + "n" * 250, "two\nlines\tand {a}*[b]?"],
+)
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_it_starts_in_any_folder_and_any_locale(
+    home: Path, jars: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = home / folder
+    shutil.copytree(jars, odd / "jars", copy_function=os.link)
+    monkeypatch.delenv("CLICKLIB_JARS")
+    monkeypatch.setenv("CLICKLIB_HOME", str(odd))
+    monkeypatch.setenv("LC_ALL", "C")
+    user = User()
+    address = user.address()
+    try:
+        assert address, broker.logs()
+        create_topic(Cluster((address,)), "at-once")
+        produce(Cluster((address,)), "at-once", range(3))
+        assert consume(Cluster((address,)), "at-once") == [0, 1, 2]
+    finally:
+        user.end()
+        broker.stop()
+
+
 def test_it_listens_on_loopback_only(home: Path) -> None:
     broker.use(progress=False)
     java = psutil.Process(the_status().java[0])

@@ -16,8 +16,9 @@ from typing import Any
 
 import psutil
 import pytest
+from kafka.admin import ACLOperation, ResourceType
 
-from clicklib import Cluster, Emitter, Processor, View, broker, clicks
+from clicklib import Cluster, Emitter, Groups, Processor, View, broker, clicks
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import KafkaError, UnavailableError, UsageError
@@ -248,3 +249,108 @@ def test_kafka_and_the_endpoint_listen_on_the_loopback_address_only(cluster):
     with Endpoint(View(cluster, "table", String()), port=0):
         assert listening(os.getpid()) - before <= {"127.0.0.1"}
         assert "127.0.0.1" in listening(os.getpid())
+
+
+# What a user may not do, and the words that say so.
+
+TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP
+
+
+def run_processor(cluster: Cluster, name: str, **options: Any) -> None:
+    """Run it until it fails."""
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    processor = Processor(cluster, graph, storage="memory", **options).start()
+    try:
+        processor.wait(30)
+    finally:
+        processor.stop()
+
+
+def run_view(cluster: Cluster, name: str) -> None:
+    with View(cluster, f"{name}-table", clicks.UserCodec(), storage="memory") as view:
+        view.wait(30)
+
+
+def emit(cluster: Cluster, name: str) -> None:
+    with Emitter(cluster, f"{name}-clicks", String()) as emitter:
+        emitter.emit_sync("user-3", "now")
+
+
+def find(cluster: Cluster, name: str) -> None:
+    with TopicManager(cluster) as topics:
+        topics.find(f"{name}-clicks")
+
+
+def create(cluster: Cluster, name: str) -> None:
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(f"{name}-new", 2)
+
+
+def compare(cluster: Cluster, name: str) -> None:
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+
+
+def describe(cluster: Cluster, name: str) -> None:
+    with Groups(cluster) as groups:
+        groups.describe(name)
+
+
+def exactly_once(cluster: Cluster, name: str) -> None:
+    run_processor(cluster, name, guarantee="exactly_once")
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "operation", "attempt", "says"),
+    [
+        (TOPIC, "-clicks", ACLOperation.DESCRIBE, find, "Describe on the topic"),
+        (TOPIC, "-clicks", ACLOperation.DESCRIBE, emit, "Describe on the topic"),
+        (TOPIC, "-clicks", ACLOperation.DESCRIBE, run_processor, "Describe on the topic"),
+        (TOPIC, "-table", ACLOperation.DESCRIBE, run_view, "Describe on the topic"),
+        (TOPIC, "-clicks", ACLOperation.DESCRIBE_CONFIGS, compare, "DescribeConfigs on the topic"),
+        (TOPIC, "-clicks", ACLOperation.WRITE, emit, "Write on the topic"),
+        (TOPIC, "-clicks", ACLOperation.READ, run_processor, "Read on the topic"),
+        (TOPIC, "-table", ACLOperation.READ, run_view, "Read on the topic"),
+        (TOPIC, "-table", ACLOperation.WRITE, run_processor, "Write on the topic"),
+        (TOPIC, "-table", ACLOperation.WRITE, exactly_once, "Write on the table"),
+        (GROUP, "", ACLOperation.READ, run_processor, "Read on the group"),
+        (GROUP, "", ACLOperation.DESCRIBE, describe, "Describe on the group"),
+    ],
+)
+def test_what_the_cluster_does_not_allow_is_named(
+    secure, name, kind, end, operation, attempt, says
+):
+    with TopicManager(secure.node.address) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+        topics.ensure_table(f"{name}-table", 2)
+    emit(secure.node.address, name)
+    with (
+        secure.denying(kind, f"{name}{end}", operation),
+        pytest.raises(KafkaError, match=f"need.* the permission .*{says}"),
+    ):
+        attempt(secure.cluster("SASL_PLAINTEXT"), name)
+
+
+def test_a_session_that_the_cluster_does_not_allow_is_named_with_its_limits(secure, name):
+    with TopicManager(secure.node.address) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+    with pytest.raises(KafkaError, match=r"session_timeout=3: it allows 6 to 1800 s \(group.min"):
+        run_processor(secure.cluster("SASL_PLAINTEXT"), name, session_timeout=3.0)
+
+
+def test_more_copies_than_brokers_are_refused_in_a_line(secure, name):
+    with (
+        TopicManager(secure.node.address) as topics,
+        pytest.raises(KafkaError, match=r"replication factor of 3 cannot be .*1 broker") as no,
+    ):
+        topics.ensure_stream(name, 2, replication=3)
+    assert len(str(no.value)) < 400
+
+
+def test_a_topic_that_may_not_be_created_is_named(secure, name):
+    with (
+        secure.denying(TOPIC, f"{name}-new", ACLOperation.CREATE),
+        secure.denying(ResourceType.CLUSTER, "kafka-cluster", ACLOperation.CREATE),
+        pytest.raises(KafkaError, match=r"cannot create the topic: .*permission Create on the"),
+    ):
+        create(secure.cluster("SASL_PLAINTEXT"), name)

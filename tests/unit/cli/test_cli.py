@@ -71,6 +71,7 @@ def _no_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
         "process --session-timeout nan",
         "process --storage disk",
         f"process --state-dir {__file__}",
+        f"demo --state-dir {__file__}",
         "view --port http",
         "broker start --nodes 0",
         "broker start --port 0",

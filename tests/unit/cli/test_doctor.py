@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -73,6 +74,48 @@ def test_a_package_that_is_not_there_has_no_version() -> None:
     assert doctor.installed("clicklib-that-is-not-there") is None
 
 
+def test_a_module_that_hides_a_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books = tmp_path / "books"
+    for name in ("kafka.py", "random.py", "mine.py", "kafka.txt", "a.ipynb"):
+        books.mkdir(exist_ok=True)
+        (books / name).touch()
+    for name, file in (("msgspec", "__init__.py"), ("lmdb", "data.csv"), ("other", "b.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    monkeypatch.chdir(tmp_path)
+    report = CliRunner().invoke(cli, ["doctor"])
+    found = [line for line in report.output.splitlines() if " hides " in line]
+    assert [line.split(" hides ")[0] for line in found] == [
+        f"missing msgspec: {tmp_path / 'msgspec'}",
+        f"missing kafka: {books / 'kafka.py'}",
+        f"missing random: {books / 'random.py'}",
+    ]
+    assert "the module kafka from the notebooks and programs beside it: rename it" in found[1]
+    assert report.exit_code == 1
+
+
+def test_this_project_hides_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[3])
+    assert " hides " not in CliRunner().invoke(cli, ["doctor"]).output
+
+
+def test_a_proxy_that_would_get_requests_to_this_machine_is_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("http_proxy", "http://alice:s3cret@proxy.example:3128")
+    [finding] = doctor.proxy()
+    assert finding.state == "note"
+    assert "no_proxy=localhost,127.0.0.1" in finding.text
+    assert "s3cret" not in str(finding)
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
+    assert list(doctor.proxy()) == []
+
+
 def test_brokers_that_answer_are_ok(listener: int) -> None:
     finding = doctor.reachable(f"127.0.0.1:1,127.0.0.1:{listener}")
     assert (finding.state, finding.text) == ("ok", f"127.0.0.1:{listener} answers")
@@ -130,6 +173,31 @@ def test_jars_are_verified(tmp_path: Path) -> None:
     assert "clicklib broker fetch" in doctor.jars([jar], tmp_path).text
     (tmp_path / jar.name).write_bytes(b"jar")
     assert doctor.jars([jar], tmp_path).state == "ok"
+
+
+def test_a_folder_is_tried(tmp_path: Path) -> None:
+    finding = doctor.folder("home", tmp_path / "not" / "there", "name another")
+    assert (finding.state, list(tmp_path.iterdir())) == ("ok", [])
+    (tmp_path / "file").touch()
+    finding = doctor.folder("home", tmp_path / "file" / "below", "name another")
+    assert finding.is_missing
+    assert "(Not a directory): name another" in finding.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_a_folder_that_java_cannot_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKLIB_HOME", os.fsdecode(b"/tmp/jos\xe9"))
+    first = next(iter(doctor.local_kafka()))
+    assert (first.state, first.name) == ("missing", "Kafka's folder")
+    assert "CLICKLIB_HOME" in first.text
+
+
+def test_open_files_are_enough_or_noted() -> None:
+    assert doctor.open_files(512).state == "ok"
+    finding = doctor.open_files(256)
+    assert finding.state == "note"
+    assert "256 allowed at once" in finding.text
+    assert "ulimit -n" in finding.text
 
 
 def test_space_is_enough_or_not() -> None:

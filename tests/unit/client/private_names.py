@@ -46,6 +46,7 @@ NAMES = (
     Name("kafka.net.manager", "KafkaConnectionManager", "replaced by `transport.Connections`"),
     Name("kafka.net.manager:KafkaConnectionManager", "get_connection", "extended"),
     Name("kafka.net.manager:KafkaConnectionManager", "_build_transport", "extended"),
+    Name("kafka.net.manager:KafkaConnectionManager", "broker_version", "refused if too old"),
     Name("kafka.net.manager:KafkaConnectionManager", "_net", "closed where connecting fails"),
     Name("kafka.net.connection:KafkaConnection", "init_future", "tells why connecting failed"),
     Name("kafka.net.connection:KafkaConnection", "parser", "tells whether something answered"),
@@ -53,6 +54,9 @@ NAMES = (
     Name("kafka.net.transport:KafkaTCPTransport", "_sock_send", "asks first whether it may send"),
     Name("kafka.net.transport:KafkaTCPTransport", "_write_buffer", "empty where `close` is clean"),
     Name("kafka.net.transport:KafkaTCPTransport", "abort", "closes a socket with data left"),
+    # admin: the cluster's id, which brokers before 3.7 tell only beside their metadata
+    Name("kafka.admin:KafkaAdminClient", "_manager", "asks the brokers"),
+    Name("kafka.admin:KafkaAdminClient", "_get_cluster_metadata", "has the cluster's id"),
     # batches: records decoded a batch at a time
     Name("kafka.consumer:KafkaConsumer", "_fetcher", "made to use `batches.FetchedRecords`"),
     Name("kafka.consumer.fetcher", "ConsumerRecord", "the record that is made"),

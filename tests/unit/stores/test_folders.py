@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clicklib.errors import UsageError
+from clicklib.broker import home
+from clicklib.cli import cli
+from clicklib.errors import LocalBrokerError, UsageError
 from clicklib.stores import folders
 from clicklib.stores.folders import MemoryDirectory, StateDirectory, default_state_dir
 from clicklib.stores.lmdb import LmdbStorage
@@ -104,7 +108,35 @@ def test_the_folder_of_the_user_is_the_default(
     directory = StateDirectory(None, "c", "g", "t")
     assert directory.path.is_relative_to(tmp_path / "cache")
     directory.close()
+    for name in ("CLICKLIB_STATE_DIR", "CLICKLIB_HOME"):
+        monkeypatch.delenv(name, raising=False)
     assert default_state_dir().name in ("clicklib", "Cache")
+    monkeypatch.setenv("CLICKLIB_HOME", str(tmp_path / "home"))
+    assert default_state_dir() == tmp_path / "home" / "state"
+    monkeypatch.setenv("CLICKLIB_STATE_DIR", "some")
+    assert default_state_dir() == Path.cwd() / "some"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere every user has a home folder")
+def test_a_user_without_a_home_folder_is_told_what_to_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
+    def no_entry(user: object) -> None:
+        raise KeyError(user)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "CLICKLIB_HOME", "CLICKLIB_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    with pytest.raises(UsageError, match=r"no home folder .*--state-dir or CLICKLIB_STATE_DIR"):
+        default_state_dir()
+    with pytest.raises(LocalBrokerError, match=r"no home folder: .*CLICKLIB_HOME"):
+        home()
+    report = CliRunner().invoke(cli, ["doctor"]).output
+    assert "missing local stores: this user has no home folder" in report
+    assert "missing Kafka's folder: this user has no home folder" in report
+    assert "Java: " in report
+    monkeypatch.setenv("HOME", "/")
+    assert default_state_dir() == Path("/.cache/clicklib")
 
 
 def test_in_memory_nothing_outlives_the_close() -> None:

@@ -317,7 +317,9 @@ def test_the_lock_file_of_a_store_does_not_matter(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, lock: bytes | None
 ) -> None:
     file = filled(tmp_path) / "lock.mdb"
-    file.unlink() if lock is None else file.write_bytes(lock)
+    assert not file.exists(), "it would be a third file"
+    if lock is not None:  # of a version that made one
+        file.write_bytes(lock)
     store = LmdbStorage(tmp_path, "topic 0")
     found = (len(store), store.position)
     store.close()
@@ -454,11 +456,3 @@ def test_a_full_disk_is_a_store_error(tmp_path: Path, limit: int, told: str) -> 
     store = LmdbStorage(tmp_path / "0", "topic 0")  # there is room again
     assert store.position is None
     store.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell of holes in files")
-def test_the_lock_file_has_its_place_on_the_disk(tmp_path: Path) -> None:
-    """A hole in it would end the process on a full disk, at the first use."""
-    LmdbStorage(tmp_path, "topic 0").close()
-    lock = (tmp_path / "lock.mdb").stat()
-    assert lock.st_blocks * 512 >= lock.st_size > 0
