@@ -109,7 +109,9 @@ def idempotent(
             "the same as the one in the row?",
             outcome,
         )
-    return not_yet("A click that comes again looks new. Its offset is lower, not higher.", outcome)
+    return not_yet(
+        "A click that comes again looks new. Its offset is never higher than the row's.", outcome
+    )
 
 
 RIGHT = {"user-3": 3, "user-1": 1}
