@@ -14,7 +14,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
         "The second program finds a row with 2 clicks. Which click does it read first?",
     ),
     solution="predicted = 3",
-    because="Neither the row nor the offset of the third click was visible, so it is counted anew.",
+    because="The first program's row never became visible, so the second program counts the click.",
 )
 def after_the_kill(predicted: int, found: dict[str, int]) -> Verdict:
     clicked, counted = found["clicked"], found["counted"]
@@ -62,7 +62,7 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
         return not_yet(
             "The first two clicks were committed, so the second program did not read them.", outcome
         )
-    return not_yet("Count the calls of each program for itself.", outcome)
+    return not_yet("Count the calls of each program, and add the two numbers.", outcome)
 
 
 @exercise(
@@ -71,7 +71,7 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
     answer="growth",
     hints=(
         "Each of the five users has a row.",
-        "Look at the offsets 0 to 3 in the log: what lies between two rows?",
+        "Look at the offsets 0 to 3 of the messages above. What is between them?",
         "All five rows are in the same transaction. How many markers does it have here?",
     ),
     solution="growth = 6",
