@@ -31,9 +31,9 @@ def end_watches(timeout: float) -> None:
     for watch in list(_watches):
         watch.rest()
     for watch in list(_watches):
-        thread = watch._thread
-        if thread is not None:
-            thread.join(max(0, deadline - time.monotonic()))
+        for thread in (watch._thread, watch._leaving):
+            if thread is not None:
+                thread.join(max(0, deadline - time.monotonic()))
 
 
 class Watch(Generic[C, T]):
@@ -50,6 +50,7 @@ class Watch(Generic[C, T]):
         self._asked = 0.0
         self._soon = threading.Event()
         self._thread: threading.Thread | None = None
+        self._leaving: threading.Thread | None = None  # it looks no more, and closes its client
         self._latest: T | None = None
         self.error = ""
         _watches.add(self)
@@ -100,5 +101,5 @@ class Watch(Generic[C, T]):
         with self._lock:
             if time.monotonic() - self._asked < LEASE:
                 return True
-            self._thread = None
+            self._leaving, self._thread = self._thread, None
             return False

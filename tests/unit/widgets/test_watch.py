@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from clicklib.errors import UnavailableError
 from clicklib.widgets import watch as module
-from clicklib.widgets.watch import Watch
+from clicklib.widgets.watch import Watch, end_watches
 from tests.waiting import wait_until
 
 
@@ -58,3 +60,20 @@ def test_a_watch_says_what_went_wrong_and_tries_again() -> None:
     assert watch.error == ""
     assert [client.closed for client in clients] == [True, True, False]
     watch.rest()
+
+
+def test_the_end_waits_for_a_watch_that_closes_its_client() -> None:
+    closing, closed = threading.Event(), threading.Event()
+
+    class Slow(Client):
+        def close(self) -> None:
+            closing.set()
+            time.sleep(0.3)
+            closed.set()
+
+    watch = Watch("slow", Slow, lambda client: 1, every=0.01)
+    wait_until("it has looked", lambda: watch.latest() == 1)
+    watch.rest()
+    wait_until("it closes its client", closing.is_set)
+    end_watches(10)
+    assert closed.is_set()
