@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from clicklib.callback import unfinished
 from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
@@ -206,9 +207,11 @@ class Processor(Service):
     def _rebalanced(self, partitions: tuple[int, ...]) -> None:
         assert self._on_rebalance is not None
         try:
-            self._on_rebalance(partitions)
+            returned = self._on_rebalance(partitions)
         except BaseException as exc:
             raise CallbackError(f"on_rebalance raised {exc!r} for {partitions}") from exc
+        if error := unfinished(returned, "on_rebalance"):
+            raise error
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()
