@@ -18,6 +18,7 @@ from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import (
     ClicklibError,
     DeliveryError,
+    KafkaError,
     TopicError,
     UsageError,
 )
@@ -68,7 +69,7 @@ class Emitter:
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
         self.closed = False
-        self._error: DeliveryError | None = None
+        self._error: KafkaError | None = None
         self._counting = threading.Lock()  # any thread emits, the client's counts answers
         self._emitted = self._acknowledged = self._failed = 0
         self._cluster = Cluster.of(brokers)
@@ -83,6 +84,7 @@ class Emitter:
             ),
             connect_timeout,
         )
+        self._unchanged = self._writer.watch(self._writer.partitions)
         closed_at_exit(self, self.close)
 
     def _find(self, timeout: float) -> None:
@@ -102,7 +104,8 @@ class Emitter:
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
         that is too large to send, UsageError for a wrong key or header and after `close`. If Kafka
         does not take the message, its future fails with DeliveryError; every later `emit` and the
-        end of the `with` block raise this error, so that it is noticed.
+        end of the `with` block raise this error, so that it is noticed. They raise TopicError once
+        the stream has grown or is gone.
         """
         raw = encode_key(key, self.topic)
         if headers is not None:
@@ -116,8 +119,8 @@ class Emitter:
         try:
             if self.closed:
                 raise UsageError("the emitter is closed", topic=self.topic, key=key)
-            if self._error is not None:
-                raise self._error
+            if (error := self.error) is not None:
+                raise error
             sent = self._writer.send(self.topic, data, raw, list(extra.items()), partition)
         except BaseException as exc:
             self._room.release()
@@ -206,13 +209,13 @@ class Emitter:
 
     def __exit__(self, kind: object, *exc: object) -> None:
         self.close()
-        if kind is None and self._error is not None:
-            raise self._error
+        if kind is None and self.error is not None:
+            raise self.error
 
     @property
-    def error(self) -> DeliveryError | None:
-        """The error of the first message that Kafka did not take, or None."""
-        return self._error
+    def error(self) -> KafkaError | None:
+        """The error of the first message that Kafka did not take, or of a topic that changed."""
+        return self._error or self._unchanged.error
 
     def stats(self) -> EmitterStats:
         """The messages that `emit` took, and how many of them were acknowledged or failed.

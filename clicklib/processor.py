@@ -193,6 +193,7 @@ class Processor(Service):
                     settings.updated,
                 ),
                 self._lingering,
+                table.partitions,
                 # Kept with the stores: their next holder ends a transaction that is left open.
                 f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )

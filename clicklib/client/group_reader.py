@@ -18,6 +18,7 @@ from clicklib.client.faults import translated
 from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
+from clicklib.client.unchanged import Unchanged
 from clicklib.errors import TopicError
 
 __all__ = ["GroupReader"]
@@ -57,6 +58,7 @@ class GroupReader:
             max_poll_interval_ms=int(max_poll_interval * 1000),
             partition_assignment_strategy=[CopartitionAssignor()],
         )
+        self._topics = topics
         self.group_metadata: Any = None
         """The member's name and generation at the time of its present assignment.
 
@@ -90,6 +92,10 @@ class GroupReader:
                 raise TopicError("the topic is not there", topic=min(missing))
 
         keep_trying(find, timeout, passes=lambda exc: isinstance(exc, TopicError), pause=0.02)
+
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that a topic has no longer as many partitions."""
+        return Unchanged(self._consumer._cluster, self._topics, partitions)
 
     def poll(self, timeout: float) -> Records:
         """The next records by partition, after at most `timeout` seconds."""

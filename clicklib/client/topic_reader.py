@@ -15,6 +15,7 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
 from clicklib.client.offsets import TopicPartition
+from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import KafkaError
 
 __all__ = ["FETCH", "TopicReader", "consumer"]
@@ -30,6 +31,7 @@ FETCH: dict[str, Any] = {
     "enable_auto_commit": False,
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
+    "metadata_max_age_ms": REFRESH_MS,
 }
 
 
@@ -56,6 +58,10 @@ class TopicReader:
         except BaseException:
             self._consumer.close(autocommit=False)
             raise
+
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that the topic has no longer these partitions."""
+        return Unchanged(self._consumer._cluster, [self.topic], partitions)
 
     def bounds(
         self, partitions: Iterable[int], timeout: float = 10.0

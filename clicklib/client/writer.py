@@ -14,6 +14,7 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
 from clicklib.client.offsets import Offsets, committable
+from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import TopicError, UnavailableError
 
 __all__ = ["Writer"]
@@ -53,7 +54,7 @@ class Writer:
         transactional_id: str | None = None,
         may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._halted = False
+        self._halted, self._topic = False, topic
         self._producer = connect(
             kafka.KafkaProducer,
             cluster,
@@ -70,6 +71,7 @@ class Writer:
             delivery_timeout_ms=int(delivery_timeout * 1000) + int(linger * 1000),
             max_block_ms=int(connect_timeout * 1000),
             allow_auto_create_topics=False,
+            metadata_max_age_ms=REFRESH_MS,
             transactional_id=transactional_id,
         )
         self.send = self._producer.send
@@ -108,6 +110,10 @@ class Writer:
             raise
         finally:
             self._producer._metadata.remove_listener(count)
+
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that the topic has no longer these partitions."""
+        return Unchanged(self._producer._metadata, [self._topic], partitions)
 
     def halt(self) -> None:
         """Send nothing more; unsent rows fail when the writer is closed."""

@@ -61,9 +61,10 @@ class Settings:
 class Membership:
     """A membership in the group of a graph. `run` is for one thread; any thread may read the rest.
 
-    `follower` recovers the table. `lingering` lists earlier workers whose callback has not returned
-    yet. With a `transactional_id` rows and offsets are committed in one transaction; a transaction
-    that an earlier member with that id did not end is ended first.
+    `follower` recovers the table. It and each input have `count` partitions. `lingering` lists
+    earlier workers whose callback has not returned yet. With a `transactional_id` rows and offsets
+    are committed in one transaction; a transaction that an earlier member with that id did not end
+    is ended first.
     """
 
     def __init__(
@@ -72,13 +73,14 @@ class Membership:
         settings: Settings,
         follower: Follower,
         lingering: list[Worker],
+        count: int,
         transactional_id: str | None,
     ) -> None:
         self.partitions = Handover(follower, self._worker, lingering)
         self.lag: dict[int, int] = {}
         self.rows = self.flushes = self.rebalances = 0
         self._life, self._settings = life, settings
-        self._transactional_id = transactional_id
+        self._count, self._transactional_id = count, transactional_id
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
         self._next_commit = self._next_lag = 0.0
@@ -98,7 +100,7 @@ class Membership:
             stack.callback(lambda: self._close_flusher())
             self._inputs = begin(timeout, lambda: self._open_inputs(timeout))
             stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
-            self._join_by = time.monotonic() + self._join_timeout
+            self._opened()
             self._life.move(State.RECOVERING)
             try:
                 self._loop()
@@ -109,6 +111,7 @@ class Membership:
     def _loop(self) -> None:
         """Read, hand out and commit, again and again."""
         while not self._life.stopping:
+            self._check_topics()
             if self._in_doubt is not None:
                 self._start_over()
                 continue  # if it is stopping by now, the inputs are closed
@@ -150,6 +153,25 @@ class Membership:
         flusher = kind(self._life, writer, self._graph.table, self)
         flusher.start()
         return flusher
+
+    def _opened(self) -> None:
+        """Begin to look whether the topics change, and to wait for an assignment."""
+        self._input_topics = self._inputs.watch(self._count)
+        self._table_topic = self._flusher.watch(self._count)
+        self._join_by = time.monotonic() + self._join_timeout
+
+    def _check_topics(self) -> None:
+        """Raises TopicError if the topics have changed so that the work cannot go on."""
+        error = self._input_topics.error or self._table_topic.error
+        if error is not None:
+            raise error
+        if self._table_topic.remade:
+            raise TopicError(
+                "the table was made anew and has lost its rows: start this again",
+                topic=self._graph.table,
+            )
+        if self._input_topics.remade:
+            self.doubt(KafkaError(f"made anew: {', '.join(self._input_topics.remade)}"))
 
     def _close_flusher(self) -> None:
         self._flusher.close(min(1.0, self._life.time_left()))
@@ -195,14 +217,17 @@ class Membership:
                 patience.grow()
             else:
                 self._in_doubt = None
-                self._join_by = time.monotonic() + self._join_timeout
+                self._opened()
                 return
 
     # The group assigns and revokes partitions. The client calls these three methods on its own
     # thread, while the loop waits in `poll` or `close`.
 
     def _assigned(self, places: set[TopicPartition]) -> None:
-        self.partitions.assigned(place.partition for place in places)
+        partitions = {place.partition for place in places}
+        # The leader may know before this member that the inputs have grown.
+        if all(partition < self._count for partition in partitions):
+            self.partitions.assigned(partitions)
 
     async def _revoked(self) -> None:
         """Finish the current messages, flush, commit: then another member can continue."""

@@ -71,6 +71,7 @@ NAMES = (
     Name("kafka.coordinator.assignors.abstract", "AbstractPartitionAssignor", "extended"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolSubscription", "what it asks for"),
+    Name("kafka.consumer:KafkaConsumer", "_cluster", "what it hears of its topics"),
     Name("kafka.consumer:KafkaConsumer", "_coordinator", "its answers are noted"),
     Name(
         "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
