@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -19,9 +20,11 @@ from clicklib.client.offsets import Offsets, Records, TopicPartition, committabl
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
 from clicklib.client.unchanged import Unchanged
-from clicklib.errors import TopicError
+from clicklib.errors import KafkaError, TopicError
 
 __all__ = ["GroupReader"]
+
+logger = logging.getLogger("clicklib")
 
 _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
 """The error codes in the coordinator's answers to members."""
@@ -48,6 +51,8 @@ class GroupReader:
         on_assigned: Callable[[set[TopicPartition]], None],
         on_lost: Callable[[], None],
     ) -> None:
+        self._assignor = CopartitionAssignor()
+        self._refusal: KafkaError | None = None
         self._consumer = consumer(
             cluster,
             connect_timeout,
@@ -56,9 +61,9 @@ class GroupReader:
             session_timeout_ms=int(session_timeout * 1000),
             heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
             max_poll_interval_ms=int(max_poll_interval * 1000),
-            partition_assignment_strategy=[CopartitionAssignor()],
+            partition_assignment_strategy=[self._assignor],
         )
-        self._topics = topics
+        self._group, self._topics = group, topics
         self.group_metadata: Any = None
         """The member's name and generation at the time of its present assignment.
 
@@ -70,6 +75,7 @@ class GroupReader:
         self.commit_error: BaseException | None = None
         self._known = -math.inf
         self._watch_answers()
+        self._consumer._coordinator._build_metadata_snapshot = _snapshot
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
             self._consumer.subscribe(topics=list(topics), listener=listener)
@@ -98,9 +104,34 @@ class GroupReader:
         return Unchanged(self._consumer._cluster, self._topics, partitions)
 
     def poll(self, timeout: float) -> Records:
-        """The next records by partition, after at most `timeout` seconds."""
+        """The next records by partition, after at most `timeout` seconds.
+
+        Raises KafkaError if this member cannot have a share beside the other members.
+        """
+        if self._refusal is not None:
+            raise self._refusal
         with translated("cannot read the input"):
             return self._consumer.poll(int(timeout * 1000))
+
+    def check(self, assigned: set[TopicPartition]) -> bool:
+        """Whether this member can work on the partitions that it was assigned."""
+        others, mine = self._assignor.others, set(self._topics)
+        wanted = {TopicPartition(topic, place.partition) for topic in mine for place in assigned}
+        if assigned != wanted or not mine.issubset(others or mine):
+            self._refusal = KafkaError(
+                f"the group {self._group} has members that read "
+                f"{', '.join(sorted(others)) or 'other topics'}, and this one reads "
+                f"{', '.join(sorted(mine))}: they cannot share one table. Stop the others, or use "
+                "another group"
+            )
+        elif others:
+            logger.warning(
+                "group %s: this member reads %s, and has no work while others read %s",
+                self._group,
+                ", ".join(sorted(mine)),
+                ", ".join(sorted(others)),
+            )
+        return self._refusal is None
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Return no more records of `partitions` until `resume`; unassigned ones are ignored."""
@@ -217,6 +248,16 @@ class GroupReader:
             self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
 
 
+def _snapshot(subscription: Any, cluster: Any) -> dict[str, set[int]]:
+    """The partitions of this member's topics; if they change while it leads, the group joins anew.
+
+    kafka-python's own also looks at the topics that others read, but not while the group joins. So
+    the group would join again and again.
+    """
+    topics = subscription.subscription or ()
+    return {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
+
+
 class _Listener(kafka.AsyncConsumerRebalanceListener):
     def __init__(
         self,
@@ -235,7 +276,8 @@ class _Listener(kafka.AsyncConsumerRebalanceListener):
         # Paused here, so that no record comes before the table is recovered.
         self._reader.pause(assigned)
         self._reader.group_metadata = self._reader._consumer.group_metadata()
-        self._assigned(set(assigned))
+        if self._reader.check(set(assigned)):
+            self._assigned(set(assigned))
 
     async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
         self._lost()

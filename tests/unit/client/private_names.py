@@ -77,6 +77,7 @@ NAMES = (
         "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
     ),
     Name("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
+    Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
     Name("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
     Name("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
     # writer: time limits for the steps of a transaction, and a close that ends the thread
