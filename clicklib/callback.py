@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Generator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from clicklib.errors import CallbackError
 
-__all__ = ["deferred", "unfinished"]
+__all__ = ["deferred", "is_unfinished", "unfinished"]
 
 _WHY = "clicklib does not await what a call returns, so it would do nothing: write a plain function"
 
@@ -31,9 +31,15 @@ def deferred(function: Any) -> str:
     return ""
 
 
+@lru_cache(maxsize=256)
+def is_unfinished(kind: type) -> bool:
+    """Whether an object of this kind stands for work that is still to be done."""
+    return issubclass(kind, Awaitable | Generator | AsyncIterator)
+
+
 def unfinished(returned: Any, what: str, **where: Any) -> CallbackError | None:
     """The error for a callback that returned an object whose work nobody will do; else None."""
-    if not isinstance(returned, Awaitable | Generator | AsyncIterator):
+    if not is_unfinished(type(returned)):
         return None
     if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
         returned.close()  # else Python would warn that it was never awaited
