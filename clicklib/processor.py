@@ -17,8 +17,9 @@ from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
 from clicklib.engine.follower import Follower
-from clicklib.engine.membership import Membership, Settings
+from clicklib.engine.membership import Membership
 from clicklib.engine.service import Service
+from clicklib.engine.settings import Settings
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError, UsageError

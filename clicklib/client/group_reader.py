@@ -33,6 +33,8 @@ _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError
 class GroupReader:
     """A member of a consumer group over some topics. For one thread.
 
+    `answer_timeout` (seconds; default: `connect_timeout`) is for the answers after that.
+
     `on_revoked` is awaited before partitions are given up, and may await `sleep` and `commit_soon`.
     `on_assigned` is called after a new assignment, `on_lost` after the loss of one. All three run
     on another thread, while `poll` or `close` runs.
@@ -50,12 +52,14 @@ class GroupReader:
         on_revoked: Callable[[], Awaitable[None]],
         on_assigned: Callable[[set[TopicPartition]], None],
         on_lost: Callable[[], None],
+        answer_timeout: float | None = None,
     ) -> None:
         self._assignor = CopartitionAssignor()
         self._refusal: KafkaError | None = None
         self._consumer = consumer(
             cluster,
             connect_timeout,
+            topics,
             group_id=group,
             auto_offset_reset="earliest",  # for each `start`: no existing message is skipped
             session_timeout_ms=int(session_timeout * 1000),
@@ -70,7 +74,7 @@ class GroupReader:
         A transaction needs these, not the current ones: a member that the group dropped has none
         until it joins again, and Kafka accepts offsets without them unchecked (KIP-447).
         """
-        self._timeout_ms = answer_ms(connect_timeout)
+        self._timeout_ms = answer_ms(answer_timeout or connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._known = -math.inf
@@ -80,6 +84,9 @@ class GroupReader:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
             self._consumer.subscribe(topics=list(topics), listener=listener)
             self._wait_for_metadata(topics, connect_timeout)
+            # What the client knows by now is no change, and no reason to join a second time.
+            subscribed, cluster_now = self._consumer._subscription, self._consumer._cluster
+            self._consumer._coordinator._metadata_snapshot = _snapshot(subscribed, cluster_now)
         except BaseException:
             self.close()
             raise
@@ -92,8 +99,7 @@ class GroupReader:
         """
 
         def find() -> None:
-            with translated("cannot find the topics"):
-                missing = set(topics) - self._consumer.topics()
+            missing = set(topics) - self._consumer._cluster.topics(False)
             if missing:
                 raise TopicError("the topic is not there", topic=min(missing))
 

@@ -7,7 +7,7 @@ grew would look for keys in the wrong place, or leave partitions unread.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from clicklib.errors import TopicError
@@ -26,10 +26,16 @@ class Unchanged:
     Any thread may look at both.
     """
 
-    def __init__(self, metadata: Any, topics: Iterable[str], partitions: int) -> None:
+    def __init__(
+        self,
+        metadata: Any,
+        topics: Iterable[str],
+        partitions: int,
+        on_change: Callable[[TopicError], None] = lambda error: None,
+    ) -> None:
         self.error: TopicError | None = None
         self.remade: set[str] = set()
-        self._partitions = partitions
+        self._partitions, self._on_change = partitions, on_change
         self._ids: dict[str, str | None] = dict.fromkeys(topics)
         self._missed: dict[str, float] = {}  # since when a topic is gone, or another one
         metadata.add_listener(self._look)
@@ -65,4 +71,6 @@ class Unchanged:
         )
 
     def _changed(self, what: str, topic: str) -> None:
-        self.error = self.error or TopicError(what, topic=topic)
+        if self.error is None:
+            self.error = TopicError(what, topic=topic)
+            self._on_change(self.error)

@@ -12,26 +12,24 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from clicklib.client.cluster import Cluster
 from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Records, TopicPartition
-from clicklib.client.retry import Patience
+from clicklib.client.retry import Patience, aside
 from clicklib.client.writer import Writer
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
-from clicklib.engine.follower import Follower, Updated
+from clicklib.engine.follower import Follower
 from clicklib.engine.handover import Handover
 from clicklib.engine.lifecycle import Lifecycle
+from clicklib.engine.settings import Settings
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
 from clicklib.errors import KafkaError, TopicError, UnavailableError
-from clicklib.graph import Graph
 from clicklib.table import Table
 from clicklib.task import Batch, Task
 
-__all__ = ["Membership", "Settings"]
+__all__ = ["Membership"]
 
 logger = logging.getLogger("clicklib")
 
@@ -41,21 +39,6 @@ _JOIN_TIMEOUT = 30.0  # seconds, at least, to wait for an assignment: kafka-pyth
 _LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it starts over
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a processor. Times are in seconds."""
-
-    cluster: Cluster
-    graph: Graph
-    start: str
-    commit_interval: float
-    session_timeout: float
-    max_poll_interval: float
-    connect_timeout: float
-    on_rebalance: Callable[[tuple[int, ...]], None] | None
-    updated: Updated | None
 
 
 class Membership:
@@ -86,21 +69,21 @@ class Membership:
         self._next_commit = self._next_lag = 0.0
         # If a member could not leave, the coordinator waits until its session ends, and only then
         # assigns its partitions.
-        self._join_timeout = max(_JOIN_TIMEOUT, 2 * settings.session_timeout)
+        self._join_timeout = max(
+            _JOIN_TIMEOUT, 2 * settings.session_timeout, 3 * settings.connect_timeout
+        )
         self._join_by = math.inf  # deadline for the next assignment; inf once the loop has one
         self._in_doubt: BaseException | None = None
 
     def run(self) -> None:
         """Join the group, work until `life.stopping`, and leave within `life.time_left()`."""
-        timeout, begin = self._settings.connect_timeout, self._life.keep_trying
+        begun, timeout = time.monotonic(), self._settings.connect_timeout
+        self._connect(lambda: time.monotonic() - begun > timeout)
+        if self._life.stopping:
+            return
         with ExitStack() as stack:
-            # A broken connection may have lost an answer that kafka-python waits for: 0.7 leaves
-            # time for a second writer.
-            self._flusher = begin(timeout, lambda: self._open_flusher(0.7 * timeout))
             stack.callback(lambda: self._close_flusher())
-            self._inputs = begin(timeout, lambda: self._open_inputs(timeout))
             stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
-            self._opened()
             self._life.move(State.RECOVERING)
             try:
                 self._loop()
@@ -138,6 +121,42 @@ class Membership:
 
     # The clients, and how they are replaced when Kafka may or may not have rows or a transaction.
 
+    def _connect(self, gives_up: Callable[[], bool]) -> None:
+        """Connect the flusher and the inputs, side by side; try again after an error that may pass.
+
+        Such an error is raised once `gives_up()` is true. If it stops meanwhile, neither is open.
+        """
+        patience = Patience(self._settings.connect_timeout)
+        while not self._life.stopping:
+            try:
+                self._flusher, self._inputs = self._open(patience.seconds)
+            except (UnavailableError, TopicError) as exc:
+                # A broker that has just started may not know the topics yet.
+                if gives_up() or (isinstance(exc, TopicError) and patience.is_over):
+                    raise
+                self._wait_for_broker(exc)
+                patience.grow()
+            else:
+                self._input_topics = self._inputs.watch(self._count)
+                self._table_topic = self._flusher.watch(self._count)
+                self._join_by = time.monotonic() + self._join_timeout
+                return
+
+    def _open(self, timeout: float) -> tuple[Flusher, GroupReader]:
+        """Both clients, or neither and the error of one of them."""
+        flusher = aside(lambda: self._open_flusher(timeout))
+        try:
+            inputs = self._open_inputs(timeout)
+        except BaseException:
+            if flusher.exception() is None:
+                flusher.result().close(0)
+            raise
+        try:
+            return flusher.result(), inputs
+        except BaseException:
+            inputs.close(0.2)
+            raise
+
     def _open_flusher(self, timeout: float) -> Flusher:
         settings = self._settings
         writer = Writer(
@@ -153,12 +172,6 @@ class Membership:
         flusher = kind(self._life, writer, self._graph.table, self)
         flusher.start()
         return flusher
-
-    def _opened(self) -> None:
-        """Begin to look whether the topics change, and to wait for an assignment."""
-        self._input_topics = self._inputs.watch(self._count)
-        self._table_topic = self._flusher.watch(self._count)
-        self._join_by = time.monotonic() + self._join_timeout
 
     def _check_topics(self) -> None:
         """Raises TopicError if the topics have changed so that the work cannot go on."""
@@ -185,6 +198,7 @@ class Membership:
             session_timeout=settings.session_timeout,
             max_poll_interval=settings.max_poll_interval,
             connect_timeout=timeout,
+            answer_timeout=settings.connect_timeout,
             on_revoked=self._revoked,
             on_assigned=self._assigned,
             on_lost=self._lost,
@@ -203,22 +217,8 @@ class Membership:
         self._lost()
         self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
         self._close_flusher()
-        patience = Patience(self._settings.connect_timeout)
-        while not self._life.stopping:
-            try:
-                self._flusher = self._open_flusher(patience.seconds)
-                self._inputs = self._open_inputs(patience.seconds)
-            except (UnavailableError, TopicError) as exc:
-                self._close_flusher()
-                # A broker that has just started may not know the topics yet.
-                if isinstance(exc, TopicError) and patience.is_over:
-                    raise
-                self._wait_for_broker(exc)
-                patience.grow()
-            else:
-                self._in_doubt = None
-                self._opened()
-                return
+        self._connect(lambda: False)
+        self._in_doubt = None
 
     # The group assigns and revokes partitions. The client calls these three methods on its own
     # thread, while the loop waits in `poll` or `close`.

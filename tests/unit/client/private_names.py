@@ -47,6 +47,7 @@ NAMES = (
     Name("kafka.net.manager:KafkaConnectionManager", "get_connection", "extended"),
     Name("kafka.net.manager:KafkaConnectionManager", "_build_transport", "extended"),
     Name("kafka.net.manager:KafkaConnectionManager", "_net", "closed where connecting fails"),
+    Name("kafka.cluster:ClusterMetadata", "_topics", "asked for by the first question"),
     Name("kafka.net.connection:KafkaConnection", "init_future", "tells why connecting failed"),
     Name("kafka.net.connection:KafkaConnection", "parser", "tells whether something answered"),
     Name("kafka.net.transport:KafkaTCPTransport", "_sock_recv", "the end comes after the data"),
@@ -78,6 +79,8 @@ NAMES = (
     ),
     Name("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
+    Name("kafka.coordinator.consumer:ConsumerCoordinator", "_metadata_snapshot", "set at first"),
+    Name("kafka.consumer:KafkaConsumer", "_subscription", "the topics of a member"),
     Name("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
     Name("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
     # writer: time limits for the steps of a transaction, and a close that ends the thread
