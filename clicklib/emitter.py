@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Any, Self
 
 from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
 from clicklib.client.topics import TopicManager
 from clicklib.client.writer import Writer
@@ -47,6 +50,8 @@ class Emitter:
     `emit` waits while there are so many. `delivery_timeout` (seconds) is how long a message may
     stay unacknowledged before its future fails.
 
+    It closes itself when nothing refers to it any more, and works only in the process that made it.
+
     Raises UnavailableError when no broker answers within `connect_timeout` seconds, KafkaError when
     it refuses the login, TopicError when the topic is not there.
     """
@@ -70,6 +75,7 @@ class Emitter:
         self._room = threading.BoundedSemaphore(buffer)
         self.closed = False
         self._error: KafkaError | None = None
+        self._changes: list[TopicError] = []  # the writer must not refer to the emitter
         self._counting = threading.Lock()  # any thread emits, the client's counts answers
         self._emitted = self._acknowledged = self._failed = 0
         self._cluster = Cluster.of(brokers)
@@ -81,10 +87,13 @@ class Emitter:
                 connect_timeout=connect_timeout,
                 linger=linger,
                 delivery_timeout=delivery_timeout,
+                on_change=self._changes.append,
             ),
             connect_timeout,
         )
-        self._unchanged = self._writer.watch(self._writer.partitions)
+        self._process = ThisProcess()
+        self._dropped = weakref.finalize(self, _close_soon, self._writer, self._process)
+        self._dropped.atexit = False
         closed_at_exit(self, self.close)
 
     def _find(self, timeout: float) -> None:
@@ -107,9 +116,8 @@ class Emitter:
         end of the `with` block raise this error, so that it is noticed. They raise TopicError once
         the stream has grown or is gone.
         """
-        raw = encode_key(key, self.topic)
-        if headers is not None:
-            check({"topic": self.topic, "key": key}, headers=headers)
+        raw = self._checked(key, headers)
+        self._process.check("this emitter")
         data = self._encode(key, msg)
         extra = self._headers if headers is None else {**self._headers, **headers}
         partition = partition_of(raw, self._writer.partitions)
@@ -140,23 +148,49 @@ class Emitter:
         headers: Mapping[str, bytes] | None = None,
         timeout: float | None = None,
     ) -> Acknowledged:
-        """`emit`, and wait until Kafka has the message, at most `timeout` seconds."""
+        """`emit`, and wait until Kafka has the message, at most `timeout` seconds.
+
+        Raises TimeoutError when they pass before, and UsageError in a future's callback.
+        """
         check(timeout__or_none=timeout)
-        return self.emit(key, msg, headers).result(timeout)
+        self._checked(key, headers)
+        self._check_may_wait("emit_sync")
+        promise = self.emit(key, msg, headers)
+        try:
+            return promise.result(timeout)
+        except TimeoutError:
+            raise TimeoutError(
+                f"Kafka has not acknowledged the message within {timeout:g} s (topic "
+                f"{self.topic}, key {key!r})"
+            ) from None
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait at most `timeout` seconds for all answers; return whether all have come."""
+        """Wait at most `timeout` seconds for all answers; return whether all have come.
+
+        Raises UsageError in a future's callback.
+        """
         check(timeout__or_none=timeout)
+        self._check_may_wait("flush")
         return self._writer.flush(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
         """Refuse new messages, deliver those that were taken, free everything; repeatable.
 
         A message that is not delivered within `timeout` seconds is given up: its future fails.
+        Raises UsageError in a future's callback.
         """
         check(timeout__or_none=timeout)
+        self._check_may_wait("close")
         self.closed = True
+        self._dropped.detach()
         self._writer.close(timeout)
+
+    def _checked(self, key: str, headers: Mapping[str, bytes] | None) -> bytes:
+        """The key as bytes. Raises UsageError for a wrong key or header."""
+        raw = encode_key(key, self.topic)
+        if headers is not None:
+            check({"topic": self.topic, "key": key}, headers=headers)
+        return raw
 
     def _encode(self, key: str, msg: Any) -> bytes | None:
         try:
@@ -178,6 +212,15 @@ class Emitter:
             topic=self.topic,
             key=key,
         )
+
+    def _check_may_wait(self, call: str) -> None:
+        self._process.check("this emitter")
+        if self._writer.answers_here():
+            raise UsageError(
+                f"{call} waits for Kafka's answers, and a future's callback runs on the thread "
+                f"that takes them: call {call} on another thread",
+                topic=self.topic,
+            )
 
     def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
         self._room.release()
@@ -215,7 +258,7 @@ class Emitter:
     @property
     def error(self) -> KafkaError | None:
         """The error of the first message that Kafka did not take, or of a topic that changed."""
-        return self._error or self._unchanged.error
+        return self._error or (self._changes[0] if self._changes else None)
 
     def stats(self) -> EmitterStats:
         """The messages that `emit` took, and how many of them were acknowledged or failed.
@@ -227,3 +270,17 @@ class Emitter:
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"
+
+
+def _close_soon(writer: Writer, process: ThisProcess) -> None:
+    """Close the writer of an emitter that is gone.
+
+    The collector may call this at any moment, on any thread, perhaps within a lock of `threading`
+    or on the writer's own thread. So all that it does is done elsewhere.
+    """
+
+    def close() -> None:
+        threading.Thread(target=writer.close, args=(5.0,), daemon=True).start()
+
+    if process.is_this():
+        _thread.start_new_thread(close, ())
