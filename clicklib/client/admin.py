@@ -20,7 +20,7 @@ from clicklib.errors import KafkaError, TopicError
 __all__ = ["Admin", "GroupAdmin", "bounds"]
 
 _NEWS = 3.0  # seconds until a broker certainly knows a new topic or a new broker
-_MADE = 15.0  # seconds until all brokers know a topic that was made just now
+_MADE = 30.0  # seconds until all brokers know a topic that was made just now
 
 
 def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
@@ -101,7 +101,7 @@ class Admin:
         except KafkaError as exc:
             if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
                 raise
-        found = keep_trying(lambda: self._made(topic), 10.0, passes=_is(TopicError), pause=0.02)
+        found = keep_trying(lambda: self._made(topic), _MADE, passes=_is(TopicError), pause=0.02)
         places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
         with translated("cannot find the new topic", topic=topic):
             # Several brokers that have just started on a busy machine take longer than one.
