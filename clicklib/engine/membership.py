@@ -78,8 +78,7 @@ class Membership:
     def run(self) -> None:
         """Join the group, work until `life.stopping`, and leave within `life.time_left()`."""
         begun, timeout = time.monotonic(), self._settings.connect_timeout
-        self._connect(lambda: time.monotonic() - begun > timeout)
-        if self._life.stopping:
+        if not self._connect(lambda: time.monotonic() - begun > timeout):
             return
         with ExitStack() as stack:
             stack.callback(lambda: self._close_flusher())
@@ -121,10 +120,10 @@ class Membership:
 
     # The clients, and how they are replaced when Kafka may or may not have rows or a transaction.
 
-    def _connect(self, gives_up: Callable[[], bool]) -> None:
+    def _connect(self, gives_up: Callable[[], bool]) -> bool:
         """Connect the flusher and the inputs, side by side; try again after an error that may pass.
 
-        Such an error is raised once `gives_up()` is true. If it stops meanwhile, neither is open.
+        Such an error is raised once `gives_up()` is true. False if it stopped before it succeeded.
         """
         patience = Patience(self._settings.connect_timeout)
         while not self._life.stopping:
@@ -140,7 +139,8 @@ class Membership:
                 self._input_topics = self._inputs.watch(self._count)
                 self._table_topic = self._flusher.watch(self._count)
                 self._join_by = time.monotonic() + self._join_timeout
-                return
+                return True
+        return False
 
     def _open(self, timeout: float) -> tuple[Flusher, GroupReader]:
         """Both clients, or neither and the error of one of them."""
