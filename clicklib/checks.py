@@ -13,6 +13,7 @@ from numbers import Integral, Real
 from reprlib import repr as shortened
 from typing import Any
 
+from clicklib.callback import deferred
 from clicklib.errors import UsageError
 
 __all__ = ["check", "listed"]
@@ -112,12 +113,19 @@ def _with(wanted: str, *names: str) -> Kind:
 def _codec(value: Any) -> str:
     if isinstance(value, type):
         return f"is a class: write {value.__name__}()"
-    missing = [m for m in ("encode", "decode") if not callable(getattr(value, m, None))]
-    return f"has no method {missing[0]}: {_shown(value)}" if missing else ""
+    for name in ("encode", "decode"):
+        method = getattr(value, name, None)
+        if not callable(method):
+            return f"has no method {name}: {_shown(value)}"
+        if wrong := deferred(method):
+            return f"has a method {name} that {wrong}"
+    return ""
 
 
 def _callback(value: Any) -> str:
-    return "" if callable(value) else f"cannot be called: give a function, not {_shown(value)}"
+    if not callable(value):
+        return f"cannot be called: give a function, not {_shown(value)}"
+    return deferred(value)
 
 
 def _mapping(of: str, fits: Callable[[Any], bool], write: Callable[[Any], str]) -> Kind:

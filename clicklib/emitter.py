@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any, Self
 from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.faults import told
+from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
 from clicklib.client.topics import TopicManager
 from clicklib.client.writer import Writer
@@ -19,6 +22,7 @@ from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import (
     ClicklibError,
     DeliveryError,
+    KafkaError,
     TopicError,
     UsageError,
 )
@@ -47,6 +51,8 @@ class Emitter:
     `emit` waits while there are so many. `delivery_timeout` (seconds) is how long a message may
     stay unacknowledged before its future fails.
 
+    It closes itself when nothing refers to it any more, and works only in the process that made it.
+
     Raises UnavailableError when no broker answers within `connect_timeout` seconds, KafkaError when
     it refuses the login, TopicError when the topic is not there.
     """
@@ -69,7 +75,8 @@ class Emitter:
         self._headers = dict(headers or {})
         self._room = threading.BoundedSemaphore(buffer)
         self.closed = False
-        self._error: DeliveryError | None = None
+        self._error: KafkaError | None = None
+        self._changes: list[TopicError] = []  # the writer must not refer to the emitter
         self._counting = threading.Lock()  # any thread emits, the client's counts answers
         self._emitted = self._acknowledged = self._failed = 0
         self._cluster = Cluster.of(brokers)
@@ -81,9 +88,13 @@ class Emitter:
                 connect_timeout=connect_timeout,
                 linger=linger,
                 delivery_timeout=delivery_timeout,
+                on_change=self._changes.append,
             ),
             connect_timeout,
         )
+        self._process = ThisProcess()
+        self._dropped = weakref.finalize(self, _close_soon, self._writer, self._process)
+        self._dropped.atexit = False
         closed_at_exit(self, self.close)
 
     def _find(self, timeout: float) -> None:
@@ -103,11 +114,11 @@ class Emitter:
         codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
         that is too large to send, UsageError for a wrong key or header and after `close`. If Kafka
         does not take the message, its future fails with DeliveryError; every later `emit` and the
-        end of the `with` block raise this error, so that it is noticed.
+        end of the `with` block raise this error, so that it is noticed. They raise TopicError once
+        the stream has grown or is gone.
         """
-        raw = encode_key(key, self.topic)
-        if headers is not None:
-            check({"topic": self.topic, "key": key}, headers=headers)
+        raw = self._checked(key, headers)
+        self._process.check("this emitter")
         data = self._encode(key, msg)
         extra = self._headers if headers is None else {**self._headers, **headers}
         partition = partition_of(raw, self._writer.partitions)
@@ -117,8 +128,8 @@ class Emitter:
         try:
             if self.closed:
                 raise UsageError("the emitter is closed", topic=self.topic, key=key)
-            if self._error is not None:
-                raise self._error
+            if (error := self.error) is not None:
+                raise error
             sent = self._writer.send(self.topic, data, raw, list(extra.items()), partition)
         except BaseException as exc:
             self._room.release()
@@ -138,23 +149,49 @@ class Emitter:
         headers: Mapping[str, bytes] | None = None,
         timeout: float | None = None,
     ) -> Acknowledged:
-        """`emit`, and wait until Kafka has the message, at most `timeout` seconds."""
+        """`emit`, and wait until Kafka has the message, at most `timeout` seconds.
+
+        Raises TimeoutError when they pass before, and UsageError in a future's callback.
+        """
         check(timeout__or_none=timeout)
-        return self.emit(key, msg, headers).result(timeout)
+        self._checked(key, headers)
+        self._check_may_wait("emit_sync")
+        promise = self.emit(key, msg, headers)
+        try:
+            return promise.result(timeout)
+        except TimeoutError:
+            raise TimeoutError(
+                f"Kafka has not acknowledged the message within {timeout:g} s (topic "
+                f"{self.topic}, key {key!r})"
+            ) from None
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait at most `timeout` seconds for all answers; return whether all have come."""
+        """Wait at most `timeout` seconds for all answers; return whether all have come.
+
+        Raises UsageError in a future's callback.
+        """
         check(timeout__or_none=timeout)
+        self._check_may_wait("flush")
         return self._writer.flush(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
         """Refuse new messages, deliver those that were taken, free everything; repeatable.
 
         A message that is not delivered within `timeout` seconds is given up: its future fails.
+        Raises UsageError in a future's callback.
         """
         check(timeout__or_none=timeout)
+        self._check_may_wait("close")
         self.closed = True
+        self._dropped.detach()
         self._writer.close(timeout)
+
+    def _checked(self, key: str, headers: Mapping[str, bytes] | None) -> bytes:
+        """The key as bytes. Raises UsageError for a wrong key or header."""
+        raw = encode_key(key, self.topic)
+        if headers is not None:
+            check({"topic": self.topic, "key": key}, headers=headers)
+        return raw
 
     def _encode(self, key: str, msg: Any) -> bytes | None:
         try:
@@ -176,6 +213,15 @@ class Emitter:
             topic=self.topic,
             key=key,
         )
+
+    def _check_may_wait(self, call: str) -> None:
+        self._process.check("this emitter")
+        if self._writer.answers_here():
+            raise UsageError(
+                f"{call} waits for Kafka's answers, and a future's callback runs on the thread "
+                f"that takes them: call {call} on another thread",
+                topic=self.topic,
+            )
 
     def _delivered(self, promise: Future[Acknowledged], metadata: Any) -> None:
         self._room.release()
@@ -207,13 +253,13 @@ class Emitter:
 
     def __exit__(self, kind: object, *exc: object) -> None:
         self.close()
-        if kind is None and self._error is not None:
-            raise self._error
+        if kind is None and self.error is not None:
+            raise self.error
 
     @property
-    def error(self) -> DeliveryError | None:
-        """The error of the first message that Kafka did not take, or None."""
-        return self._error
+    def error(self) -> KafkaError | None:
+        """The error of the first message that Kafka did not take, or of a topic that changed."""
+        return self._error or (self._changes[0] if self._changes else None)
 
     def stats(self) -> EmitterStats:
         """The messages that `emit` took, and how many of them were acknowledged or failed.
@@ -225,3 +271,17 @@ class Emitter:
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"
+
+
+def _close_soon(writer: Writer, process: ThisProcess) -> None:
+    """Close the writer of an emitter that is gone.
+
+    The collector may call this at any moment, on any thread, perhaps within a lock of `threading`
+    or on the writer's own thread. So all that it does is done elsewhere.
+    """
+
+    def close() -> None:
+        threading.Thread(target=writer.close, args=(5.0,), daemon=True).start()
+
+    if process.is_this():
+        _thread.start_new_thread(close, ())

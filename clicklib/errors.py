@@ -86,7 +86,7 @@ class CodecError(DataError):
 
 
 class CallbackError(DataError):
-    """The callback raised, called `ctx.fail`, or swallowed an error of its context."""
+    """The callback raised, called `ctx.fail`, swallowed an error of its context, or did no work."""
 
 
 class StoreError(ClicklibError):

@@ -15,7 +15,11 @@ __all__ = ["Graph", "Input", "Persist", "define_group", "group_table"]
 
 @dataclass(frozen=True)
 class Input:
-    """Read `topic`, decode each message with `codec`, and call `callback(ctx, msg)`."""
+    """Read `topic`, decode each message with `codec`, and call `callback(ctx, msg)`.
+
+    The callback is a plain function. Raises UsageError for an async function or a generator
+    function: a call of one does nothing.
+    """
 
     topic: str
     codec: Codec

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import time
+import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from clicklib.callback import same_definition, unfinished
 from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
 from clicklib.engine.follower import Follower
-from clicklib.engine.membership import Membership, Settings
+from clicklib.engine.membership import Membership
 from clicklib.engine.service import Service
+from clicklib.engine.settings import Settings
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError, UsageError
@@ -42,6 +47,12 @@ class Stats:
     lag: dict[int, int] = field(default_factory=dict)
 
 
+logger = logging.getLogger("clicklib")
+
+_started: weakref.WeakSet[Processor] = weakref.WeakSet()
+_ENDED = (State.IDLE, State.STOPPED, State.FAILED)
+
+
 class Processor(Service):
     """Runs the callbacks of `graph` for its share of the partitions.
 
@@ -60,6 +71,10 @@ class Processor(Service):
     `on_rebalance(partitions)` is called after each assignment, and `on_update(key, value)` for each
     row that is recovered (on the processor's thread) or stored (on the thread of its partition),
     with None for a row that was deleted; both should be quick.
+
+    Several processors of a group may run in one program, and share the partitions. `start` logs a
+    warning if another one of them has callbacks of another `def`: mostly the cell was edited and
+    run again, and the earlier processor still runs. `stop_others()` stops it.
 
     These errors may stop it: DataError for a message, or for a row if there is an `on_update`,
     DeliveryError for a row that Kafka refuses, StoreError for the local copy, TopicError for topics
@@ -162,6 +177,41 @@ class Processor(Service):
             )
         return worker.task.get(key)
 
+    def start(self) -> Self:
+        """Begin in the background and return at once.
+
+        Raises UsageError when it is running already.
+        """
+        if any(_is_edited(other.graph, self.graph) for other in self._others()):
+            logger.warning(
+                "group %s: a processor with other callbacks, perhaps of an earlier run of this "
+                "cell, still runs in this program and handles its share of the messages. "
+                "Call stop_others() on the new processor to stop it",
+                self.graph.group,
+            )
+        super().start()
+        _started.add(self)
+        return self
+
+    def stop_others(self, timeout: float = 10.0) -> bool:
+        """Stop the other processors of this group in this program; returns whether all have ended.
+
+        Waits at most `timeout` seconds.
+        """
+        check(timeout__wait=timeout)
+        deadline = time.monotonic() + timeout
+        ended = [other.stop(max(0.0, deadline - time.monotonic())) for other in self._others()]
+        return all(ended)
+
+    def _others(self) -> list[Processor]:
+        group, addresses = self.graph.group, set(self.cluster.addresses)
+        return [
+            other
+            for other in list(_started)
+            if other is not self and other.graph.group == group and other.state not in _ENDED
+            if addresses & set(other.cluster.addresses)
+        ]
+
     def stop(self, timeout: float = 10.0) -> bool:
         """End cleanly: finish the current messages, flush, commit, free everything.
 
@@ -193,6 +243,7 @@ class Processor(Service):
                     settings.updated,
                 ),
                 self._lingering,
+                table.partitions,
                 # Kept with the stores: their next holder ends a transaction that is left open.
                 f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )
@@ -207,9 +258,11 @@ class Processor(Service):
     def _rebalanced(self, partitions: tuple[int, ...]) -> None:
         assert self._on_rebalance is not None
         try:
-            self._on_rebalance(partitions)
+            returned = self._on_rebalance(partitions)
         except BaseException as exc:
             raise CallbackError(f"on_rebalance raised {exc!r} for {partitions}") from exc
+        if error := unfinished(returned, "on_rebalance"):
+            raise error
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()
@@ -220,3 +273,11 @@ class Processor(Service):
             "rows out": stats.rows_out,
             "lag": sum(stats.lag.values()) if stats.lag else "unknown",
         }
+
+
+def _is_edited(one: Graph, other: Graph) -> bool:
+    """Whether the callbacks of the two graphs come from different definitions."""
+    if one.topics != other.topics:
+        return True
+    pairs = zip(one.inputs, other.inputs, strict=True)
+    return not all(same_definition(a.callback, b.callback) for a, b in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from clicklib.callback import unfinished
 from clicklib.codec import Codec, cannot_decode
 from clicklib.errors import CallbackError
 from clicklib.keys import decode_key
@@ -146,7 +147,8 @@ def telling(
 ) -> Callable[[int, Mapping[bytes, bytes | None]], None] | None:
     """A function that calls `on_update` with key and value of each row; None without `on_update`.
 
-    That function raises CodecError, and CallbackError if `on_update` raises.
+    That function raises CodecError, and CallbackError if `on_update` raises or
+    did no work.
     """
     if on_update is None:
         return None
@@ -155,11 +157,12 @@ def telling(
         for raw, data in rows.items():
             key = decode_key(raw)
             value = None if data is None else decode_row(codec, topic, partition, raw, data)
+            where: dict[str, Any] = {"topic": topic, "partition": partition, "key": key}
             try:
-                on_update(key, value)
+                returned = on_update(key, value)
             except BaseException as exc:
-                raise CallbackError(
-                    f"on_update raised {exc!r}", topic=topic, partition=partition, key=key
-                ) from exc
+                raise CallbackError(f"on_update raised {exc!r}", **where) from exc
+            if error := unfinished(returned, "on_update", **where):
+                raise error
 
     return tell

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clicklib.callback import is_unfinished, unfinished
 from clicklib.codec import cannot_decode
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError
@@ -80,7 +81,10 @@ class Task:
                     except Exception as exc:
                         where = context._where()
                         raise cannot_decode("the codec of the input", data, exc, **where) from exc
-                    callback(context, message)
+                    returned = callback(context, message)
+                    if returned is not None and is_unfinished(type(returned)):
+                        error = unfinished(returned, "the callback", **context._where())
+                        context.error = context.error or error
                     if context.error is not None:
                         raise context.error
                 if self.attention or context.size > self.limit:

@@ -164,6 +164,8 @@ class View(Service):
         if stale is not False:
             check(stale=stale)
         tables = self._tables
+        if tables:
+            self._life.check_process()
         if not tables or not (self.recovered or stale):
             if self.error is not None:
                 raise UsageError(
@@ -180,18 +182,17 @@ class View(Service):
     def _decode(self, partition: int, key: bytes, data: bytes) -> Any:
         return decode_row(self.codec, self.table, partition, key, data)
 
-    def _main(self) -> None:
+    def _prepare(self) -> Callable[[], None]:
+        storage, folder, table = self._storage, self._state_dir, self.table
         self._replica = Replica(
             self._life,
             self.cluster,
-            self.table,
-            lambda cluster: open_stores(
-                self._storage, self._state_dir, cluster, "view", self.table
-            ),
+            table,
+            lambda cluster: open_stores(storage, folder, cluster, "view", table),
             self._updated,
             self._connect_timeout,
         )
-        self._replica.run()
+        return self._replica.run
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()

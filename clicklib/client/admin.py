@@ -14,13 +14,13 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import Denied, translated
 from clicklib.client.offsets import TopicPartition
-from clicklib.client.retry import keep_trying
+from clicklib.client.retry import aside, keep_trying
 from clicklib.errors import KafkaError, TopicError
 
 __all__ = ["Admin", "GroupAdmin", "bounds"]
 
 _NEWS = 3.0  # seconds until a broker certainly knows a new topic or a new broker
-_MADE = 15.0  # seconds until all brokers know a topic that was made just now
+_MADE = 30.0  # seconds until all brokers know a topic that was made just now
 
 
 def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
@@ -42,7 +42,9 @@ def bounds(
             passes=_is(kafka.errors.UnknownTopicOrPartitionError),
         )
 
-    begins, ends = ask(kafka.admin.OffsetSpec.EARLIEST), ask(kafka.admin.OffsetSpec.LATEST)
+    later = aside(lambda: ask(kafka.admin.OffsetSpec.EARLIEST))  # for the sake of slow links
+    ends = ask(kafka.admin.OffsetSpec.LATEST)
+    begins = later.result()
     return {place: (begins[place].offset, ends[place].offset) for place in begins}
 
 
@@ -112,7 +114,7 @@ class Admin:
         except KafkaError as exc:
             if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
                 raise
-        found = keep_trying(lambda: self._made(topic), 10.0, passes=_is(TopicError), pause=0.02)
+        found = keep_trying(lambda: self._made(topic), _MADE, passes=_is(TopicError), pause=0.02)
         places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
         with translated("cannot find the new topic", topic=topic):
             # Several brokers that have just started on a busy machine take longer than one.

@@ -1,8 +1,20 @@
-"""Goka's assignor: with it, processors of Goka and of clicklib can share a group."""
+"""Goka's assignor: with it, processors of Goka and of clicklib can share a group.
+
+A partition of the table must have one owner: two would overwrite each other's rows. So the
+partitions with one number, one of each input, go to one member, which must read all these inputs.
+Goka's own assignor does not look at that. Here it is the leader who divides:
+
+- Members that read all the topics of the group share them. A member that reads only some of them
+  has no work: the others do it.
+- If no member reads all topics, those share that read the same as the leader. The leader is the
+  member that has been in the group for the longest time.
+
+A member without work is told, in the user data of its assignment, which topics the others read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
@@ -21,24 +33,44 @@ class CopartitionAssignor(AbstractPartitionAssignor):
 
     name = "copartition"
 
+    def __init__(self) -> None:
+        self.others: frozenset[str] = frozenset()
+        """The topics that the group reads, if this member has no work because of them."""
+        self._mine: frozenset[str] | None = None
+
     def metadata(self, topics: Iterable[str]) -> Any:
+        self._mine = frozenset(topics)
         return ConsumerProtocolSubscription(0, sorted(topics), b"")
 
     def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
-        members = sorted(members, key=lambda member: member.member_id)
-        assignment: dict[str, list[tuple[str, list[int]]]] = {m.member_id: [] for m in members}
-        for topic in sorted({topic for m in members for topic in m.metadata.topics}):
-            readers = [m.member_id for m in members if topic in m.metadata.topics]
-            # None just after the topic was made: no partition is assigned until the next metadata.
-            partitions = len(cluster.partitions_for_topic(topic) or ())
+        reads = {m.member_id: frozenset(m.metadata.topics) for m in members}
+        # One that has not subscribed itself divides as Goka does.
+        working = reads if self._mine is None else _working(reads, self._mine)
+        topics = sorted(set().union(*working.values()))
+        counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+        assignment: dict[str, list[tuple[str, list[int]]]] = {member: [] for member in reads}
+        most = max(counts.values(), default=0)  # for a topic that the leader has not heard of yet
+        for topic in topics:
+            readers = sorted(member for member in working if topic in working[member])
             for index, member in enumerate(readers):
-                mine = list(share(index, len(readers), partitions))
+                mine = list(share(index, len(readers), counts[topic] or most))
                 if mine:
                     assignment[member].append((topic, mine))
+        told = ",".join(topics).encode()
         return {
-            member: ConsumerProtocolAssignment(0, topics, b"")
-            for member, topics in assignment.items()
+            member: ConsumerProtocolAssignment(0, places, b"" if member in working else told)
+            for member, places in assignment.items()
         }
 
     def on_assignment(self, assignment: Any, generation: int = -1) -> None:
-        pass
+        told = (assignment.user_data or b"").decode("utf-8", "replace")
+        self.others = frozenset(filter(None, told.split(",")))
+
+
+def _working(
+    reads: Mapping[str, frozenset[str]], leader: frozenset[str]
+) -> dict[str, frozenset[str]]:
+    """The members that share the partitions, with the topics that they read."""
+    everything = frozenset().union(*reads.values())
+    wanted = everything if everything in reads.values() else leader
+    return {member: topics for member, topics in reads.items() if topics == wanted}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kafka.errors
@@ -50,9 +50,13 @@ def connect(
     cluster: Cluster,
     timeout: float,
     may_send: Callable[[], bool] | None = None,
+    topics: Iterable[str] = (),
     **settings: Any,
 ) -> Any:
     """Make a client of `kind`, which sends nothing while `may_send()` is false.
+
+    It knows of `topics`, as far as they are there, when it is connected: the first answer names
+    them. Over a slow link that saves two answers.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
     the login, a certificate is refused or the broker is too old, UnavailableError when no broker
@@ -65,6 +69,7 @@ def connect(
     def network(**configs: Any) -> KafkaNetClient:
         connections = Connections(NetworkSelector(**configs), **configs)
         connections.may_send = may_send
+        connections.cluster._topics.update(topics)
         begun.append(connections)
         return KafkaNetClient(connections._net, connections, **configs)
 

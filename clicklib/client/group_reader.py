@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -19,9 +20,12 @@ from clicklib.client.faults import translated
 from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
+from clicklib.client.unchanged import Unchanged
 from clicklib.errors import KafkaError, TopicError
 
 __all__ = ["GroupReader"]
+
+logger = logging.getLogger("clicklib")
 
 _GROUP = "Read on the group"
 
@@ -31,6 +35,8 @@ _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError
 
 class GroupReader:
     """A member of a consumer group over some topics. For one thread.
+
+    `answer_timeout` (seconds; default: `connect_timeout`) is for the answers after that.
 
     `on_revoked` is awaited before partitions are given up, and may await `sleep` and `commit_soon`.
     `on_assigned` is called after a new assignment, `on_lost` after the loss of one. All three run
@@ -49,17 +55,22 @@ class GroupReader:
         on_revoked: Callable[[], Awaitable[None]],
         on_assigned: Callable[[set[TopicPartition]], None],
         on_lost: Callable[[], None],
+        answer_timeout: float | None = None,
     ) -> None:
+        self._assignor = CopartitionAssignor()
+        self._refusal: KafkaError | None = None
         self._consumer = consumer(
             cluster,
             connect_timeout,
+            topics,
             group_id=group,
             auto_offset_reset="earliest",  # for each `start`: no existing message is skipped
             session_timeout_ms=int(session_timeout * 1000),
             heartbeat_interval_ms=max(100, int(session_timeout * 1000 / 5)),
             max_poll_interval_ms=int(max_poll_interval * 1000),
-            partition_assignment_strategy=[CopartitionAssignor()],
+            partition_assignment_strategy=[self._assignor],
         )
+        self._group, self._topics = group, topics
         self.group_metadata: Any = None
         """The member's name and generation at the time of its present assignment.
 
@@ -67,15 +78,19 @@ class GroupReader:
         until it joins again, and Kafka accepts offsets without them unchecked (KIP-447).
         """
         self._cluster, self._session_timeout = cluster, session_timeout
-        self._timeout_ms = answer_ms(connect_timeout)
+        self._timeout_ms = answer_ms(answer_timeout or connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
         self._known = -math.inf
         self._watch_answers()
+        self._consumer._coordinator._build_metadata_snapshot = _snapshot
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
             self._consumer.subscribe(topics=list(topics), listener=listener)
             self._wait_for_metadata(topics, connect_timeout)
+            # What the client knows by now is no change, and no reason to join a second time.
+            subscribed, cluster_now = self._consumer._subscription, self._consumer._cluster
+            self._consumer._coordinator._metadata_snapshot = _snapshot(subscribed, cluster_now)
         except BaseException:
             self.close()
             raise
@@ -88,15 +103,23 @@ class GroupReader:
         """
 
         def find() -> None:
-            with translated("cannot find the topics"):
-                missing = set(topics) - self._consumer.topics()
+            missing = set(topics) - self._consumer._cluster.topics(False)
             if missing:
                 raise TopicError("the topic is not there", topic=min(missing))
 
         keep_trying(find, timeout, passes=lambda exc: isinstance(exc, TopicError), pause=0.02)
 
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that a topic has no longer as many partitions."""
+        return Unchanged(self._consumer._cluster, self._topics, partitions)
+
     def poll(self, timeout: float) -> Records:
-        """The next records by partition, after at most `timeout` seconds."""
+        """The next records by partition, after at most `timeout` seconds.
+
+        Raises KafkaError if this member cannot have a share beside the other members.
+        """
+        if self._refusal is not None:
+            raise self._refusal
         try:
             with translated("cannot read the input", f"Read on the topic and {_GROUP}"):
                 return self._consumer.poll(int(timeout * 1000))
@@ -113,6 +136,26 @@ class GroupReader:
             f"the broker refuses session_timeout={self._session_timeout:g}:{allowed} "
             "(group.min.session.timeout.ms and group.max.session.timeout.ms)"
         )
+
+    def check(self, assigned: set[TopicPartition]) -> bool:
+        """Whether this member can work on the partitions that it was assigned."""
+        others, mine = self._assignor.others, set(self._topics)
+        wanted = {TopicPartition(topic, place.partition) for topic in mine for place in assigned}
+        if assigned != wanted or not mine.issubset(others or mine):
+            self._refusal = KafkaError(
+                f"the group {self._group} has members that read "
+                f"{', '.join(sorted(others)) or 'other topics'}, and this one reads "
+                f"{', '.join(sorted(mine))}: they cannot share one table. Stop the others, or use "
+                "another group"
+            )
+        elif others:
+            logger.warning(
+                "group %s: this member reads %s, and has no work while others read %s",
+                self._group,
+                ", ".join(sorted(mine)),
+                ", ".join(sorted(others)),
+            )
+        return self._refusal is None
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Return no more records of `partitions` until `resume`; unassigned ones are ignored."""
@@ -229,6 +272,16 @@ class GroupReader:
             self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
 
 
+def _snapshot(subscription: Any, cluster: Any) -> dict[str, set[int]]:
+    """The partitions of this member's topics; if they change while it leads, the group joins anew.
+
+    kafka-python's own also looks at the topics that others read, but not while the group joins. So
+    the group would join again and again.
+    """
+    topics = subscription.subscription or ()
+    return {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
+
+
 class _Listener(kafka.AsyncConsumerRebalanceListener):
     def __init__(
         self,
@@ -247,7 +300,8 @@ class _Listener(kafka.AsyncConsumerRebalanceListener):
         # Paused here, so that no record comes before the table is recovered.
         self._reader.pause(assigned)
         self._reader.group_metadata = self._reader._consumer.group_metadata()
-        self._assigned(set(assigned))
+        if self._reader.check(set(assigned)):
+            self._assigned(set(assigned))
 
     async def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
         self._lost()

@@ -77,7 +77,6 @@ class Groups(Closing):
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
         self._admin = GroupAdmin(self.cluster, timeout)
-        self._counts: dict[str, int] = {}
 
     def describe(self, group: str, topics: Iterable[str] = ()) -> Group:
         """The group now, with its progress in `topics` and all topics that it reads or committed.
@@ -113,11 +112,8 @@ class Groups(Closing):
 
     def _partitions(self, topics: set[str]) -> dict[str, int]:
         """How many partitions each topic has; a topic that does not exist is left out."""
-        unknown = topics - self._counts.keys()
-        if unknown:
-            for name, topic in self._admin.topics(unknown).items():
-                self._counts[name] = len(topic["partitions"])
-        return {topic: self._counts[topic] for topic in topics if topic in self._counts}
+        found = self._admin.topics(topics) if topics else {}
+        return {name: len(topic["partitions"]) for name, topic in found.items()}
 
 
 def _member(found: dict[str, Any]) -> GroupMember:

@@ -58,8 +58,8 @@ class PartitionLog:
 class Logs(Closing):
     """Reads the log of one topic, again and again, without a group. For one thread at a time.
 
-    Raises TopicError when the topic is not there, UnavailableError when no broker answers
-    within `timeout` seconds.
+    Raises TopicError when the topic is not there or has grown, UnavailableError when no broker
+    answers within `timeout` seconds.
     """
 
     def __init__(self, brokers: Brokers, topic: str, timeout: float = 10.0) -> None:
@@ -71,6 +71,7 @@ class Logs(Closing):
             raise TopicError("the topic is not there", topic=topic)
         self.partitions = found.partitions
         self._reader = TopicReader(self.cluster, topic, timeout)
+        self._unchanged = self._reader.watch(found.partitions)
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
         """The records among the last `depth` offsets of each partition, read again."""
@@ -113,6 +114,8 @@ class Logs(Closing):
         left = {p for p in starts if starts[p] < ends[p]}
         self._reader.read_from({p: starts[p] for p in left})
         deadline = time.monotonic() + timeout
+        if self._unchanged.error is not None:
+            raise self._unchanged.error
         while left:
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the log was not read in {timeout:g} s", topic=self.topic)

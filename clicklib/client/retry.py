@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 from clicklib.errors import UnavailableError
 
-__all__ = ["Patience", "keep_trying"]
+__all__ = ["Patience", "aside", "keep_trying"]
 
 T = TypeVar("T")
 
@@ -41,11 +43,25 @@ def keep_trying(
         time.sleep(pause)
 
 
+def aside(step: Callable[[], T]) -> Future[T]:
+    """Call `step()` on a thread of its own, which does not keep the program from ending."""
+    promise: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            promise.set_result(step())
+        except BaseException as exc:
+            promise.set_exception(exc)
+
+    threading.Thread(target=run, name="clicklib aside", daemon=True).start()
+    return promise
+
+
 class Patience:
-    """The time to wait for an answer that may be lost: `FIRST` seconds, then four times as long.
+    """The time to wait for an answer that may be lost: `FIRST` seconds, and then `limit` (seconds).
 
     A broken connection can lose an answer, and then a short wait and a second question are best.
-    Over a slow link only a long wait helps. `limit` (seconds) is the longest.
+    Over a slow link only a long wait helps, as long as the user allows.
     """
 
     FIRST = 2.0
@@ -65,4 +81,4 @@ class Patience:
 
     def grow(self) -> None:
         """Wait longer next time: no answer came."""
-        self.seconds = min(4 * self.seconds, self._limit)
+        self.seconds = self._limit

@@ -15,6 +15,7 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
 from clicklib.client.offsets import TopicPartition
+from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import KafkaError
 
 __all__ = ["FETCH", "TopicReader", "consumer"]
@@ -30,12 +31,17 @@ FETCH: dict[str, Any] = {
     "enable_auto_commit": False,
     "isolation_level": "read_committed",
     "allow_auto_create_topics": False,
+    "metadata_max_age_ms": REFRESH_MS,
 }
 
 
-def consumer(cluster: Cluster, connect_timeout: float, **settings: Any) -> kafka.KafkaConsumer:
+def consumer(
+    cluster: Cluster, connect_timeout: float, topics: Iterable[str], **settings: Any
+) -> kafka.KafkaConsumer:
     """A consumer whose `poll` returns all records of a fetch that are committed."""
-    made = connect(kafka.KafkaConsumer, cluster, connect_timeout, **FETCH, **settings)
+    made = connect(
+        kafka.KafkaConsumer, cluster, connect_timeout, topics=topics, **FETCH, **settings
+    )
     FetchedRecords.serve(made)
     return made
 
@@ -44,8 +50,8 @@ class TopicReader:
     """Reads partitions of one topic. For one thread."""
 
     def __init__(self, cluster: Cluster, topic: str, connect_timeout: float) -> None:
-        self.topic = topic
-        self._consumer = consumer(cluster, connect_timeout, auto_offset_reset="none")
+        self.topic, self._patience = topic, max(10.0, connect_timeout)
+        self._consumer = consumer(cluster, connect_timeout, [topic], auto_offset_reset="none")
         try:
             self._admin = connect(
                 kafka.KafkaAdminClient,
@@ -57,8 +63,12 @@ class TopicReader:
             self._consumer.close(autocommit=False)
             raise
 
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that the topic has no longer these partitions."""
+        return Unchanged(self._consumer._cluster, [self.topic], partitions)
+
     def bounds(
-        self, partitions: Iterable[int], timeout: float = 10.0
+        self, partitions: Iterable[int], timeout: float | None = None
     ) -> dict[int, tuple[int, int]]:
         """The first offset and the end offset of each of `partitions`, as the broker gives them.
 
@@ -71,7 +81,7 @@ class TopicReader:
         if not places:
             return {}
         with self._asking("cannot ask for the topic's offsets"):
-            found = bounds(self._admin, places, timeout)
+            found = bounds(self._admin, places, timeout or self._patience)
         return {place.partition: pair for place, pair in found.items()}
 
     def stable_ends(self, partitions: Iterable[int], timeout: float = 10.0) -> dict[int, int]:
@@ -110,7 +120,8 @@ class TopicReader:
     def position(self, partition: int) -> int:
         """The offset of the next record that `poll` will return, past holes and control records."""
         with self._asking("cannot read the topic"):
-            return self._consumer.position(TopicPartition(self.topic, partition), 5_000) or 0
+            place = TopicPartition(self.topic, partition)
+            return self._consumer.position(place, int(self._patience * 500)) or 0
 
     def close(self) -> None:
         """Free both connections; repeatable."""

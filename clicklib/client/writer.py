@@ -14,14 +14,15 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
 from clicklib.client.offsets import Offsets, committable
+from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import TopicError, UnavailableError
 
 __all__ = ["Writer"]
 
 # After this time the coordinator ends a transaction whose producer has died.
 _TRANSACTION = 10.0  # seconds, at least
-# The timeout of a transaction, in units of the time to find the topic: finding it takes two
-# answers, a transaction about eight.
+# The timeout of a transaction, in units of the time to connect: that takes two answers, a
+# transaction about eight.
 _ANSWERS = 5.0
 
 
@@ -30,6 +31,7 @@ class Writer:
 
     Records wait in the client while `may_send()` is false. It is called just before data are sent;
     meanwhile `delivery_timeout` (seconds) runs.
+    `on_change(error)` is called if the topic grows or is gone.
     With a `transactional_id` the writer first ends a transaction that an earlier writer with that
     id did not end. The coordinator ends a transaction after `transaction_timeout` (seconds), which
     is longer if the broker answers slowly. After any error a new writer is needed: kafka-python
@@ -56,8 +58,10 @@ class Writer:
         delivery_timeout: float,
         transactional_id: str | None = None,
         may_send: Callable[[], bool] = lambda: True,
+        on_change: Callable[[TopicError], None] | None = None,
     ) -> None:
-        self._halted = False
+        self._halted, self._topic = False, topic
+        asked = time.monotonic()
         self._producer = connect(
             kafka.KafkaProducer,
             cluster,
@@ -65,6 +69,7 @@ class Writer:
             # `_halted` is read last: a member halts its writer before it drops its workers, and
             # without workers `may_send()` is true.
             may_send=lambda: may_send() and not self._halted,
+            topics=[topic],
             metrics_enabled=False,
             acks="all",
             enable_idempotence=True,
@@ -74,16 +79,20 @@ class Writer:
             delivery_timeout_ms=int(delivery_timeout * 1000) + int(linger * 1000),
             max_block_ms=int(connect_timeout * 1000),
             allow_auto_create_topics=False,
+            metadata_max_age_ms=REFRESH_MS,
             transactional_id=transactional_id,
         )
         self.send = self._producer.send
         self.begin = self._producer.begin_transaction
         try:
-            asked = time.monotonic()
             self.partitions = self._find(topic)
             self.transaction_timeout = max(_TRANSACTION, _ANSWERS * (time.monotonic() - asked))
+            if on_change is not None:
+                Unchanged(self._producer._metadata, [topic], self.partitions, on_change)
             if transactional_id is not None:
                 self._begin_transactions()
+            else:
+                self._wait_for_id(connect_timeout)
         except BaseException:
             self.close(0)
             raise
@@ -94,6 +103,14 @@ class Writer:
         needs = "Write on the transactional id (the group's name, and more)"
         with translated("cannot begin with transactions", needs):
             self._producer.init_transactions()
+
+    def _wait_for_id(self, timeout: float) -> None:
+        """Wait until the broker has named this producer: before, no row would time out."""
+        manager, deadline = self._producer._transaction_manager, time.monotonic() + timeout
+        while not (manager.has_producer_id() or manager.has_fatal_error()):
+            if time.monotonic() > deadline:
+                raise UnavailableError("the broker has not named the producer", topic=self._topic)
+            time.sleep(0.005)
 
     def _find(self, topic: str) -> int:
         """The number of partitions. From then on the client knows it, and `send` does not ask."""
@@ -113,6 +130,10 @@ class Writer:
             raise
         finally:
             self._producer._metadata.remove_listener(count)
+
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that the topic has no longer these partitions."""
+        return Unchanged(self._producer._metadata, [self._topic], partitions)
 
     def halt(self) -> None:
         """Send nothing more; unsent rows fail when the writer is closed."""

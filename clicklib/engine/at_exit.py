@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import weakref
 from typing import Any
@@ -15,6 +16,11 @@ _open: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 def closed_at_exit(thing: Any, close: Any) -> None:
     """Call the bound method `close` of `thing` when the program ends, if `thing` still exists."""
     _open[thing] = weakref.WeakMethod(close)
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has copies, but none of the threads that serve them.
+    os.register_at_fork(after_in_child=_open.clear)
 
 
 def close_all(timeout: float) -> None:

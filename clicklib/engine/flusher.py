@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from clicklib.client.faults import told
 from clicklib.client.offsets import TopicPartition
+from clicklib.client.unchanged import Unchanged
 from clicklib.client.writer import Writer
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread
 from clicklib.engine.worker import Worker
@@ -57,6 +58,10 @@ class Flusher(OwnedThread):
         self._queue.put((worker, batch))
         if self._ended:  # perhaps the thread no longer reads the queue
             worker.abandon()
+
+    def watch(self, partitions: int) -> Unchanged:
+        """Notice from now on that the table has no longer these partitions."""
+        return self._writer.watch(partitions)
 
     def halt(self) -> None:
         """Send no more rows. Any thread may call it."""

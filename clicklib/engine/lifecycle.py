@@ -10,8 +10,9 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
 from clicklib.engine.state import Signal, State
 from clicklib.errors import ClicklibError, InternalError, TopicError, UnavailableError, UsageError
@@ -50,6 +51,9 @@ class Lifecycle:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._end_by = math.inf  # deadline for its threads to end
+        self._process = ThisProcess()  # the one that started it
+        self.user: Callable[[], Any] = lambda: self
+        """Returns None once nobody can ask for the result any more: then it ends."""
 
     @property
     def state(self) -> State:
@@ -59,12 +63,14 @@ class Lifecycle:
 
     def start(self) -> None:
         """Begin in the background. Raises UsageError when it is running already."""
+        if self.state not in (State.IDLE, *_ENDED):
+            self.check_process()
         with self._lock:
             if self._thread is not None and self.state not in (State.IDLE, *_ENDED):
                 raise UsageError(f"{self.name} is {self.state} already: stop it first")
             self._signal.set(State.STARTING)
             self.error = None
-            self._end_by = math.inf
+            self._end_by, self._process = math.inf, ThisProcess()
             self._stopping.clear()
             self._thread = OwnedThread(self, self.name, self._run)
             self._thread.start()
@@ -74,6 +80,8 @@ class Lifecycle:
 
         Called on one of its own threads, it only asks and returns False at once.
         """
+        if self.state not in (State.IDLE, *_ENDED):
+            self.check_process()
         with self._lock:
             thread = self._thread
             if thread is None:
@@ -81,7 +89,7 @@ class Lifecycle:
             self._end(timeout)
             if thread.is_alive() and self.state not in (*_ENDED, State.STOPPING):
                 self._signal.set(State.STOPPING)
-        if getattr(threading.current_thread(), "owner", None) is self:
+        if self._is_own_thread():
             return False
         thread.join(timeout)
         return not thread.is_alive()
@@ -119,6 +127,17 @@ class Lifecycle:
     def _check_started(self) -> None:
         if self.state is State.IDLE:
             raise UsageError(f"{self.name} was never started")
+        if self.state not in _ENDED:
+            self.check_process()
+            if self._is_own_thread():
+                raise UsageError(f"{self.name} cannot wait for itself in a callback")
+
+    def check_process(self) -> None:
+        """Raises UsageError in a forked process, which has none of its threads."""
+        self._process.check(self.name)
+
+    def _is_own_thread(self) -> bool:
+        return getattr(threading.current_thread(), "owner", None) is self
 
     # For its threads.
 
@@ -134,8 +153,8 @@ class Lifecycle:
 
     @property
     def stopping(self) -> bool:
-        """Whether `stop` or `fail` has been called since the start."""
-        return self._stopping.is_set()
+        """Whether `stop` or `fail` has been called since the start, or its user is gone."""
+        return self._stopping.is_set() or self.user() is None
 
     def wait_stopping(self, seconds: float) -> bool:
         """Wait until `stopping` is true, at most `seconds`; return whether it is."""
@@ -143,7 +162,7 @@ class Lifecycle:
 
     def keep_trying(self, seconds: float, step: Callable[[], T]) -> T:
         """`retry.keep_trying`, which gives up as soon as `stopping` is true."""
-        return keep_trying(step, seconds, stopping=self._stopping.is_set)
+        return keep_trying(step, seconds, stopping=lambda: self.stopping)
 
     def time_left(self) -> float:
         """The seconds that are left for its threads to end."""

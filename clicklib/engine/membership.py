@@ -12,26 +12,24 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
-from clicklib.client.cluster import Cluster
 from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Records, TopicPartition
-from clicklib.client.retry import Patience
+from clicklib.client.retry import Patience, aside
 from clicklib.client.writer import Writer
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
-from clicklib.engine.follower import Follower, Updated
+from clicklib.engine.follower import Follower
 from clicklib.engine.handover import Handover
 from clicklib.engine.lifecycle import Lifecycle
+from clicklib.engine.settings import Settings
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
 from clicklib.errors import KafkaError, TopicError, UnavailableError
-from clicklib.graph import Graph
 from clicklib.table import Table
 from clicklib.task import Batch, Task
 
-__all__ = ["Membership", "Settings"]
+__all__ = ["Membership"]
 
 logger = logging.getLogger("clicklib")
 
@@ -43,27 +41,13 @@ _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a processor. Times are in seconds."""
-
-    cluster: Cluster
-    graph: Graph
-    start: str
-    commit_interval: float
-    session_timeout: float
-    max_poll_interval: float
-    connect_timeout: float
-    on_rebalance: Callable[[tuple[int, ...]], None] | None
-    updated: Updated | None
-
-
 class Membership:
     """A membership in the group of a graph. `run` is for one thread; any thread may read the rest.
 
-    `follower` recovers the table. `lingering` lists earlier workers whose callback has not returned
-    yet. With a `transactional_id` rows and offsets are committed in one transaction; a transaction
-    that an earlier member with that id did not end is ended first.
+    `follower` recovers the table. It and each input have `count` partitions. `lingering` lists
+    earlier workers whose callback has not returned yet. With a `transactional_id` rows and offsets
+    are committed in one transaction; a transaction that an earlier member with that id did not end
+    is ended first.
     """
 
     def __init__(
@@ -72,33 +56,33 @@ class Membership:
         settings: Settings,
         follower: Follower,
         lingering: list[Worker],
+        count: int,
         transactional_id: str | None,
     ) -> None:
         self.partitions = Handover(follower, self._worker, lingering)
         self.lag: dict[int, int] = {}
         self.rows = self.flushes = self.rebalances = 0
         self._life, self._settings = life, settings
-        self._transactional_id = transactional_id
+        self._count, self._transactional_id = count, transactional_id
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
         self._next_commit = self._next_lag = 0.0
         # If a member could not leave, the coordinator waits until its session ends, and only then
         # assigns its partitions.
-        self._join_timeout = max(_JOIN_TIMEOUT, 2 * settings.session_timeout)
+        self._join_timeout = max(
+            _JOIN_TIMEOUT, 2 * settings.session_timeout, 3 * settings.connect_timeout
+        )
         self._join_by = math.inf  # deadline for the next assignment; inf once the loop has one
         self._in_doubt: BaseException | None = None
 
     def run(self) -> None:
         """Join the group, work until `life.stopping`, and leave within `life.time_left()`."""
-        timeout, begin = self._settings.connect_timeout, self._life.keep_trying
+        begun, timeout = time.monotonic(), self._settings.connect_timeout
+        if not self._connect(lambda: time.monotonic() - begun > timeout):
+            return
         with ExitStack() as stack:
-            # A broken connection may have lost an answer that kafka-python waits for: 0.7 leaves
-            # time for a second writer.
-            self._flusher = begin(timeout, lambda: self._open_flusher(0.7 * timeout))
             stack.callback(lambda: self._close_flusher())
-            self._inputs = begin(timeout, lambda: self._open_inputs(timeout))
             stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
-            self._join_by = time.monotonic() + self._join_timeout
             self._life.move(State.RECOVERING)
             try:
                 self._loop()
@@ -109,6 +93,7 @@ class Membership:
     def _loop(self) -> None:
         """Read, hand out and commit, again and again."""
         while not self._life.stopping:
+            self._check_topics()
             if self._in_doubt is not None:
                 self._start_over()
                 continue  # if it is stopping by now, the inputs are closed
@@ -135,6 +120,43 @@ class Membership:
 
     # The clients, and how they are replaced when Kafka may or may not have rows or a transaction.
 
+    def _connect(self, gives_up: Callable[[], bool]) -> bool:
+        """Connect the flusher and the inputs, side by side; try again after an error that may pass.
+
+        Such an error is raised once `gives_up()` is true. False if it stopped before it succeeded.
+        """
+        patience = Patience(self._settings.connect_timeout)
+        while not self._life.stopping:
+            try:
+                self._flusher, self._inputs = self._open(patience.seconds)
+            except (UnavailableError, TopicError) as exc:
+                # A broker that has just started may not know the topics yet.
+                if gives_up() or (isinstance(exc, TopicError) and patience.is_over):
+                    raise
+                self._wait_for_broker(exc)
+                patience.grow()
+            else:
+                self._input_topics = self._inputs.watch(self._count)
+                self._table_topic = self._flusher.watch(self._count)
+                self._join_by = time.monotonic() + self._join_timeout
+                return True
+        return False
+
+    def _open(self, timeout: float) -> tuple[Flusher, GroupReader]:
+        """Both clients, or neither and the error of one of them."""
+        flusher = aside(lambda: self._open_flusher(timeout))
+        try:
+            inputs = self._open_inputs(timeout)
+        except BaseException:
+            if flusher.exception() is None:
+                flusher.result().close(0)
+            raise
+        try:
+            return flusher.result(), inputs
+        except BaseException:
+            inputs.close(0.2)
+            raise
+
     def _open_flusher(self, timeout: float) -> Flusher:
         settings = self._settings
         writer = Writer(
@@ -151,6 +173,19 @@ class Membership:
         flusher.start()
         return flusher
 
+    def _check_topics(self) -> None:
+        """Raises TopicError if the topics have changed so that the work cannot go on."""
+        error = self._input_topics.error or self._table_topic.error
+        if error is not None:
+            raise error
+        if self._table_topic.remade:
+            raise TopicError(
+                "the table was made anew and has lost its rows: start this again",
+                topic=self._graph.table,
+            )
+        if self._input_topics.remade:
+            self.doubt(KafkaError(f"made anew: {', '.join(self._input_topics.remade)}"))
+
     def _close_flusher(self) -> None:
         self._flusher.close(min(1.0, self._life.time_left()))
 
@@ -163,6 +198,7 @@ class Membership:
             session_timeout=settings.session_timeout,
             max_poll_interval=settings.max_poll_interval,
             connect_timeout=timeout,
+            answer_timeout=settings.connect_timeout,
             on_revoked=self._revoked,
             on_assigned=self._assigned,
             on_lost=self._lost,
@@ -181,28 +217,17 @@ class Membership:
         self._lost()
         self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
         self._close_flusher()
-        patience = Patience(self._settings.connect_timeout)
-        while not self._life.stopping:
-            try:
-                self._flusher = self._open_flusher(patience.seconds)
-                self._inputs = self._open_inputs(patience.seconds)
-            except (UnavailableError, TopicError) as exc:
-                self._close_flusher()
-                # A broker that has just started may not know the topics yet.
-                if isinstance(exc, TopicError) and patience.is_over:
-                    raise
-                self._wait_for_broker(exc)
-                patience.grow()
-            else:
-                self._in_doubt = None
-                self._join_by = time.monotonic() + self._join_timeout
-                return
+        self._connect(lambda: False)
+        self._in_doubt = None
 
     # The group assigns and revokes partitions. The client calls these three methods on its own
     # thread, while the loop waits in `poll` or `close`.
 
     def _assigned(self, places: set[TopicPartition]) -> None:
-        self.partitions.assigned(place.partition for place in places)
+        partitions = {place.partition for place in places}
+        # The leader may know before this member that the inputs have grown.
+        if all(partition < self._count for partition in partitions):
+            self.partitions.assigned(partitions)
 
     async def _revoked(self) -> None:
         """Finish the current messages, flush, commit: then another member can continue."""

@@ -12,6 +12,7 @@ from clicklib.client.faults import OutOfRange
 from clicklib.client.retry import Patience, keep_trying
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
+from clicklib.client.unchanged import Unchanged
 from clicklib.engine.follower import Follower, Updated
 from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.state import State
@@ -49,6 +50,8 @@ class Replica:
         self._connect_timeout = connect_timeout
         self._patience = Patience(connect_timeout)
         self._follower: Follower | None = None
+        self._topic: Topic | None = None
+        self._unchanged: Unchanged | None = None
         self._closing = ExitStack()
 
     @property
@@ -81,6 +84,8 @@ class Replica:
         while not self._life.stopping:
             try:
                 follower = self._follower or self._open()
+                if self._unchanged and self._unchanged.error:
+                    raise OutOfRange(str(self._unchanged.error))
                 if follower.poll(0.1):
                     looked = time.monotonic()
                     self._is_there()
@@ -112,7 +117,14 @@ class Replica:
             )
             cluster_id = topics.cluster_id
         self._close()
-        self._topic_id = topic.id
+        before, self._topic = self._topic, topic
+        if before and before.id == topic.id and before.partitions != topic.partitions:
+            raise TopicError(
+                f"the table has {topic.partitions} partitions now, and had {before.partitions} "
+                "when this began: start this again",
+                topic=self._table,
+            )
+        self._unchanged = self._reader.watch(topic.partitions)
         stores = self._open_stores(cluster_id)
         self._closing.callback(stores.close)
         follower = Follower(
@@ -144,7 +156,7 @@ class Replica:
         if self._life.state is State.RECONNECTING:
             with TopicManager(self._cluster, self._patience.seconds) as topics:
                 topic = topics.find(self._table)
-            if topic is not None and topic.id != self._topic_id:
+            if topic and self._topic and topic.id != self._topic.id:
                 raise OutOfRange("the topic was made anew", topic=self._table)
         if not follower.look(self._patience.seconds):
             raise OutOfRange("the topic is shorter than it was", topic=self._table)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import weakref
+from collections.abc import Callable
 from typing import Any, Self
 
 from clicklib.checks import check
@@ -19,10 +21,19 @@ class Service:
     Any thread may call any method, any number of times. A service that has stopped or failed can
     be started again. `with` starts it if it does not run yet, and stops it at the end. If the
     service has failed, `with` raises its error.
+
+    A view that nothing refers to any more ends by itself; a processor works on. Both work only in
+    the process that started them.
     """
 
     def __init__(self, name: str) -> None:
-        self._life = Lifecycle(name, self._main)
+        prepare = weakref.WeakMethod(self._prepare)
+        self._life = Lifecycle(name, lambda: _work(prepare))
+        self._life.user = weakref.ref(self)
+
+    def _prepare(self) -> Callable[[], None]:
+        """What `_main` does, as a function. If it does not refer to the service, this may go."""
+        return self._main
 
     def _main(self) -> None:
         """Do the work until `_life.stopping` is true; raise the error that ends it."""
@@ -104,3 +115,12 @@ class Service:
             if value is not None
         )
         return f"<table><caption>{html.escape(self._life.name)}</caption>{rows}</table>"
+
+
+def _work(prepare: Callable[[], Callable[[], Callable[[], None]] | None]) -> None:
+    """Do the work of a service, without a reference to the service from here."""
+    prepared = prepare()
+    work = prepared() if prepared is not None else None
+    del prepared
+    if work is not None:
+        work()

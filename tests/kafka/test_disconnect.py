@@ -126,11 +126,34 @@ def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer
         processor.start().wait_running(),
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
     ):
+        view.wait_running()
         proxy.delay = 0.2  # seconds each way: 0.4 for an answer
         processor._membership.doubt(UnavailableError("asked to by the test"))
         wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
         wanted = click(20)
         wait_until("all are counted", lambda: holds(view, wanted), timeout=90)
+    assert processor.error is None
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("guarantee", "limit"), [("at_least_once", 60), ("exactly_once", 90)])
+def test_a_processor_starts_over_at_3_s_a_round_trip(
+    cluster, graph, click, state, proxy, guarantee, limit
+):
+    options = {"guarantee": guarantee, "state_dir": state, "connect_timeout": 30}
+    processor = Processor(proxy.address, graph, **options)
+    with (
+        processor.start().wait_running(),
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        view.wait_running()
+        proxy.delay = 1.5  # seconds each way
+        processor._membership.doubt(UnavailableError("asked to by the test"))
+        wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
+        wanted = click(20)
+        wait_until("all are counted", lambda: holds(view, wanted), timeout=limit)
+        proxy.delay = 0.0
     assert processor.error is None
 
 

@@ -48,6 +48,7 @@ NAMES = (
     Name("kafka.net.manager:KafkaConnectionManager", "_build_transport", "extended"),
     Name("kafka.net.manager:KafkaConnectionManager", "broker_version", "refused if too old"),
     Name("kafka.net.manager:KafkaConnectionManager", "_net", "closed where connecting fails"),
+    Name("kafka.cluster:ClusterMetadata", "_topics", "asked for by the first question"),
     Name("kafka.net.connection:KafkaConnection", "init_future", "tells why connecting failed"),
     Name("kafka.net.connection:KafkaConnection", "parser", "tells whether something answered"),
     Name("kafka.net.transport:KafkaTCPTransport", "_sock_recv", "the end comes after the data"),
@@ -75,11 +76,15 @@ NAMES = (
     Name("kafka.coordinator.assignors.abstract", "AbstractPartitionAssignor", "extended"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolSubscription", "what it asks for"),
+    Name("kafka.consumer:KafkaConsumer", "_cluster", "what it hears of its topics"),
     Name("kafka.consumer:KafkaConsumer", "_coordinator", "its answers are noted"),
     Name(
         "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
     ),
     Name("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
+    Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
+    Name("kafka.coordinator.consumer:ConsumerCoordinator", "_metadata_snapshot", "set at first"),
+    Name("kafka.consumer:KafkaConsumer", "_subscription", "the topics of a member"),
     Name("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
     Name("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
     # writer: time limits for the steps of a transaction, and a close that ends the thread

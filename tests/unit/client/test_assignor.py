@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kafka.coordinator.assignors.abstract import RebalanceProtocol
 from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
 
@@ -23,13 +25,15 @@ class Metadata:
 
 
 def assign(
-    topics: Mapping[str, int], members: Mapping[str, tuple[str, ...]]
+    topics: Mapping[str, int],
+    members: Mapping[str, tuple[str, ...]],
+    assignor: CopartitionAssignor | None = None,
 ) -> dict[str, dict[str, list[int]]]:
     joined = [
         SimpleNamespace(member_id=name, metadata=ConsumerProtocolSubscription(0, list(read), b""))
         for name, read in members.items()
     ]
-    shares = CopartitionAssignor().assign(Metadata(topics), joined)
+    shares = (assignor or CopartitionAssignor()).assign(Metadata(topics), joined)
     return {
         name: {topic: list(mine) for topic, mine in share.assigned_partitions}
         for name, share in shares.items()
@@ -76,3 +80,63 @@ def test_a_member_too_many_gets_an_empty_assignment() -> None:
 
 def test_a_topic_that_is_not_known_yet_is_left_out() -> None:
     assert assign({}, {"m1": ("clicks",)}) == {"m1": {}}
+
+
+def leader(*topics: str) -> CopartitionAssignor:
+    """The assignor of a member that reads these topics, and that leads."""
+    assignor = CopartitionAssignor()
+    assignor.metadata(topics)
+    return assignor
+
+
+@pytest.mark.parametrize("leading", ["a", "b", "ab"])
+def test_members_that_read_all_topics_share_them_with_whatever_leader(leading: str) -> None:
+    members = {"m1": ("a",), "m2": ("a", "b"), "m3": ("b", "a"), "m4": ("b",)}
+    shares = assign({"a": 4, "b": 4}, members, leader(*leading))
+    assert shares == {
+        "m1": {},
+        "m2": {"a": [0, 1], "b": [0, 1]},
+        "m3": {"a": [2, 3], "b": [2, 3]},
+        "m4": {},
+    }
+
+
+@pytest.mark.parametrize("leading", ["a", "b"])
+def test_if_none_reads_all_topics_those_work_that_read_the_same_as_the_leader(leading: str) -> None:
+    shares = assign({"a": 2, "b": 2}, {"m1": ("a",), "m2": ("b",)}, leader(leading))
+    wanted = {"m1": {"a": [0, 1]}, "m2": {}} if leading == "a" else {"m1": {}, "m2": {"b": [0, 1]}}
+    assert shares == wanted
+
+
+def test_a_topic_that_the_leader_does_not_know_has_as_many_partitions_as_the_others() -> None:
+    shares = assign({"a": 2}, {"m1": ("a",), "m2": ("a", "b")}, leader("a"))
+    assert shares == {"m1": {}, "m2": {"a": [0, 1], "b": [0, 1]}}
+
+
+@given(
+    st.dictionaries(st.text("m123", min_size=1), st.frozensets(st.sampled_from("abc"), min_size=1)),
+    st.integers(1, 12),
+)
+def test_each_partition_has_one_owner_that_reads_all_its_topics(
+    members: dict[str, frozenset[str]], partitions: int
+) -> None:
+    for leading in members.values():
+        read = {name: tuple(topics) for name, topics in members.items()}
+        shares = assign(dict.fromkeys("abc", partitions), read, leader(*leading))
+        for name, mine in shares.items():
+            assert not mine or (mine.keys() == members[name] and len(mine) == len(members[name]))
+            assert len({tuple(each) for each in mine.values()}) <= 1
+        owned = [p for mine in shares.values() for p in next(iter(mine.values()), [])]
+        assert sorted(owned) == list(range(partitions))
+
+
+def test_a_member_without_work_is_told_what_the_others_read() -> None:
+    joined = [
+        SimpleNamespace(member_id=name, metadata=ConsumerProtocolSubscription(0, list(read), b""))
+        for name, read in {"m1": "a", "m2": "ab"}.items()
+    ]
+    shares = leader("a").assign(Metadata({"a": 1, "b": 1}), joined)
+    idle, busy = leader("a"), leader("a", "b")
+    idle.on_assignment(shares["m1"])
+    busy.on_assignment(shares["m2"])
+    assert (idle.others, busy.others) == ({"a", "b"}, set())

@@ -1,0 +1,28 @@
+"""The process that made an object. A fork copies the object, but not the threads that serve it."""
+
+from __future__ import annotations
+
+import os
+
+from clicklib.errors import UsageError
+
+__all__ = ["ThisProcess"]
+
+
+class ThisProcess:
+    """The process in which it was made."""
+
+    def __init__(self) -> None:
+        self._id = os.getpid()
+
+    def is_this(self) -> bool:
+        """Whether it is the process that runs this."""
+        return os.getpid() == self._id
+
+    def check(self, what: str) -> None:
+        """Raises UsageError in any other process: there `what` would wait for ever."""
+        if not self.is_this():
+            raise UsageError(
+                f"{what} was made before a fork, and works only in the process that made it: make "
+                "another one here"
+            )

@@ -1,0 +1,124 @@
+"""What is dropped without a close goes; what a fork or a callback cannot use says so at once."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+
+from clicklib import Cluster, Emitter, Graph, Processor, String, UsageError, View, clicks
+from tests.waiting import wait_until
+
+
+def held() -> tuple[int, int]:
+    """How many threads and file handles this process has."""
+    gc.collect()
+    return threading.active_count(), psutil.Process().num_fds()
+
+
+@pytest.mark.parametrize("kind", ["emitter", "view", "a view that starts"])
+def test_what_is_dropped_without_a_close_leaves_nothing(
+    cluster: Cluster, topic: str, graph: Graph, kind: str
+) -> None:
+    def make() -> None:
+        if kind == "emitter":
+            Emitter(cluster, topic, String()).emit("user-3", "now").result(10)
+        else:
+            view = View(cluster, graph.table, clicks.UserCodec(), storage="memory").start()
+            view.wait_running() if kind == "view" else None
+
+    with Processor(cluster, graph, storage="memory").start().wait_running():
+        threads, files = held()
+        for _ in range(5):
+            make()
+        wait_until("the threads are gone", lambda: held()[0] <= threads, 20)
+        wait_until("the files are closed", lambda: held()[1] <= files + 1, 20)
+
+
+def test_a_message_of_an_emitter_that_is_dropped_is_delivered(cluster: Cluster, topic: str) -> None:
+    promise = Emitter(cluster, topic, String()).emit("user-3", "now")
+    gc.collect()
+    assert promise.result(10)[1] == 0
+
+
+CALLS: dict[str, Callable[[Emitter], Any]] = {
+    "emit_sync": lambda emitter: emitter.emit_sync("user-3", "now"),
+    "flush": lambda emitter: emitter.flush(),
+    "close": lambda emitter: emitter.close(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_callback_of_a_future_that_would_wait_for_itself_is_told(
+    cluster: Cluster, topic: str, call: Callable[[Emitter], Any]
+) -> None:
+    seen: list[Any] = []
+
+    def callback(_: Any) -> None:
+        try:
+            seen.append(call(emitter))
+        except Exception as exc:
+            seen.append(exc)
+
+    with Emitter(cluster, topic, String()) as emitter:
+        emitter.emit("user-3", "now").add_done_callback(callback)
+        wait_until("the callback has ended", lambda: seen, 10)
+        assert isinstance(seen[0], UsageError)
+        assert "on another thread" in str(seen[0])
+        emitter.emit_sync("user-3", "now", timeout=10)  # it goes on
+
+
+def in_a_fork(call: Callable[[], Any]) -> str:
+    """What the call raises in a forked process."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            call()
+            os.write(writes, b"nothing")
+        except BaseException as exc:
+            os.write(writes, f"{type(exc).__name__}: {exc}".encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    try:
+        with os.fdopen(reads, "rb") as answer:
+            return answer.read().decode()
+    finally:
+        os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_was_made_before_a_fork_says_so_after_it(
+    cluster: Cluster, topic: str, graph: Graph
+) -> None:
+    with (
+        Processor(cluster, graph, storage="memory").start().wait_running() as processor,
+        View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
+        Emitter(cluster, topic, String()) as emitter,
+    ):
+        view.wait_running()
+        calls: list[Callable[[], Any]] = [
+            *(lambda call=call: call(emitter) for call in CALLS.values()),
+            lambda: emitter.emit("user-3", "now"),
+            lambda: view.get("user-3"),
+            lambda: len(view),
+            lambda: list(view.items()),
+            lambda: processor.get("user-3"),
+            *(
+                lambda call=call: call()
+                for each in (processor, view)
+                for call in (each.start, each.stop, each.wait, each.wait_running, each.run)
+            ),
+        ]
+        for call in calls:
+            assert in_a_fork(call).startswith("UsageError: ")
+        assert in_a_fork(Processor(cluster, graph, storage="memory").stop) == "nothing"
+        assert emitter.emit_sync("user-3", "now", timeout=10)  # here all is well
+        wait_until("it is counted", lambda: view.get("user-3"), 10)
