@@ -11,7 +11,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 
 @exercise(
     "04.1",
-    "What becomes of the click?",
+    "What happens to this click?",
     answer="prediction",
     hints=(
         "Look at the row of `anna`, and at the number of messages that wait.",
