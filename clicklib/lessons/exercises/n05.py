@@ -33,7 +33,7 @@ def a_neighbour(
     if neighbour in users:
         return not_yet("This name is one of the ten users. Find another one.", outcome)
     if found != wanted:
-        return not_yet("These are two partitions. Try another name.", outcome)
+        return not_yet("These two partitions are not the same. Try another name.", outcome)
     return solved(outcome)
 
 
@@ -43,7 +43,7 @@ def a_neighbour(
     answer="late",
     hints=(
         "A thread handles one partition. Which users have the same partition as user-8?",
-        "Look at the table of partitions near the beginning, or use `places`.",
+        "Look at the list of users and partitions near the beginning, or use `places`.",
     ),
     solution='late = {user for user in users if places[user] == places["user-8"]}',
     because="A thread handles all users of its partition, and no user of another partition.",
@@ -65,7 +65,7 @@ def who_waits(late: Iterable[str], calls: Any) -> Verdict:
         return not_yet("user-8 itself is one of them.", outcome)
     if surplus := sorted(given - waited):
         return not_yet(f"{surplus[0]} is in another partition than user-8.", outcome)
-    return not_yet("Somebody is missing: who else is in the partition of user-8?", outcome)
+    return not_yet("A user is missing: who else is in the partition of user-8?", outcome)
 
 
 @exercise(
@@ -77,11 +77,11 @@ def who_waits(late: Iterable[str], calls: Any) -> Verdict:
         "`threading.Lock` makes locks. Call it, to get one.",
     ),
     solution="guard = threading.Lock()",
-    because="A thread that finds the lock taken waits until the other thread has left the block.",
+    because="While one thread is in the block, the lock makes the others wait.",
 )
 def one_at_a_time(guard: Any, count_guarded: Callable[[Any], tuple[int, float]]) -> Verdict:
     if guard is threading.Lock or isinstance(guard, type):
-        return not_yet("This makes guards, but it is none. Call it: put () behind it.")
+        return not_yet("This makes a guard, and is no guard itself. Call it: put () after it.")
     if not hasattr(type(guard), "__enter__"):
         return not_yet("A `with` block cannot use this object. Look for a lock in `threading`.")
     counted, seconds = count_guarded(guard)

@@ -24,7 +24,7 @@ ANSWERS = {
     ),
     2: Answers(
         wrong={
-            'late = {"user-8"}': "Somebody is missing",
+            'late = {"user-8"}': "A user is missing",
             'late = {"user-8", "user-9"}': "user-9 is in another partition",
             'late = {"user-2"}': "user-8 itself",
             "late = set(users)": "user-0 is in another partition",
