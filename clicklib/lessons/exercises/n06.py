@@ -10,7 +10,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 
 @exercise(
     "06.1",
-    "Predict what a lost partition costs",
+    "Predict how much the view reads again",
     answer="predicted",
     hints=(
         "The folders of the other nine partitions are still there, and complete.",
@@ -30,7 +30,7 @@ def lost_partition(predicted: int, to_read: int, ends: dict[int, tuple[int, int]
     if abs(2 * predicted - to_read) <= 2:
         return not_yet("Partition 8 has two users. You have counted one.", outcome)
     if predicted in (1, 2, 10):
-        return not_yet("The store knows no rows any more. It reads messages, not rows.", outcome)
+        return not_yet("The rows are not there any more. The view reads messages.", outcome)
     if predicted == 0:
         return not_yet("Where does the view get the rows of partition 8 from?", outcome)
     return not_yet("Look at the end offset of partition 8.", outcome)
@@ -41,12 +41,12 @@ def lost_partition(predicted: int, to_read: int, ends: dict[int, tuple[int, int]
     "End a recovery at the right moment",
     answer="is_recovered",
     hints=(
-        "The position also moves on when there is no message, and when there is a marker.",
+        "The position passes a marker. In an empty partition it is at the end from the beginning.",
         "Do you need `last_offset`? Compare the position with the end.",
     ),
     solution='''
 def is_recovered(last_offset, position, end):
-    """Whether a reader has the whole partition."""
+    """Whether the whole partition is read."""
     return position >= end
 ''',
     because="The position passes over markers. In an empty partition it is at the end already.",

@@ -20,7 +20,7 @@ ANSWERS = {
             "predicted = 50_000": "These are all partitions",
             "predicted = 10_000": "Almost",
             "predicted = 5_000": "Partition 8 has two users",
-            "predicted = 2": "It reads messages, not rows",
+            "predicted = 2": "The view reads messages",
             "predicted = 0": "Where does the view get the rows",
         },
         right=(
