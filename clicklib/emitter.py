@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
 
-from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.faults import told
 from clicklib.client.process import ThisProcess
@@ -26,6 +25,7 @@ from clicklib.errors import (
     TopicError,
     UsageError,
 )
+from clicklib.given import check
 from clicklib.keys import encode_key, partition_of
 
 __all__ = ["Acknowledged", "Emitter", "EmitterStats"]

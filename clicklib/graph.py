@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.checks import check
 from clicklib.codec import Codec
 from clicklib.errors import UsageError
+from clicklib.given import check
 
 __all__ = ["Graph", "Input", "Persist", "define_group", "group_table"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from clicklib.checks import check
+from clicklib.given import check
 
 __all__ = ["decode_key", "encode_key", "fnv1a", "partition_of", "share"]
 

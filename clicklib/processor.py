@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from clicklib.callback import same_definition, unfinished
-from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
@@ -23,6 +21,7 @@ from clicklib.engine.settings import Settings
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError, UsageError
+from clicklib.given import check, same_definition, unfinished
 from clicklib.graph import Graph
 from clicklib.keys import encode_key, partition_of
 from clicklib.stores.folders import open_stores

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from clicklib.callback import unfinished
 from clicklib.codec import Codec, cannot_decode
 from clicklib.errors import CallbackError
+from clicklib.given import unfinished
 from clicklib.keys import decode_key
 
 __all__ = [

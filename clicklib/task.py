@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.callback import is_unfinished, unfinished
 from clicklib.codec import cannot_decode
 from clicklib.context import Context
 from clicklib.errors import CallbackError, CodecError
+from clicklib.given import is_unfinished, unfinished
 from clicklib.graph import Graph, Input
 from clicklib.keys import encode_key
 from clicklib.table import Storage, decode_row

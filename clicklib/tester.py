@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from clicklib.checks import check
 from clicklib.codec import cannot_encode, encode
 from clicklib.errors import UsageError
+from clicklib.given import check
 from clicklib.graph import Graph, Input
 from clicklib.keys import decode_key, encode_key, partition_of
 from clicklib.stores.memory import MemoryStorage

@@ -9,13 +9,13 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from clicklib.checks import check
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.codec import Codec, fields_of
 from clicklib.engine.replica import Replica
 from clicklib.engine.service import Service
 from clicklib.engine.state import State
 from clicklib.errors import UsageError, needing
+from clicklib.given import check
 from clicklib.keys import decode_key, encode_key, partition_of
 from clicklib.stores.folders import open_stores
 from clicklib.table import Table, decode_row, progress, telling

@@ -10,7 +10,6 @@ from hypothesis import settings
 
 from tests.waiting import wait_until
 
-
 # A busy machine is slow; times are measured in benchmarks/.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")

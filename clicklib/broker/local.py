@@ -20,9 +20,9 @@ from clicklib.broker.node import layout
 from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.place import Place
-from clicklib.checks import check
 from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError
+from clicklib.given import check
 
 __all__ = ["fetch", "logs", "release", "start", "stop", "use", "wipe"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clicklib.checks import check, listed
 from clicklib.errors import UsageError
+from clicklib.given import check, listed
 
 __all__ = ["Brokers", "Cluster"]
 

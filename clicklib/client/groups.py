@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.checks import check, listed
 from clicklib.client.admin import GroupAdmin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.given import check, listed
 
 __all__ = ["Group", "Groups", "GroupMember", "Progress"]
 

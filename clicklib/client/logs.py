@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.checks import check
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import TopicManager
 from clicklib.errors import TopicError, UnavailableError
+from clicklib.given import check
 from clicklib.keys import decode_key, encode_key, partition_of
 
 __all__ = ["LogRecord", "Logs", "PartitionLog"]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clicklib.checks import check, listed
 from clicklib.client.admin import Admin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.errors import TopicError
+from clicklib.given import check, listed
 
 __all__ = ["Copies", "Topic", "TopicManager"]
 

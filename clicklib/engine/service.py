@@ -7,10 +7,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Self
 
-from clicklib.checks import check
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.state import State
+from clicklib.given import check
 
 __all__ = ["Service"]
 

@@ -25,9 +25,9 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
-from clicklib.checks import check
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import UsageError
+from clicklib.given import check
 from clicklib.web.handler import Handler
 
 __all__ = ["Endpoint"]

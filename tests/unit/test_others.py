@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clicklib import Input, Int64, Persist, Processor, String, define_group
-from clicklib.callback import same_definition
+from clicklib.given import same_definition
 
 CELL = """
 from functools import partial

@@ -1,7 +1,7 @@
 """Each argument of each public call is checked where it is given, and before anything is done.
 
 The calls and their arguments are read from the signatures behind the one door. An argument whose
-name has no row in `WRONG` fails the test: a new argument needs a rule in `clicklib.checks` and a
+name has no row in `WRONG` fails the test: a new argument needs a rule in `clicklib.given` and a
 row here. The calls get no connection, no thread and no initialized object, so a check that comes
 too late fails as well.
 """

@@ -13,8 +13,8 @@ from numbers import Integral, Real
 from reprlib import repr as shortened
 from typing import Any
 
-from clicklib.callback import deferred
 from clicklib.errors import UsageError
+from clicklib.given.callbacks import deferred
 
 __all__ = ["check", "listed"]
 
