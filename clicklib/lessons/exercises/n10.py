@@ -54,7 +54,7 @@ _TYPICAL = {
     ),
     solution="shortest = 4",
     because="The fourth click of one user is the first one that is not counted. Clicks of other "
-    "users do not help, so Hypothesis leaves them out.",
+    "users do not help, so Hypothesis removes them.",
 )
 def shortest_list(shortest: int, error: Exception | str) -> Verdict:
     failing = re.search(r"\[.*?\]", str(error))
@@ -71,7 +71,7 @@ def shortest_list(shortest: int, error: Exception | str) -> Verdict:
     if shortest == found - 1:
         return not_yet(f"After {shortest} clicks of one user the table is still right.", outcome)
     if shortest > found:
-        return not_yet("A shorter list fails too: all clicks of one user.", outcome)
+        return not_yet("A shorter list fails too. All its clicks are of one user.", outcome)
     return not_yet("So few clicks are all counted.", outcome)
 
 
@@ -81,7 +81,7 @@ def shortest_list(shortest: int, error: Exception | str) -> Verdict:
     answer="expected",
     hints=(
         "There are two cases: `msg` is `leave`, or it is a click.",
-        "After `leave` the number is 0, and the last line leaves such users out. "
+        "After `leave` the number is 0, and the last line removes such users. "
         "After a click it is one more than before.",
         'Write both cases in one expression: `… if msg == "leave" else …`.',
     ),
@@ -108,7 +108,7 @@ def model(
     if expected([("user-0", "leave")]) == {"user-0": 1}:
         return not_yet("Your function counts `leave` as a click.", outcome)
     if expected([("user-0", "leave")]) == {"user-0": 0}:
-        return not_yet("A user who has left has no row, so leave this user out.", outcome)
+        return not_yet("A user who has left has no row, so remove this user.", outcome)
     if expected([("user-0", "now"), ("user-0", "leave")]) == {"user-0": 1}:
         return not_yet("Your function keeps the clicks of a user who leaves.", outcome)
     if expected([("user-0", "now"), ("user-0", "now")]) == {"user-0": 1}:
