@@ -10,7 +10,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 if TYPE_CHECKING:
     import pandas as pd
 
-_REBALANCE = 1.0  # seconds that a rebalance may take; less than the session_timeout of 2
+_REBALANCE = 1.0  # seconds that a rebalance may take; less than the session timeout of 2
 
 
 @exercise(
@@ -18,12 +18,12 @@ _REBALANCE = 1.0  # seconds that a rebalance may take; less than the session_tim
     "Predict which partitions stand still after a kill",
     answer="answer",
     hints=(
-        "The killed program cannot tell the group that it is gone. How does the group find out?",
-        "The group notices it when nothing has come from the program for `session_timeout` "
-        "seconds. The other programs go on with their own partitions in that time.",
+        "The killed program cannot tell the group that it has ended. How does the group notice it?",
+        "The group notices it when it has heard nothing from the program for the session timeout. "
+        "The other programs go on with their own partitions in that time.",
     ),
     solution="answer = 2",
-    because="Until the session_timeout is over, the partitions of the killed program still belong "
+    because="Until the session timeout is over, the partitions of the killed program still belong "
     "to it. The other programs go on.",
 )
 def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Verdict:
@@ -37,9 +37,9 @@ def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Ver
     if answer == found:
         return solved(outcome)
     if answer == 1:
-        return not_yet("The other two programs live. Must they stop for long?", outcome)
+        return not_yet("The other two programs still run. Must they stop for long?", outcome)
     if answer == 3:
-        return not_yet("How long does it take until the group knows of the crash?", outcome)
+        return not_yet("How long does it take until the group notices the crash?", outcome)
     if answer == 2:
         return not_yet(
             "This is what happens as a rule, but not in this run. Is the machine very busy? Run "
@@ -51,7 +51,7 @@ def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Ver
 
 @exercise(
     "11.2",
-    "Work out how many clicks waited",
+    "Compute how many clicks waited",
     answer="waited",
     hints=(
         "Ten partitions get 200 clicks a second. How many clicks a second do the partitions of the "
@@ -72,7 +72,7 @@ def how_many_waited(waited: float, most: int, lost: Sequence[int], pauses: pd.Se
     if _near(waited, most, 0.3):
         return solved(outcome)
     if waited == 0:
-        return not_yet("Nobody counted these clicks for some time, and they came on.", outcome)
+        return not_yet("Nobody counted these clicks for some time, but the users clicked.", outcome)
     if _near(waited, 200 * pause, 0.15) or _near(waited, 400, 0.05):
         return not_yet(
             "These are the clicks of all ten partitions. Only some stood still.", outcome
@@ -92,15 +92,15 @@ def _near(number: float, other: float, share: float) -> bool:
 
 @exercise(
     "11.3",
-    "Predict the pause of a clean stop",
+    "Predict the pause after Ctrl-C",
     answer="prediction",
     hints=(
-        "What is the `session_timeout` for? Does the group need it here?",
-        "A program that stops cleanly tells the group that it leaves.",
+        "What is the session timeout for? Does the group need it here?",
+        "A program that stops cleanly tells the group that it ends.",
     ),
     solution='prediction = "shorter"',
-    because="The session_timeout is only for members that are silent. A member that leaves is "
-    "replaced immediately.",
+    because="The session timeout is for members from which the group hears nothing. When a member "
+    "says that it ends, the group gives its partitions to the others immediately.",
 )
 def clean_stop(prediction: str, kill: float, stop: float) -> Verdict:
     outcome = f"Longest pause after the kill: {kill:.2f} s. After the clean stop: {stop:.2f} s."
@@ -109,7 +109,9 @@ def clean_stop(prediction: str, kill: float, stop: float) -> Verdict:
     if said == found:
         return solved(outcome)
     if said == "same":
-        return not_yet("Does the group have to wait for a program that said goodbye?", outcome)
+        return not_yet(
+            "Does the group have to wait for a program that has said that it ends?", outcome
+        )
     if said == "shorter":
         return not_yet(
             "This is what happens as a rule, but not in this run. Is the machine very busy? Run "

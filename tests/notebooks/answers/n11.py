@@ -6,7 +6,7 @@ ANSWERS = {
     1: Answers(
         wrong={
             "answer = 1": "Must they stop for long?",
-            "answer = 3": "until the group knows of the crash",
+            "answer = 3": "until the group notices the crash",
             "answer = 'some'": "one of the numbers 1, 2 and 3",
         },
         right=("answer = 2",),
@@ -27,7 +27,7 @@ ANSWERS = {
     ),
     3: Answers(
         wrong={
-            'prediction = "same"': "said goodbye",
+            'prediction = "same"': "has said that it ends",
             'prediction = "longer"': '"shorter" or "same"',
         },
         right=('prediction = "shorter"',),
