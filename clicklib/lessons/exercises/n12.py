@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 @exercise(
     "12.1",
-    "Predict who leads next",
+    "Predict the next leader",
     answer="candidates",
     hints=(
         "The next leader must have all acknowledged messages. Which brokers have them?",
-        "The brokers in step have all acknowledged messages. One of them is dead.",
+        "The brokers in step have all acknowledged messages. One of them is killed.",
     ),
     solution="candidates = set(in_step) - {leader}",
-    because="A broker in step has every acknowledged message. The dead leader is in step too, but "
-    "it cannot lead.",
+    because="A broker in step has every acknowledged message. The killed leader was in step too, "
+    "but it does not run.",
 )
 def next_leaders(
     candidates: set[int], leader: int, in_step: Sequence[int], next_leader: int
 ) -> Verdict:
-    outcome = f"Broker {leader} was killed. Now broker {next_leader} leads the partition."
+    outcome = f"Broker {leader} was killed. Now broker {next_leader} is the leader."
     may = set(in_step) - {leader}
     said = {candidates} if isinstance(candidates, int) else set(candidates)
     if said == may:
         return solved(outcome)
     if leader in said:
-        return not_yet(f"Broker {leader} is dead. Who is left?", outcome)
+        return not_yet(f"Broker {leader} is killed. Which others are in step?", outcome)
     if said - set(in_step):
         return not_yet("Answer with brokers from the list of those in step.", outcome)
     return not_yet("More than one broker has all acknowledged messages.", outcome)
@@ -44,18 +44,18 @@ def next_leaders(
     "Predict which partitions stood still",
     answer="answer",
     hints=(
-        "How many copies of a partition that broker 1 led were on the other two brokers?",
-        "Each partition had a copy in step on the dead broker. A message is acknowledged when all "
-        "copies in step have it.",
+        "Take a partition whose leader was not killed. On which brokers were its copies?",
+        "Each partition had a copy in step on the killed broker. A message is acknowledged when "
+        "all copies in step have it.",
     ),
     solution="answer = 2",
-    because="Each partition had a copy on the dead broker. Until the cluster removed this copy "
-    "from the list of those in step, nothing could be acknowledged.",
+    because="Each partition had a copy on the killed broker. Until the cluster noticed the kill, "
+    "it waited for this copy, so nothing was acknowledged.",
 )
 def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: int) -> Verdict:
     led, others = pauses[leaders == dead].median(), pauses[leaders != dead].median()
     outcome = (
-        f"Typical longest pause: {led:.1f} s in the partitions of the dead leader, "
+        f"Typical longest pause: {led:.1f} s in the partitions of the killed leader, "
         f"{others:.1f} s in the others."
     )
     found = 3 if max(led, others) < 1 else 2 if others >= led / 2 else 1
@@ -64,11 +64,11 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
     if answer == 1:
         return not_yet("Where were the copies of the partitions with another leader?", outcome)
     if answer == 3:
-        return not_yet("How long does it take until the cluster knows of the death?", outcome)
+        return not_yet("How long does it take until the cluster notices the kill?", outcome)
     if answer == 2:
         return not_yet(
-            "This is what happens as a rule, but not in this run. Run the cells again from the "
-            "one that chooses the leader.",
+            "This is what happens as a rule, but not in this run. Run the cells again from "
+            "the heading *You choose the broker to kill*.",
             outcome,
         )
     return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
@@ -76,7 +76,7 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
 
 @exercise(
     "12.3",
-    "Predict what became of the clicks",
+    "Predict what happened to the clicks",
     answer="choice",
     hints=(
         "An emitter knows of each message whether it was acknowledged.",

@@ -5,8 +5,8 @@ from tests.notebooks.answers import Answers
 ANSWERS = {
     1: Answers(
         wrong={
-            "candidates = {1, 2, 3}": "is dead. Who is left?",
-            "candidates = {leader}": "is dead. Who is left?",
+            "candidates = {1, 2, 3}": "is killed. Which others are in step?",
+            "candidates = {leader}": "is killed. Which others are in step?",
             "candidates = {4}": "from the list of those in step",
             "candidates = {leader % 3 + 1}": "More than one broker",
         },
@@ -19,7 +19,7 @@ ANSWERS = {
     2: Answers(
         wrong={
             "answer = 1": "the partitions with another leader",
-            "answer = 3": "until the cluster knows of the death",
+            "answer = 3": "until the cluster notices the kill",
             "answer = 10": "one of the numbers 1, 2 and 3",
         },
         right=("answer = 2",),
