@@ -161,6 +161,7 @@ class Processor(Service):
         recovering: a View answers for all of them.
         """
         raw = encode_key(key, self.graph.table)
+        self._life.check_process()
         name, membership = self._life.name, self._membership
         if membership is None:
             raise UsageError(f"{name} is {self.state}: start it first", key=key)

@@ -118,7 +118,8 @@ def test_what_was_made_before_a_fork_says_so_after_it(
             ),
         ]
         for call in calls:
-            assert in_a_fork(call).startswith("UsageError: ")
+            said = in_a_fork(call)
+            assert said.startswith("UsageError: "), calls.index(call)
         assert in_a_fork(Processor(cluster, graph, storage="memory").stop) == "nothing"
         assert emitter.emit_sync("user-3", "now", timeout=10)  # here all is well
         wait_until("it is counted", lambda: view.get("user-3"), 10)
