@@ -42,8 +42,7 @@ def _all_listen(cluster: Cluster) -> dict[int, psutil.Process]:
         for pid in status.java if set(status.addresses) == set(cluster.addresses) else ():
             try:
                 process = psutil.Process(pid)
-                # Java's last argument is the file of settings in the folder of the broker.
-                folder = Path(process.cmdline()[-1]).parent.name
+                folder = Path(process.cwd()).name  # a broker works in a folder of its own
                 ports = {each.laddr.port for each in process.net_connections("tcp")}
             except (psutil.Error, IndexError):
                 return {}
