@@ -14,6 +14,7 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
 from clicklib.client.offsets import Offsets, committable
+from clicklib.client.outgoing import Outgoing
 from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import TopicError, UnavailableError
 
@@ -83,6 +84,7 @@ class Writer:
             transactional_id=transactional_id,
         )
         self.send = self._producer.send
+        self.send_rows = Outgoing(self._producer, topic).send
         self.begin = self._producer.begin_transaction
         try:
             self.partitions = self._find(topic)

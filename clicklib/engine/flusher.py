@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from clicklib.client.faults import told
 from clicklib.client.offsets import TopicPartition
+from clicklib.client.outgoing import Answers
 from clicklib.client.unchanged import Unchanged
 from clicklib.client.writer import Writer
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread
@@ -104,9 +105,9 @@ class Flusher(OwnedThread):
         while not self._writer.flush(0.5):
             if self._ended:
                 return
-        for worker, batch, futures in sent:
+        for worker, batch, answers in sent:
             try:
-                offsets = self._check(batch, futures)
+                offsets = self._check(batch, answers)
             except DeliveryError as exc:
                 if self._ended:
                     return  # the writer was closed before it sent them
@@ -120,30 +121,21 @@ class Flusher(OwnedThread):
                 position = reach(worker.task.store.position, offsets) if offsets else None
                 self._reports.safe(worker, batch, position, committed=False)
 
-    def _send(self, batch: Batch) -> list[tuple[bytes, Any]]:
-        send, topic, partition = self._writer.send, self._topic, batch.partition
-        futures = []
-        for key, data in batch.rows.items():
-            try:
-                futures.append((key, send(topic, data, key, None, partition)))
-            except Exception as exc:  # the client refused it: mostly it is too large
-                futures.append((key, exc))
-                break
-        return futures
+    def _send(self, batch: Batch) -> Answers:
+        return self._writer.send_rows(batch.partition, batch.rows.items())
 
-    def _check(self, batch: Batch, futures: list[tuple[bytes, Any]]) -> list[int]:
+    def _check(self, batch: Batch, answers: Answers) -> list[int]:
         """The offsets of these rows; raises DeliveryError for the first that failed."""
         offsets = []
-        for key, future in futures:
-            error = future if isinstance(future, Exception) else future.exception
-            if error is not None:
+        for key, result in zip(batch.rows, answers.results, strict=True):
+            if isinstance(result, Exception):
                 raise DeliveryError(
-                    f"Kafka did not take a row of the table: {told(error, 'Write on the topic')}",
+                    f"Kafka did not take a row of the table: {told(result, 'Write on the topic')}",
                     topic=self._topic,
                     partition=batch.partition,
                     key=decode_key(key),
-                ) from error
-            offsets.append(future.value.offset)
+                ) from result
+            offsets.append(result)
         return offsets
 
 
@@ -193,7 +185,7 @@ class TransactionalFlusher(Flusher):
                     # By now the coordinator has ended the transaction.
                     raise UnavailableError("the rows of a transaction got no answer")
             offsets_of_rows = [
-                self._check(batch, futures) for (_, batch), futures in zip(work, sent, strict=True)
+                self._check(batch, answers) for (_, batch), answers in zip(work, sent, strict=True)
             ]
             self._writer.commit()
         except Exception as exc:

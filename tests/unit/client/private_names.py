@@ -37,6 +37,8 @@ class Name:
 
 
 _FETCHED = "kafka.consumer.fetcher:Fetcher.PartitionRecords"
+_ACCUMULATOR = "kafka.producer.record_accumulator:RecordAccumulator"
+_BUILDER = "kafka.record.default_records:DefaultRecordBatchBuilder"
 _BATCH = "kafka.record.default_records:DefaultRecordBatch"
 
 NAMES = (
@@ -72,6 +74,28 @@ NAMES = (
     Name(_BATCH, "_buffer", "the bytes of a batch"),
     Name(_BATCH, "_pos", "where its records begin"),
     Name("kafka.record.util", "decode_varint", "numbers of three bytes and more"),
+    # outgoing: whole batches are put into the accumulator
+    Name("kafka.producer:KafkaProducer", "_accumulator", "takes the batches"),
+    Name("kafka.producer.producer_batch", "ProducerBatch", "a batch on its way"),
+    Name("kafka.producer.producer_batch:ProducerBatch", "_record_futures", "for a split"),
+    Name(_ACCUMULATOR, "_appends_in_progress", "as its method `append` does it"),
+    Name(_ACCUMULATOR, "_tp_lock", "as its method `append` does it"),
+    Name(_ACCUMULATOR, "_closed", "as its method `append` does it"),
+    Name(_ACCUMULATOR, "_batches", "as its method `append` does it"),
+    Name(_ACCUMULATOR, "_incomplete", "as its method `append` does it"),
+    Name("kafka.record.memory_records", "MemoryRecordsBuilder", "the bytes of a batch"),
+    Name("kafka.record.memory_records:MemoryRecordsBuilder", "_next_offset", "their number"),
+    Name("kafka.record.memory_records:MemoryRecordsBuilder", "_builder", "filled at once"),
+    Name(_BUILDER, "_buffer", "filled at once"),
+    Name(_BUILDER, "_num_records", "filled at once"),
+    Name(_BUILDER, "_last_offset", "filled at once"),
+    Name(_BUILDER, "_first_timestamp", "filled at once"),
+    Name(_BUILDER, "_max_timestamp", "filled at once"),
+    Name(
+        "kafka.producer.transaction_manager:TransactionManager",
+        "maybe_add_partition_to_transaction",
+        "as the producer's `send` does it",
+    ),
     # group_reader, assignor: a member that knows until when it was certainly in the group
     Name("kafka.coordinator.assignors.abstract", "AbstractPartitionAssignor", "extended"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),

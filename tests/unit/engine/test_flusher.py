@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clicklib.client.offsets import TopicPartition
+from clicklib.client.outgoing import Answers
 from clicklib.engine import flusher
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.errors import DeliveryError
@@ -49,13 +50,18 @@ class FakeWriter:
         self.closed: list[float] = []
         self.open = False
 
-    def send(self, topic: str, value: bytes | None, key: bytes, headers: Any, place: int) -> Any:
-        if key in self.refused:
-            raise self.refused[key]
-        self.log.append(("send", place, key))
-        self.sent.append((topic, place, key, value))
-        error = OSError("gone") if key in self.lost else Late() if key in self.late else None
-        return SimpleNamespace(exception=error, value=SimpleNamespace(offset=len(self.sent) + 9))
+    def send_rows(self, place: int, rows: Iterable[tuple[bytes, bytes | None]]) -> Answers:
+        rows = list(rows)
+        answers = Answers(len(rows))
+        for number, (key, value) in enumerate(rows):
+            if key in self.refused:
+                answers.put(number, [self.refused[key]])
+                continue
+            self.log.append(("send", place, key))
+            self.sent.append((place, key, value))
+            error = OSError("gone") if key in self.lost else Late() if key in self.late else None
+            answers.put(number, [error or len(self.sent) + 9])
+        return answers
 
     def flush(self, timeout: float) -> bool:
         self.flushing.set()
@@ -173,7 +179,7 @@ def test_rows_are_sent_to_the_partition_of_their_batch_and_reported_with_the_nex
     worker = flushing.submit({b"a": b"1", b"b": None})
     reported, batch, position, committed = flushing.reported.get(timeout=5)
     assert (reported, batch.partition, position, committed) == (worker, 3, 12, False)
-    assert flushing.writer.sent == [("g-table", 3, b"a", b"1"), ("g-table", 3, b"b", None)]
+    assert flushing.writer.sent == [(3, b"a", b"1"), (3, b"b", None)]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +222,7 @@ def test_a_row_that_kafka_did_not_take_fails_its_batch_and_no_other(
     assert flushing.reported.get(timeout=5)[0] is good
     error = flushing.error()
     assert isinstance(error, DeliveryError)
-    assert (error.topic, error.partition, error.key) == ("g-table", 4, "bad")
+    assert (error.topic, error.partition, error.key) == (4, "bad")
     assert error.__cause__ is not None
     assert words in str(error)
     assert failed.told.wait(5)
@@ -293,7 +299,7 @@ def test_the_rows_of_an_abandoned_worker_are_not_sent(kind: type[Flusher]) -> No
     mine = bench.submit({b"a": b"new"}, partition=5)
     bench.flusher.start()
     assert bench.reported.get(timeout=5)[0] is mine
-    assert bench.writer.sent == [("g-table", 5, b"a", b"new")]
+    assert bench.writer.sent == [(5, b"a", b"new")]
     assert bench.reported.empty()
     offsets = [details[0] for step, *details in bench.log if step == "offsets"]
     assert offsets == ([] if kind is Flusher else [{TopicPartition("clicks", 5): 1}])
@@ -440,7 +446,7 @@ def test_a_row_that_no_retry_would_help_fails_the_owner(transacting: FlusherBenc
         assert worker.told.wait(5)
     error = transacting.error()
     assert isinstance(error, DeliveryError)
-    assert (error.topic, error.partition, error.key) == ("g-table", 5, "bad")
+    assert (error.topic, error.partition, error.key) == (5, "bad")
     assert isinstance(error.__cause__, TooLarge)
     assert (transacting.doubts.empty(), transacting.reported.empty()) == (True, True)
     # What was sent of that transaction is never committed, whatever else is handed over.
