@@ -222,7 +222,7 @@ def test_a_row_that_kafka_did_not_take_fails_its_batch_and_no_other(
     assert flushing.reported.get(timeout=5)[0] is good
     error = flushing.error()
     assert isinstance(error, DeliveryError)
-    assert (error.topic, error.partition, error.key) == (4, "bad")
+    assert (error.topic, error.partition, error.key) == ("g-table", 4, "bad")
     assert error.__cause__ is not None
     assert words in str(error)
     assert failed.told.wait(5)
@@ -446,7 +446,7 @@ def test_a_row_that_no_retry_would_help_fails_the_owner(transacting: FlusherBenc
         assert worker.told.wait(5)
     error = transacting.error()
     assert isinstance(error, DeliveryError)
-    assert (error.topic, error.partition, error.key) == (5, "bad")
+    assert (error.topic, error.partition, error.key) == ("g-table", 5, "bad")
     assert isinstance(error.__cause__, TooLarge)
     assert (transacting.doubts.empty(), transacting.reported.empty()) == (True, True)
     # What was sent of that transaction is never committed, whatever else is handed over.
