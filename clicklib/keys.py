@@ -50,7 +50,7 @@ def partition_of(key: bytes, partitions: int) -> int:
         raise
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 17, typed=True)  # True is no 1
 def _partition_of(key: bytes, partitions: int) -> int:
     """The same, kept: the hash costs one Python step for each byte."""
     check(key__bytes=key, partitions=partitions)

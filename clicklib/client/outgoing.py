@@ -12,8 +12,8 @@ broker finds too large.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable
+from time import time
 from typing import Any
 
 import kafka
@@ -172,7 +172,7 @@ class Outgoing:
     ) -> None:
         """Hand one batch to the accumulator, as its method `append` does it for one record."""
         records = MemoryRecordsBuilder(2, 0, self._batch_size)
-        builder, now = records._builder, int(time.time() * 1000)
+        builder, now = records._builder, int(time() * 1000)
         builder._buffer, builder._num_records, builder._last_offset = data, count, count - 1
         builder._first_timestamp = builder._max_timestamp = now
         records._next_offset = count

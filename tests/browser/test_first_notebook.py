@@ -29,6 +29,8 @@ def wait_ready(notebook: Notebook) -> None:
     expect(button.first).to_be_visible(timeout=60_000)
     owners = picture(notebook, "Owners of the partitions: [A-Z] 0-9; lag 0")
     expect(owners).to_be_visible(timeout=20_000)
+    counted = notebook.ask("print(sum(row.clicks for _, row in view.wait_running().items()))")
+    wait_total(notebook, int(counted), 5_000)
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ def _wait(condition, timeout=20):
         time.sleep(0.05)
 
 
+view.wait_running()
 found = [w for w in _below(dashboard.pad) if isinstance(w, ipywidgets.Button)]
 buttons = {button.description: button for button in found}
 _wait(lambda: _total() >= known)
