@@ -201,7 +201,7 @@ class Membership:
             answer_timeout=settings.connect_timeout,
             on_revoked=self._revoked,
             on_assigned=self._assigned,
-            on_lost=self._lost,
+            on_lost=self._taken,
         )
 
     def doubt(self, error: BaseException) -> None:
@@ -248,6 +248,13 @@ class Membership:
 
     def _not_committed(self, exc: Exception) -> None:
         logger.warning("%s: last commit failed, messages repeat: %s", self._life.name, exc)
+
+    def _taken(self) -> None:
+        """The group took this member for dead, and gave its partitions to others."""
+        if self.partitions.owned and self._transactional_id is None:
+            text = "%s: the group took it for dead, others have its partitions, messages repeat"
+            logger.warning(text, self._life.name)
+        self._lost()
 
     def _lost(self) -> None:
         """Drop all partitions at once, and wait for another assignment."""

@@ -129,6 +129,10 @@ class Notebook:
             self.page.set_viewport_size({**_WINDOW, "height": self._length() + 100})
             self.page.wait_for_timeout(500)
 
+    def fold(self) -> None:
+        """Make the window as small as a reader's again: a high page with live pictures is slow."""
+        self.page.set_viewport_size(_WINDOW)
+
     def assert_drawn(self) -> None:
         """Every widget, plot and diagram of the unfolded notebook shows something, soon."""
         for _ in range(50):

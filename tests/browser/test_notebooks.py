@@ -138,6 +138,7 @@ def test_run_all_keeps_the_answers_and_leaves_everything_alive(
         expect(status).to_contain_text(f"Exercise {exercise.number}: not yet.")
         expect(status).to_contain_text(hint.replace("`", ""))
     notebook.photograph(pictures, name)
+    notebook.fold()
     press_all_that_is_alive(notebook)
     for exercise, place, check in zip(asked, places, checks, strict=True):
         if exercise.key not in SLOW:

@@ -137,7 +137,7 @@ def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer
 
 @pytest.mark.long
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize(("guarantee", "limit"), [("at_least_once", 60), ("exactly_once", 90)])
+@pytest.mark.parametrize(("guarantee", "limit"), [("at_least_once", 60), ("exactly_once", 120)])
 def test_a_processor_starts_over_at_3_s_a_round_trip(
     cluster, graph, click, state, proxy, guarantee, limit
 ):
