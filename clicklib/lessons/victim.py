@@ -6,7 +6,6 @@ import base64
 import json
 import marshal
 import subprocess
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from clicklib.codec import Json, String
 from clicklib.graph import Input, Persist, define_group
 from clicklib.lessons import freezing
 from clicklib.lessons.programs import Program, temporary_folder
+from clicklib.lessons.waiting import wait_until
 
 __all__ = ["Victim", "count"]
 
@@ -101,17 +101,20 @@ class Victim(Program):
 
     def _wait(self, state: str, holds: Callable[[], bool], timeout: float) -> Self:
         """Wait for a state. Raises RuntimeError if the program cannot reach it any more."""
-        deadline = time.monotonic() + timeout
-        while not holds():
-            if not self.running or self.frozen:
+
+        def reached() -> bool:
+            ended = not self.running or self.frozen  # asked before the condition: it may be this
+            if holds():
+                return True
+            if ended:
                 last = "frozen" if self.running else "".join(self.lines("Error")[-1:]) or "killed"
                 raise RuntimeError(
                     f"Nobody counts, because the victim has ended or is frozen ({last}). "
                     "Run the notebook from its first cell to get a new victim."
                 )
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {timeout} s: the victim {state}")
-            time.sleep(0.01)
+            return False
+
+        wait_until(f"the victim {state}", reached, timeout)
         return self
 
     def again(self) -> Victim:
