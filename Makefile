@@ -75,7 +75,7 @@ pins: uv ## add to constraints.txt what pyproject.toml needs; ARGS=--upgrade tak
 	@$(PY) -m uv pip compile -q --universal --python-version 3.11.0 --extra test --no-annotate \
 		--custom-compile-command "make pins" -o constraints.txt $(ARGS) pyproject.toml >/dev/null
 
-# Grey lines and filled boxes can be read on a light and on a dark page. `class=new` is the new part.
+# Grey lines and filled boxes can be read on a light and on a dark page.
 DOT := dot -Tsvg -Gbgcolor=transparent -Grankdir=LR -Gpad=0.1 -Gnodesep=0.3 -Granksep=0.45 \
 	-Nshape=box -Nstyle=filled -Nfillcolor=\#e8e8e8 -Ncolor=\#767676 -Nfontcolor=\#1a1a1a \
 	-Ecolor=\#767676 -Efontcolor=\#767676 -Earrowsize=0.7 \

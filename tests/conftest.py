@@ -18,7 +18,7 @@ settings.load_profile("tests")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file run in one process, for they share what starts slowly.
 
-    A test may name another group. The longest files come first, so that none is left at the end.
+    A test may name another group.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:

@@ -28,27 +28,25 @@ Row = tuple[bytes, bytes | None]
 Result = int | Exception  # the offset of a row, or why Kafka did not take it
 
 _HEADER = 61  # bytes before the records of a batch
-_READY = 1 << 14  # numbers with ready bytes
-
-
-def _varint(number: int) -> bytes:
-    """A number from 0 on as Kafka writes it: seven bits a byte, the sign in the lowest one."""
-    left, data = number << 1, bytearray()
-    while left > 0x7F:
-        data.append(left & 0x7F | 0x80)
-        left >>= 7
-    data.append(left)
-    return bytes(data)
+_KEPT = 1 << 14  # numbers below it keep their bytes
 
 
 class _Varints(dict[int, bytes]):
-    """The bytes of numbers: ready for small ones, made on demand for others."""
+    """Numbers from 0 on as Kafka writes them: seven bits a byte, the sign in the lowest one."""
 
     def __missing__(self, number: int) -> bytes:
-        return _varint(number)
+        left, data = number << 1, bytearray()
+        while left > 0x7F:
+            data.append(left & 0x7F | 0x80)
+            left >>= 7
+        data.append(left)
+        made = bytes(data)
+        if number < _KEPT:
+            self[number] = made
+        return made
 
 
-_VARINTS = _Varints({number: _varint(number) for number in range(_READY)})
+_VARINTS = _Varints()
 
 
 class Answers:

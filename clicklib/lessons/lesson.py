@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
-import tempfile
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from clicklib.lessons.box import ExerciseBox
 from clicklib.lessons.course import chapter
 from clicklib.lessons.exercise import find
 from clicklib.lessons.plots import use_plot_theme
+from clicklib.lessons.programs import temporary_folder
 from clicklib.lessons.stopping import StopButton, stop_everything
 
 __all__ = ["Lesson"]
@@ -56,9 +54,7 @@ class Lesson:
 
     def folder(self) -> Path:
         """A new, empty folder. It is deleted when the kernel ends or when a new lesson begins."""
-        folder = Path(tempfile.mkdtemp(prefix="clicklib-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
+        return temporary_folder(self)
 
     def check(self, number: int, answer: Any, **found: Any) -> ExerciseBox:
         """Judge the answer to an exercise. The box that it returns says how the answer stands.

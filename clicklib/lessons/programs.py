@@ -84,7 +84,7 @@ class Program:
 
 def temporary_folder(owner: object) -> Path:
     """A new folder, which is deleted when `owner` is no longer used, or at the kernel's end."""
-    folder = Path(tempfile.mkdtemp(prefix="clicklib-program-"))
+    folder = Path(tempfile.mkdtemp(prefix="clicklib-"))
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
     return folder
 

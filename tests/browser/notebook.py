@@ -91,10 +91,6 @@ class Notebook:
         """Run all cells and wait for their end; `timeout` in seconds."""
         self._execute("notebook:run-all-cells", "", timeout)
 
-    def run_above(self, cell: str, timeout: float = 60) -> None:
-        """Run all cells above the one with this id and wait for their end."""
-        self._execute("notebook:run-all-above", cell, timeout)
-
     def _execute(self, command: str, cell: str, timeout: float) -> None:
         self.page.evaluate(_BEGIN, [command, cell])
         self.page.wait_for_function("() => ended", timeout=timeout * 1_000, polling=100)
