@@ -199,9 +199,14 @@ class GroupReader:
         last record that it returned, handled or not. A start at the newest message is committed at
         once: a restart before the first commit then skips no message.
         """
+        coordinator = self._consumer._coordinator
+        # kafka-python keeps the answer to a question that nobody waited for to the end, and gives
+        # it to the next who asks for the same partitions. Meanwhile others may have had them, and
+        # committed: their messages would be counted twice.
+        coordinator._offset_fetch_futures.clear()
         with translated("cannot read the committed offsets", _GROUP):
             # All at once: the public `committed` takes a round trip for each partition.
-            found = self._consumer._coordinator.fetch_committed_offsets(places, self._timeout_ms)
+            found = coordinator.fetch_committed_offsets(places, self._timeout_ms)
             fresh = [place for place in places if place not in found]
             ends = self._consumer.end_offsets(fresh, self._timeout_ms) if fresh and newest else {}
             offsets = {**{place: known.offset for place, known in found.items()}, **ends}

@@ -36,17 +36,17 @@ def join(cluster, topic, name):
     """Become a member of a group; returns the reader, and the assignments that it was given."""
     readers = []
 
-    def member():
+    def member(brokers=cluster, on_assigned=len):
         seen: list[int] = []
         reader = GroupReader(
-            cluster,
+            brokers,
             name,
             (topic,),
             session_timeout=10,
             max_poll_interval=300,
             connect_timeout=10,
             on_revoked=nothing,
-            on_assigned=lambda places: seen.append(len(places)),
+            on_assigned=lambda places: (seen.append(len(places)), on_assigned(places)),
             on_lost=lambda: seen.append(-1),
         )
         readers.append(reader)
@@ -299,6 +299,20 @@ def test_a_row_is_held_back_at_the_last_moment(write_to, topic, end, monkeypatch
     wait_until("it is sent", lambda: held.is_done)
     assert end() == 1
     writer.close()
+
+
+def test_committed_offsets_are_those_of_now(cluster, topic, join):
+    """A question that got no answer in time is answered later; until the next, others commit."""
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        reader, seen = join(Cluster(proxy.address), lambda places: proxy.freeze())
+        # The poll that is assigned partitions asks for their offsets, and gives up waiting.
+        wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+        proxy.heal()
+        places = [TopicPartition(topic, p) for p in range(10)]
+        reader.commit({places[3]: 7}, 5)  # answered after the question
+        reader.go_on(places, newest=False)
+        assert reader._consumer.position(places[3]) == 7
 
 
 @pytest.mark.long

@@ -105,6 +105,11 @@ NAMES = (
     Name(
         "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
     ),
+    Name(
+        "kafka.coordinator.consumer:ConsumerCoordinator",
+        "_offset_fetch_futures",
+        "emptied: has answers of long ago",
+    ),
     Name("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_metadata_snapshot", "set at first"),
