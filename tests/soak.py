@@ -40,9 +40,6 @@ from tests.support.stage import GROUP, SESSION, TOPIC, Stage
 from tests.waiting import wait_until
 
 RIGHT_WITHIN = 90.0  # seconds
-# At least once, rows that have left a processor may be written over its successor's when they are
-# held up on their way, which only transactions exclude (docs/promises.md, 2).
-UNFIT = {"at_least_once": ("freeze connections",), "exactly_once": ()}
 # More is a leak. A first backlog takes up to 70 MB that Python keeps; further ones take no more.
 GROWTH = {"memory_mb": 128, "threads": 4, "handles": 12}
 
@@ -118,8 +115,7 @@ class Soak:
     # The faults. Each runs on a thread of its own.
 
     def _inject(self) -> None:
-        only, unfit = self.options.only, UNFIT[self.options.guarantee]
-        kinds = [only] if only else [kind for kind in Stage.KINDS if kind not in unfit]
+        kinds = [self.options.only] if self.options.only else list(Stage.KINDS)
         [kind] = self.random.choices(kinds, [Stage.KINDS[kind][2] for kind in kinds])
         act, victims, _ = Stage.KINDS[kind]
         victim, length = self.random.choice(victims), self.random.uniform(0.2, 2 * SESSION)

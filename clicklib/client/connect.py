@@ -49,11 +49,10 @@ def connect(
     kind: Callable[..., Any],
     cluster: Cluster,
     timeout: float,
-    may_send: Callable[[], bool] | None = None,
     topics: Iterable[str] = (),
     **settings: Any,
 ) -> Any:
-    """Make a client of `kind`, which sends nothing while `may_send()` is false.
+    """Make a client of `kind`.
 
     It knows of `topics`, as far as they are there, when it is connected: the first answer names
     them. Over a slow link that saves two answers.
@@ -68,7 +67,6 @@ def connect(
 
     def network(**configs: Any) -> KafkaNetClient:
         connections = Connections(NetworkSelector(**configs), **configs)
-        connections.may_send = may_send
         connections.cluster._topics.update(topics)
         begun.append(connections)
         return KafkaNetClient(connections._net, connections, **configs)

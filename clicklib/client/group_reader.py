@@ -1,11 +1,9 @@
-"""Reads topics as a member of a consumer group: assignments, positions, commits, leases."""
+"""Reads topics as a member of a consumer group: assignments, positions, commits."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -21,16 +19,13 @@ from clicklib.client.offsets import Offsets, Records, TopicPartition, committabl
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
 from clicklib.client.unchanged import Unchanged
-from clicklib.errors import KafkaError, TopicError
+from clicklib.errors import KafkaError, TopicError, UnavailableError
 
 __all__ = ["GroupReader"]
 
 logger = logging.getLogger("clicklib")
 
 _GROUP = "Read on the group"
-
-_TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
-"""The error codes in the coordinator's answers to members."""
 
 
 class GroupReader:
@@ -81,8 +76,6 @@ class GroupReader:
         self._timeout_ms = answer_ms(answer_timeout or connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
-        self._known = -math.inf
-        self._watch_answers()
         self._consumer._coordinator._build_metadata_snapshot = _snapshot
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
@@ -168,29 +161,23 @@ class GroupReader:
     def _assigned(self, partitions: Iterable[TopicPartition]) -> set[TopicPartition]:
         return self._consumer.assignment() & set(partitions)
 
-    def lease_age(self) -> float:
-        """Seconds since this member was certainly in the group.
+    def confirm(self, timeout: float) -> None:
+        """Ask the coordinator whether this member has its assignment still. Any thread may call it.
 
-        They count from the moment at which the member sent the last heartbeat, or the last request
-        for its assignment, that the coordinator answered. The time of the answer cannot be used: an
-        answer may lie in a buffer while the process is suspended. Infinite before the first answer
-        and after a refusal.
+        Raises UnavailableError if it is not, or if no answer comes within `timeout` seconds.
         """
-        return time.monotonic() - self._known
-
-    def _watch_answers(self) -> None:
-        """Note when requests were sent that the coordinator answers only to a member."""
         coordinator = self._consumer._coordinator
 
-        def noting(handle: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
-            def handle_noted(response: Any, sent: float) -> Any:
-                self._known = sent if response.error_code in _TO_MEMBERS else -math.inf
-                return handle(response, sent)
+        async def ask() -> None:
+            asked = coordinator._manager.call_soon(coordinator._send_heartbeat_request)
+            await coordinator._manager.wait_for(asked, int(timeout * 1000))
 
-            return handle_noted
-
-        for name in ("_handle_heartbeat_response", "_process_sync_group_response"):
-            setattr(coordinator, name, noting(getattr(coordinator, name)))
+        try:
+            self._consumer._net.run(ask)
+        except kafka.errors.RebalanceInProgressError:
+            pass  # it is, and nobody else has its partitions before it gives them up
+        except kafka.errors.KafkaError as exc:
+            raise UnavailableError(f"the group does not confirm this member: {exc!r}") from exc
 
     def go_on(self, places: list[TopicPartition], newest: bool) -> None:
         """Read on from the committed offsets; without one, from the log's begin or `newest` end.

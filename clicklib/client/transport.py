@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-import time
-from collections.abc import Callable
 from typing import Any
 
 import kafka.errors
@@ -49,7 +47,6 @@ class Connections(KafkaConnectionManager):
     gives_up = True
     failure: BaseException | None = None
     reached = False  # whether something accepted the last connection that failed
-    may_send: Callable[[], bool] | None = None
 
     def get_connection(self, node_id: Any, **options: Any) -> Any:
         if self.gives_up and self.failure is not None and is_refusal(self.failure):
@@ -75,8 +72,6 @@ class Connections(KafkaConnectionManager):
             raise
         _receive_whole(transport)
         _close_now(transport)
-        if self.may_send is not None:
-            _hold(transport, self.may_send)
         return transport
 
 
@@ -110,19 +105,3 @@ def _close_now(transport: Any) -> None:
             close()
 
     transport.close = close_now
-
-
-def _hold(transport: Any, may_send: Callable[[], bool]) -> None:
-    """Make `transport` send only while `may_send()` is true.
-
-    `may_send` is called directly before the send, since a process may be suspended at any moment.
-    """
-    send = transport._sock_send
-
-    def send_if_allowed() -> tuple[int, BaseException | None]:
-        if may_send():
-            return send()
-        time.sleep(0.01)  # kafka-python asks again at once
-        return 0, None
-
-    transport._sock_send = send_if_allowed

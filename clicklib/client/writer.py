@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kafka
 import kafka.errors
 
+from clicklib.client.claims import Claims
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
@@ -30,8 +31,6 @@ _ANSWERS = 5.0
 class Writer:
     """An idempotent producer with acks=all, for one topic. Any thread may send.
 
-    Records wait in the client while `may_send()` is false. It is called just before data are sent;
-    meanwhile `delivery_timeout` (seconds) runs.
     `on_change(error)` is called if the topic grows or is gone.
     With a `transactional_id` the writer first ends a transaction that an earlier writer with that
     id did not end. The coordinator ends a transaction after `transaction_timeout` (seconds), which
@@ -46,8 +45,13 @@ class Writer:
     )
     """Errors that no retry would change."""
 
-    LATE = kafka.errors.RetriableError
-    """The error of a row without an answer in time: Kafka may have the row, or not."""
+    IN_DOUBT = (
+        kafka.errors.RetriableError,  # no answer in time
+        kafka.errors.InvalidProducerEpochError,  # another writer has claimed the partition
+        kafka.errors.OutOfOrderSequenceNumberError,
+        kafka.errors.UnknownProducerIdError,
+    )
+    """Errors after which Kafka may have the row, or not. A new writer is needed."""
 
     def __init__(
         self,
@@ -58,18 +62,14 @@ class Writer:
         linger: float,
         delivery_timeout: float,
         transactional_id: str | None = None,
-        may_send: Callable[[], bool] = lambda: True,
         on_change: Callable[[TopicError], None] | None = None,
     ) -> None:
-        self._halted, self._topic = False, topic
+        self._topic = topic
         asked = time.monotonic()
         self._producer = connect(
             kafka.KafkaProducer,
             cluster,
             connect_timeout,
-            # `_halted` is read last: a member halts its writer before it drops its workers, and
-            # without workers `may_send()` is true.
-            may_send=lambda: may_send() and not self._halted,
             topics=[topic],
             metrics_enabled=False,
             acks="all",
@@ -95,6 +95,7 @@ class Writer:
                 self._begin_transactions()
             else:
                 self._wait_for_id(connect_timeout)
+                self._claims = Claims(self._producer, topic)
         except BaseException:
             self.close(0)
             raise
@@ -137,9 +138,24 @@ class Writer:
         """Notice from now on that the topic has no longer these partitions."""
         return Unchanged(self._producer._metadata, [self._topic], partitions)
 
+    def claim(
+        self,
+        partitions: Iterable[int],
+        group: str,
+        timeout: float,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Refuse the rows that earlier writers of `group` still send to these partitions.
+
+        That begins with this writer's next row. Not for a writer with a `transactional_id`.
+        Raises UnavailableError after `timeout` seconds, or when `stopping()` is true. Raises Denied
+        if the ACLs forbid it.
+        """
+        self._claims.take(partitions, group, timeout, stopping)
+
     def halt(self) -> None:
-        """Send nothing more; unsent rows fail when the writer is closed."""
-        self._halted = True
+        """Send nothing more; unsent rows fail."""
+        self._producer._sender.force_close()
 
     def add_offsets(self, offsets: Offsets, group_metadata: Any) -> None:
         """Make these input offsets part of the transaction, on behalf of a member.
@@ -189,12 +205,9 @@ class Writer:
         return True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Deliver the records for at most `timeout` seconds, drop the rest; repeatable.
-
-        A halted writer drops all of them at once.
-        """
+        """Deliver the records for at most `timeout` seconds, drop the rest; repeatable."""
         try:
-            self._producer.close(0 if self._halted else timeout)
+            self._producer.close(timeout)
         except kafka.errors.KafkaTimeoutError:
             # kafka-python raises before it ends its thread, which would go on sending.
             self._producer._sender.force_close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from clicklib.client.faults import told
@@ -36,6 +37,8 @@ class Reports(Protocol):
     @property
     def group_metadata(self) -> Any: ...
 
+    def confirm(self) -> None: ...
+
     def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None: ...
 
     def doubt(self, error: BaseException) -> None: ...
@@ -46,12 +49,23 @@ class Flusher(OwnedThread):
 
     If rows get no answer in time, Kafka may have them or not. Then the flusher sends nothing more,
     and the processor starts its partitions over from what Kafka has.
+
+    `claim(partitions, stopping)` makes the writer the only one that can write to these partitions.
     """
 
-    def __init__(self, owner: Lifecycle, writer: Writer, topic: str, reports: Reports) -> None:
+    def __init__(
+        self,
+        owner: Lifecycle,
+        writer: Writer,
+        topic: str,
+        reports: Reports,
+        claim: Callable[[set[int], Callable[[], bool]], None],
+    ) -> None:
         super().__init__(owner, f"{owner.name} flusher", self._main)
         self._writer, self._topic, self._reports = writer, topic, reports
+        self._claim = claim
         self._queue: queue.SimpleQueue[tuple[Worker, Batch] | None] = queue.SimpleQueue()
+        self._assigned: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
         self._ended = False
 
     def submit(self, worker: Worker, batch: Batch) -> None:
@@ -60,12 +74,19 @@ class Flusher(OwnedThread):
         if self._ended:  # perhaps the thread no longer reads the queue
             worker.abandon()
 
+    def assigned(self, partitions: set[int]) -> None:
+        """Claim these partitions before any of their rows is sent."""
+        self._assigned.put(partitions)
+        self._queue.put(None)
+
     def watch(self, partitions: int) -> Unchanged:
         """Notice from now on that the table has no longer these partitions."""
         return self._writer.watch(partitions)
 
     def halt(self) -> None:
         """Send no more rows. Any thread may call it."""
+        self._ended = True
+        self._queue.put(None)
         self._writer.halt()
 
     def close(self, timeout: float) -> None:
@@ -79,6 +100,7 @@ class Flusher(OwnedThread):
         while not self._ended:
             work = self._gather()
             try:
+                self._claim_assigned()
                 self._flush(work)
             except Exception as exc:
                 self.owner.fail(exc)
@@ -94,6 +116,25 @@ class Flusher(OwnedThread):
         while not self._queue.empty():
             items.append(self._queue.get())
         return [item for item in items if item is not None]
+
+    def _claim_assigned(self) -> None:
+        """Claim what was assigned; then make sure that it is still this member's.
+
+        A member that was suspended before its claim may come after the next owner's. Its rows
+        would be the older ones. So the group must confirm it after the claim.
+        """
+        partitions: set[int] = set()
+        while not self._assigned.empty():
+            partitions |= self._assigned.get()
+        if not partitions:
+            return
+        try:
+            self._claim(partitions, lambda: self._ended)
+            self._reports.confirm()
+        except UnavailableError as exc:
+            if not self._ended:
+                self._ended = True
+                self._reports.doubt(exc)
 
     def _wanted(self, work: Work) -> Work:
         """The batches that are still to be sent."""
@@ -111,7 +152,7 @@ class Flusher(OwnedThread):
             except DeliveryError as exc:
                 if self._ended:
                     return  # the writer was closed before it sent them
-                if isinstance(exc.__cause__, self._writer.LATE):
+                if isinstance(exc.__cause__, self._writer.IN_DOUBT):
                     self._ended = True
                     self._reports.doubt(exc)
                     return

@@ -12,8 +12,10 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from clicklib.client.faults import Denied
 from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Records, TopicPartition
 from clicklib.client.retry import Patience, aside
@@ -166,10 +168,9 @@ class Membership:
             linger=0.005,
             delivery_timeout=_DELIVERY_TIMEOUT,
             transactional_id=self._transactional_id,
-            may_send=self._may_send,
         )
         kind = Flusher if self._transactional_id is None else TransactionalFlusher
-        flusher = kind(self._life, writer, self._graph.table, self)
+        flusher = kind(self._life, writer, self._graph.table, self, partial(self._claim, writer))
         flusher.start()
         return flusher
 
@@ -264,9 +265,10 @@ class Membership:
         self._life.move(State.RECOVERING)
 
     def _halt(self) -> None:
-        """Make sure that unsent rows are never sent: the next owner's rows may be newer.
+        """Start over with a new writer: rows of the old one may have no answer for long.
 
-        In a transaction, Kafka itself refuses them.
+        Those that are still unsent are never sent: this member may get the partition again after
+        another one, and would then send them under its new claim. A transaction is refused.
         """
         if self._transactional_id is None:
             self._flusher.halt()
@@ -289,6 +291,8 @@ class Membership:
                 places = [TopicPartition(t, p) for t in self._graph.topics for p in ready]
                 self._inputs.go_on(places, newest=self._settings.start == "newest")
                 self.partitions.recover(ready)
+                if self._transactional_id is None:
+                    self._flusher.assigned(ready)
             except UnavailableError as exc:
                 self._wait_for_broker(exc)
 
@@ -362,16 +366,18 @@ class Membership:
         """The member's name and generation at the time of its present assignment."""
         return self._inputs.group_metadata
 
-    def _may_send(self) -> bool:
-        """Whether this member is certainly still in the group.
+    def _claim(self, writer: Writer, partitions: set[int], stopping: Callable[[], bool]) -> None:
+        """Claim partitions of the table. Raises UnavailableError if that does not succeed."""
+        timeout, group = self._settings.connect_timeout, self._graph.group
+        try:
+            writer.claim(partitions, group, timeout, stopping)
+        except Denied as exc:
+            text = "%s: rows that are delivered late could replace newer ones: %s"
+            logger.warning(text, self._life.name, exc)
 
-        While a member is suspended, another one may get its partitions. Afterwards its rows would
-        overwrite newer rows of the other. (Kafka refuses the transaction of such a member.)
-        Without workers there are no rows to send, except those of a halted writer.
-        """
-        if not self.partitions.workers or self._transactional_id is not None:
-            return True
-        return self._inputs.lease_age() < 0.75 * self._settings.session_timeout
+    def confirm(self) -> None:
+        """Raise UnavailableError unless the group confirms that this is a member."""
+        self._inputs.confirm(self._settings.connect_timeout)
 
     def _commit(self) -> None:
         """Note the answer to the last commit, and commit the offsets that are safe."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
-import time
 from contextlib import closing
 
 import kafka.errors
@@ -12,13 +10,12 @@ import psutil
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import MemberToRemove, OffsetSpec
-from kafka.net.connection import KafkaConnection
-from kafka.protocol.producer import ProduceRequest
 
 from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
 from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Offsets, TopicPartition
 from clicklib.client.topic_reader import FETCH, TopicReader
+from clicklib.client.topics import TopicManager
 from clicklib.client.transport import Connections
 from clicklib.client.writer import Writer
 from clicklib.codec import Int64, String
@@ -170,16 +167,17 @@ def test_a_member_that_was_dropped_commits_nothing_in_a_transaction(
 
 @pytest.fixture
 def write_to(cluster, topic):
-    """Make a writer to the topic, which lives until it is closed."""
+    """Make a writer to the topic, which lives until the test ends."""
+    writers = []
 
-    def make(**options) -> Writer:
-        return Writer(
-            cluster,
-            topic,
-            **{"connect_timeout": 10, "linger": 0, "delivery_timeout": 30, **options},
-        )
+    def make(brokers=cluster, topic=topic, **options) -> Writer:
+        options = {"connect_timeout": 10, "linger": 0, "delivery_timeout": 30, **options}
+        writers.append(Writer(brokers, topic, **options))
+        return writers[-1]
 
-    return make
+    yield make
+    for writer in writers:
+        writer.close(1)
 
 
 @pytest.fixture
@@ -190,48 +188,22 @@ def end(cluster, topic):
         yield lambda: admin.list_partition_offsets({place: OffsetSpec.LATEST})[place].offset
 
 
-def test_a_writer_sends_only_while_it_may(write_to, topic, end):
-    allowed = True
-    writer = write_to(may_send=lambda: allowed)
-    allowed = False
-    late = writer.send(topic, b"1", b"k", None, 0)
-    assert not writer.flush(0.5)
-    assert end() == 0
-    allowed = True
-    wait_until("it is sent", lambda: late.is_done)
-    assert end() == 1
-    writer.halt()
-    never = writer.send(topic, b"2", b"k", None, 0)
+def test_a_writer_that_is_halted_sends_nothing_more(write_to, end):
+    writer = write_to()
+    assert answers(writer, b"1") == [0]
+    never = writer.send_rows(0, [(b"k", b"2")])
     sockets = psutil.Process().net_connections()
     gc.disable()
     try:
-        begun = time.monotonic()
+        writer.halt()
         writer.close(20)
-        assert time.monotonic() < begun + 10
         assert len(psutil.Process().net_connections()) < len(sockets)
     finally:
         gc.enable()
-    assert never.is_done
-    assert never.failed()
-    assert end() == 1
-
-
-def test_a_writer_that_is_halted_while_it_asks_sends_nothing(write_to, topic, end):
-    """As when the partitions of a suspended member are found lost at that moment."""
-    made: list[Writer] = []
-
-    def halt_and_allow():
-        for writer in made:
-            writer.halt()
-        return True
-
-    writer = write_to(may_send=halt_and_allow)
-    writer.send(topic, b"1", b"k", None, 0).get(10)
-    made.append(writer)
-    writer.send(topic, b"2", b"k", None, 0)
-    assert not writer.flush(0.5)
-    assert end() == 1
-    writer.close()
+    assert never.done
+    before = end()
+    assert answers(writer, b"3") != [before]
+    assert end() == before
 
 
 def test_refused_connections_leave_no_socket_behind(cluster, topic, monkeypatch):
@@ -256,17 +228,88 @@ def test_refused_connections_leave_no_socket_behind(cluster, topic, monkeypatch)
             gc.enable()
 
 
-def test_a_row_that_was_held_for_too_long_is_late(write_to, topic, end):
-    made: list[Writer] = []
-    writer = write_to(delivery_timeout=1, may_send=lambda: not made)
-    made.append(writer)
-    row = writer.send(topic, b"1", b"k", None, 0)
-    wait_until("it fails", lambda: row.is_done)
-    assert isinstance(row.exception, Writer.LATE)
-    assert not isinstance(row.exception, Writer.REFUSED)
-    assert end() == 0
-    writer.halt()
-    writer.close()
+def test_a_row_without_an_answer_in_time_is_in_doubt(cluster, write_to):
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        writer = write_to(Cluster(proxy.address), delivery_timeout=1)
+        proxy.freeze()
+        [error] = answers(writer, b"1")
+        assert isinstance(error, Writer.IN_DOUBT)
+        assert not isinstance(error, Writer.REFUSED)
+        writer.close(0)
+        proxy.heal()
+
+
+def answers(writer, *values):
+    """What became of rows under one key, in the first partition."""
+    found = writer.send_rows(0, [(b"k", value) for value in values])
+    wait_until("they are answered", lambda: writer.flush(0.1) or found.done)
+    return found.results
+
+
+def test_a_claim_keeps_earlier_writers_out_from_the_first_row_on(write_to):
+    first, second = write_to(), write_to()
+    first.claim([0, 1], "group", 10)
+    assert answers(first, b"1", b"2") == [0, 1]
+    second.claim([0], "group", 10)
+    assert answers(first, b"3") == [2]
+    assert answers(second, b"4") == [3]
+    [error] = answers(first, b"5")
+    assert isinstance(error, Writer.IN_DOUBT)
+    [error] = answers(first, b"6")  # it sends nothing more, for the numbers of its rows are lost
+    assert isinstance(error, Writer.IN_DOUBT)
+    assert answers(second, b"7") == [4]
+    third = write_to()
+    third.claim([0], "group", 10)
+    assert answers(third, b"8") == [5]
+    third.claim([0], "group", 10)  # when it is assigned the partition again
+    assert answers(third, b"9", b"10") == [6, 7]
+
+
+def test_a_claim_holds_for_each_partition_and_group_by_itself(write_to):
+    first, second = write_to(), write_to()
+    first.claim([0], "group", 10)
+    second.claim([1], "group", 10)
+    second.claim([0], "another group", 10)
+    assert answers(second, b"1") == [0]
+    assert answers(first, b"2") == [1]
+
+
+def test_the_halves_of_a_claimed_batch_are_claimed_too(cluster, name, write_to):
+    with TopicManager(cluster) as topics:
+        topic = topics.ensure_stream(f"{name}-small", 1, configs={"max.message.bytes": "2000"}).name
+    first, second = write_to(topic=topic), write_to(topic=topic)
+    first.claim([0], "group", 10)
+    values = [bytes([65 + n]) * 300 for n in range(20)]
+    assert answers(first, *values) == list(range(20))
+    second.claim([0], "group", 10)
+    assert answers(second, b"x") == [20]
+    assert all(isinstance(found, Writer.IN_DOUBT) for found in answers(first, *values))
+
+
+def test_claimed_rows_are_sent_again_after_a_cut_and_are_there_once(cluster, write_to, end):
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        writer = write_to(Cluster(proxy.address))
+        writer.claim([0], "group", 10)
+        for number in range(5):
+            found = writer.send_rows(0, [(b"k", b"1")])
+            proxy.cut()
+            wait_until("it is answered", lambda: writer.flush(0.1), timeout=30)
+            assert found.results == [number]
+    assert end() == 5
+
+
+def test_a_claim_without_an_answer_ends(cluster, write_to):
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        writer = write_to(Cluster(proxy.address))
+        proxy.freeze()
+        with pytest.raises(UnavailableError, match="claim"):
+            writer.claim([0], "group", 0.5)
+        proxy.heal()
+        writer.claim([0], "group", 10)
+        assert answers(writer, b"1") == [0]
 
 
 def test_a_writer_of_no_topic_says_so_and_one_without_a_broker_does_not(cluster, name):
@@ -274,31 +317,6 @@ def test_a_writer_of_no_topic_says_so_and_one_without_a_broker_does_not(cluster,
         Writer(cluster, name, connect_timeout=1, linger=0, delivery_timeout=1)
     with pytest.raises(UnavailableError):
         Writer(Cluster("127.0.0.1:1"), name, connect_timeout=1, linger=0, delivery_timeout=1)
-
-
-def test_a_row_is_held_back_at_the_last_moment(write_to, topic, end, monkeypatch):
-    """As when the process is suspended after kafka-python made up a request, before it left."""
-    allowed = True
-    writer = write_to(may_send=lambda: allowed)
-    make = KafkaConnection._send_request
-
-    def make_then_forbid(connection, request, **options):
-        nonlocal allowed
-        sent = make(connection, request, **options)
-        if isinstance(request, ProduceRequest):
-            allowed = False
-        return sent
-
-    monkeypatch.setattr(KafkaConnection, "_send_request", make_then_forbid)
-    held = writer.send(topic, b"1", b"k", None, 0)
-    wait_until("the request is made", lambda: not allowed)
-    assert not writer.flush(0.5)
-    assert end() == 0
-    monkeypatch.undo()
-    allowed = True
-    wait_until("it is sent", lambda: held.is_done)
-    assert end() == 1
-    writer.close()
 
 
 def test_committed_offsets_are_those_of_now(cluster, topic, join):
@@ -315,42 +333,22 @@ def test_committed_offsets_are_those_of_now(cluster, topic, join):
         assert reader._consumer.position(places[3]) == 7
 
 
-@pytest.mark.long
-def test_the_lease_of_an_assignment_begins_when_it_was_asked_for(cluster, topic, name):
-    """A process may be suspended before it reads the answer."""
-    [proxy] = proxies(cluster)
-    with closing(proxy):
-        proxy.delay = 0.3
-        ages = []
-        reader = GroupReader(
-            Cluster(proxy.address),
-            name,
-            (topic,),
-            session_timeout=10,
-            max_poll_interval=300,
-            connect_timeout=30,
-            on_revoked=nothing,
-            on_assigned=lambda places: ages.append(reader.lease_age()),
-            on_lost=lambda: None,
-        )
-        with closing(reader):
-            wait_until("it is assigned", lambda: reader.poll(0.1) or ages, timeout=30)
-            assert 0.6 <= ages[0] < 10
-
-            def renewed():
-                reader.poll(0.1)
-                ages.append(reader.lease_age())
-                return ages[-1] < ages[-2]
-
-            wait_until("a heartbeat renews it", renewed)
-            proxy.delay = 0
-
-
-def test_the_lease_of_a_member_that_was_removed_ends(cluster, topic, name, join):
+def test_a_member_is_confirmed_until_it_is_removed(cluster, name, join):
     reader, seen = join()
     wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
-    assert reader.lease_age() < 10
-    removed = reader.group_metadata.member_id
+    reader.confirm(10)
     with KafkaAdminClient(bootstrap_servers=list(cluster.addresses)) as admin:
-        admin.remove_group_members(name, [MemberToRemove(removed)])
-    wait_until("a heartbeat is refused", lambda: reader.lease_age() == math.inf)
+        admin.remove_group_members(name, [MemberToRemove(reader.group_metadata.member_id)])
+    with pytest.raises(UnavailableError, match="does not confirm"):
+        reader.confirm(10)
+
+
+def test_a_member_without_an_answer_is_not_confirmed(cluster, join):
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        reader, seen = join(Cluster(proxy.address))
+        wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+        proxy.freeze()
+        with pytest.raises(UnavailableError, match="does not confirm"):
+            reader.confirm(0.5)
+        proxy.heal()

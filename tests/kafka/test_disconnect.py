@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from clicklib import Emitter, Processor, View, clicks
+from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_group
 from clicklib.client.groups import Groups
 from clicklib.client.retry import Patience
 from clicklib.codec import Int64, String
@@ -266,3 +266,48 @@ def test_a_start_goes_on_after_connections_that_are_cut(cluster, graph, state, p
         ending.set()
         cutting.join()
     assert (processor.error, view.error) == (None, None)
+
+
+def test_rows_that_arrive_after_those_of_the_next_owner_are_refused(cluster, graph, topic, proxy):
+    """They left the processor, and its connection was held up until others had its partitions."""
+    entered, release = threading.Event(), threading.Event()
+
+    def wait_and_count(ctx, msg):
+        entered.set()
+        release.wait(60)
+        count(ctx, msg)
+
+    def count(ctx, msg):
+        ctx.set_value((ctx.value() or 0) + 1)
+
+    def member(brokers, callback):
+        graph = define_group(name, Input(topic, String(), callback), Persist(Int64()))
+        return Processor(brokers, graph, storage="memory", session_timeout=6.0)
+
+    name = graph.group
+    first, second = member(proxy.address, wait_and_count), member(cluster, count)
+    with (
+        first.start().wait_running(),
+        Emitter(cluster, topic, String()) as emitter,
+        View(cluster, graph.table, Int64(), storage="memory") as view,
+    ):
+        view.wait_running()
+        emitter.emit_sync("user-3", "now")
+        assert entered.wait(10)
+        proxy.freeze()
+        release.set()
+        with second.start():
+            wait_until("the second has all", lambda: len(second.partitions) == 10, timeout=40)
+            for _ in range(9):
+                emitter.emit_sync("user-3", "now")
+            wait_until("it has counted them", lambda: view.get("user-3") == 10)
+            proxy.heal()
+            wait_until(
+                "the first works again",
+                lambda: len(first.partitions) == 5 and first.recovered and second.recovered,
+                timeout=40,
+            )
+            emitter.emit_sync("user-0", "now")
+            wait_until("another is counted", lambda: view.get("user-0") == 1)
+            assert view.get("user-3") == 10
+    assert (first.error, second.error) == (None, None)

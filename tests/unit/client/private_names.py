@@ -39,10 +39,11 @@ class Name:
 _FETCHED = "kafka.consumer.fetcher:Fetcher.PartitionRecords"
 _ACCUMULATOR = "kafka.producer.record_accumulator:RecordAccumulator"
 _BUILDER = "kafka.record.default_records:DefaultRecordBatchBuilder"
+_MANAGER = "kafka.producer.transaction_manager:TransactionManager"
 _BATCH = "kafka.record.default_records:DefaultRecordBatch"
 
 NAMES = (
-    # transport, connect: they report errors, close sockets, and hold rows back
+    # transport, connect: they report errors and close sockets
     Name("kafka.net.compat", "KafkaNetClient", "made with connections of our own"),
     Name("kafka.net.selector", "NetworkSelector", "the loop of these connections"),
     Name("kafka.net.manager", "KafkaConnectionManager", "replaced by `transport.Connections`"),
@@ -54,7 +55,6 @@ NAMES = (
     Name("kafka.net.connection:KafkaConnection", "init_future", "tells why connecting failed"),
     Name("kafka.net.connection:KafkaConnection", "parser", "tells whether something answered"),
     Name("kafka.net.transport:KafkaTCPTransport", "_sock_recv", "the end comes after the data"),
-    Name("kafka.net.transport:KafkaTCPTransport", "_sock_send", "asks first whether it may send"),
     Name("kafka.net.transport:KafkaTCPTransport", "_write_buffer", "empty where `close` is clean"),
     Name("kafka.net.transport:KafkaTCPTransport", "abort", "closes a socket with data left"),
     # admin: the cluster's id, which brokers before 3.7 tell only beside their metadata
@@ -91,17 +91,23 @@ NAMES = (
     Name(_BUILDER, "_last_offset", "filled at once"),
     Name(_BUILDER, "_first_timestamp", "filled at once"),
     Name(_BUILDER, "_max_timestamp", "filled at once"),
-    Name(
-        "kafka.producer.transaction_manager:TransactionManager",
-        "maybe_add_partition_to_transaction",
-        "as the producer's `send` does it",
-    ),
-    # group_reader, assignor: a member that knows until when it was certainly in the group
+    Name(_MANAGER, "maybe_add_partition_to_transaction", "as the producer's `send` does it"),
+    # claims: a producer id for each partition
+    Name("kafka.producer:KafkaProducer", "_sender", "its thread asks"),
+    Name("kafka.producer.sender:Sender", "_client", "asks"),
+    Name("kafka.net.compat:KafkaNetClient", "_manager", "asks"),
+    Name(_MANAGER, "producer_id_and_epoch", "replaced"),
+    Name(_MANAGER, "sequence_number", "tells which partition is numbered"),
+    Name(_MANAGER, "reset_producer_id", "replaced"),
+    Name(_MANAGER, "bump_producer_id_and_epoch", "replaced"),
+    Name(_MANAGER, "reset_sequence_for_partition", "a claim begins at 0"),
+    Name(_MANAGER, "transition_to_fatal_error", "ends a producer in doubt"),
+    # group_reader, assignor: a member of a group
     Name("kafka.coordinator.assignors.abstract", "AbstractPartitionAssignor", "extended"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolAssignment", "what it answers"),
     Name("kafka.protocol.consumer.metadata", "ConsumerProtocolSubscription", "what it asks for"),
     Name("kafka.consumer:KafkaConsumer", "_cluster", "what it hears of its topics"),
-    Name("kafka.consumer:KafkaConsumer", "_coordinator", "its answers are noted"),
+    Name("kafka.consumer:KafkaConsumer", "_coordinator", "what it asks the coordinator"),
     Name(
         "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
     ),
@@ -114,8 +120,8 @@ NAMES = (
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_metadata_snapshot", "set at first"),
     Name("kafka.consumer:KafkaConsumer", "_subscription", "the topics of a member"),
-    Name("kafka.coordinator.base:BaseCoordinator", "_handle_heartbeat_response", "noted"),
-    Name("kafka.coordinator.base:BaseCoordinator", "_process_sync_group_response", "noted"),
+    Name("kafka.coordinator.base:BaseCoordinator", "_send_heartbeat_request", "asked for at once"),
+    Name("kafka.coordinator.base:BaseCoordinator", "_manager", "waits for the answer"),
     # writer: time limits for the steps of a transaction, and a close that ends the thread
     Name("kafka.producer:KafkaProducer", "_metadata", "how often the brokers have answered"),
     Name("kafka.cluster:ClusterMetadata", "add_listener", "told of each answer"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +15,7 @@ from clicklib.client.offsets import TopicPartition
 from clicklib.client.outgoing import Answers
 from clicklib.engine import flusher
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
-from clicklib.errors import DeliveryError
+from clicklib.errors import DeliveryError, UnavailableError
 from clicklib.task import Batch
 from tests.support.owner import Owner
 from tests.waiting import wait_until
@@ -33,7 +33,7 @@ class FakeWriter:
     """Takes rows as the producer does; what `refused`, `lost` and `broken` name goes wrong."""
 
     REFUSED = (TooLarge,)
-    LATE = Late
+    IN_DOUBT = (Late,)
     transaction_timeout = 10.0
 
     def __init__(self, log: list[tuple]) -> None:
@@ -113,7 +113,20 @@ class FlusherBench:
         self.reported: queue.Queue[tuple[Any, Batch, int | None, bool]] = queue.Queue()
         self.doubts: queue.Queue[BaseException] = queue.Queue()
         self.owner = Owner()
-        self.flusher = kind(self.owner, self.writer, "g-table", self)  # type: ignore[arg-type]
+        self.fails: dict[str, Exception] = {}
+        self.flusher = kind(self.owner, self.writer, "g-table", self, self.claim)  # type: ignore[arg-type]
+
+    def claim(self, partitions: set[int], stopping: Callable[[], bool]) -> None:
+        assert not stopping()
+        self._note("claim", sorted(partitions))
+
+    def confirm(self) -> None:
+        self._note("confirm")
+
+    def _note(self, step: str, *details: Any) -> None:
+        self.log.append((step, *details))
+        if step in self.fails:
+            raise self.fails[step]
 
     def safe(self, worker: Any, batch: Batch, position: int | None, committed: bool) -> None:
         self.log.append(("safe", batch.partition))
@@ -306,6 +319,33 @@ def test_the_rows_of_an_abandoned_worker_are_not_sent(kind: type[Flusher]) -> No
     bench.close()
 
 
+def test_partitions_are_claimed_and_the_member_confirmed_before_their_first_row() -> None:
+    bench = FlusherBench()
+    bench.flusher.assigned({3, 4})
+    bench.submit({b"a": b"1"}, partition=3)
+    bench.flusher.assigned({5})
+    bench.flusher.start()
+    bench.reported.get(timeout=5)
+    assert bench.log[:3] == [("claim", [3, 4, 5]), ("confirm",), ("send", 3, b"a")]
+    bench.submit({b"b": b"2"}, partition=5)
+    bench.reported.get(timeout=5)
+    assert [step for step, *_ in bench.log].count("claim") == 1
+    bench.close()
+
+
+@pytest.mark.parametrize("step", ["claim", "confirm"])
+def test_without_a_claim_or_a_confirmed_member_nothing_is_sent(step: str) -> None:
+    bench = FlusherBench()
+    error = bench.fails[step] = UnavailableError("no answer")
+    bench.flusher.assigned({3})
+    worker = bench.submit({b"a": b"1"}, partition=3)
+    bench.flusher.start()
+    assert bench.doubts.get(timeout=5) is error
+    assert bench.ended()
+    assert worker.told.is_set()
+    assert (bench.writer.sent, bench.owner.errors) == ([], [])
+
+
 # Exactly once: rows and offsets in one transaction.
 
 
@@ -374,13 +414,6 @@ def test_what_comes_within_the_window_of_a_transaction_shares_the_next(
     assert {transacting.reported.get(timeout=5)[1].partition for _ in range(2)} == {5, 6}
     assert time.monotonic() - begun >= 0.4
     assert transacting.log.count(("begin",)) == 2
-
-
-def test_a_transaction_needs_no_lease(transacting: FlusherBench) -> None:
-    transacting.lease = False
-    transacting.flusher.start()
-    worker = transacting.submit({b"a": b"1"})
-    assert transacting.reported.get(timeout=5)[0] is worker
 
 
 def test_a_batch_of_the_membership_before_is_not_sent(
