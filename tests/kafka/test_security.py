@@ -23,6 +23,7 @@ from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import KafkaError, UnavailableError, UsageError
 from clicklib.web import Endpoint
+from tests.kafka.conftest import counts
 from tests.kafka.secure import KEY_PASSWORD, PASSWORD, SecureKafka
 from tests.support.long import GUARANTEES
 from tests.waiting import wait_until
@@ -329,6 +330,22 @@ def test_what_the_cluster_does_not_allow_is_named(
         pytest.raises(KafkaError, match=f"need.* the permission .*{says}"),
     ):
         attempt(secure.cluster("SASL_PLAINTEXT"), name)
+
+
+@pytest.mark.parametrize("operation", [ACLOperation.DESCRIBE, ACLOperation.WRITE])
+def test_without_a_claim_it_counts_and_says_what_that_means(secure, name, caplog, operation):
+    with TopicManager(secure.node.address) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    emit(secure.node.address, name)
+    with (
+        secure.denying(ResourceType.TRANSACTIONAL_ID, f"{name}-1", operation),
+        Processor(secure.cluster("SASL_PLAINTEXT"), graph, storage="memory").start(),
+        View(secure.node.address, graph.table, clicks.UserCodec(), storage="memory") as view,
+    ):
+        view.wait_running()
+        wait_until("it is counted", lambda: counts(view) == {"user-3": 1})
+    assert f"the permission Write on the transactional id {name}-*" in caplog.text
 
 
 def test_a_session_that_the_cluster_does_not_allow_is_named_with_its_limits(secure, name):
