@@ -1,14 +1,14 @@
 """The guard of a keeper: it ends the Kafka of a keeper that has died, and starts another keeper.
 
-    python guard.py MARK COMMAND...
+    python guard.py MARK [COMMAND...]
 
 A keeper that is killed cannot clean up. So every keeper starts this file as a script, and holds
 the other end of the script's standard input, a pipe. On every system the pipe ends when the keeper
 ends. A keeper that ends by itself first writes FAREWELL into the pipe; then the guard only ends.
 
 MARK is the argument by which the guard finds the keeper's Java processes. COMMAND starts a keeper,
-which ends at once if there are no users any more. The guard imports nothing of clicklib: it takes
-9 MB.
+which ends at once if there are no users any more; the guard of a trial has none. The guard imports
+nothing of clicklib: it takes 9 MB.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def main(arguments: list[str]) -> None:
     if sys.stdin.buffer.read() == FAREWELL:
         return
     end(find(mark), patience=5.0)
-    subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    if command:
+        subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

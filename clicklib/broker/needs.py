@@ -9,7 +9,7 @@ import psutil
 
 from clicklib.broker.download import fetch
 from clicklib.broker.java import find_java, reads
-from clicklib.broker.paths import home, jars_directory
+from clicklib.broker.paths import home, jars_directory, patience
 from clicklib.errors import LocalBrokerError
 
 __all__ = ["DISK", "MEMORY", "meet", "name_that_fits"]
@@ -51,6 +51,7 @@ def _longest_path() -> int:
 def meet(nodes: int, directory: Path, progress: bool) -> None:
     """Fetch the jars, and raise LocalBrokerError that names any other need that is not met."""
     find_java()
+    patience()
     name_that_fits(home(), jars_directory())
     fetch(jars_directory(), progress)
     memory, disk = psutil.virtual_memory().available, psutil.disk_usage(str(directory)).free

@@ -69,16 +69,28 @@ class Node:
         """The option that marks the Java of this node. It has no effect."""
         return f"-Dclicklib.node={self.directory}"
 
-    def command(self, java: Java, jars: Sequence[Path], nodes: int, mark: str) -> list[str]:
+    def name_of(self, path: Path) -> str:
+        """The name that Java gets for a file: within the home relative to the node's directory.
+
+        Java and Kafka would take a colon, a comma or a backslash in a path for signs of their own.
+        A file elsewhere has its whole name, by which homes that share their jars also share the
+        class archive.
+        """
+        here, real = os.path.realpath(self.directory), os.path.realpath(path)
+        inside = Path(real).is_relative_to(Path(here).parents[1])
+        return os.path.relpath(real, here) if inside else real
+
+    def command(
+        self, java: Java, jars: Sequence[Path], nodes: int, mark: str, flags: Sequence[str] = ()
+    ) -> list[str]:
         """The command that runs the node in its directory, with `mark` among Java's options.
 
-        All names are relative to the directory: Java and Kafka would take a colon, a comma or a
-        backslash in a path for signs of their own.
+        `flags` are those of Java beside the usual ones.
         """
-        here = os.path.realpath(self.directory)
         return [
             str(java.path),
             *java.flags(_HEAP[nodes == 1]),
+            *flags,
             mark,
             self.mark,
             # Without a logging backend Kafka hides every error, even a port in use.
@@ -87,7 +99,7 @@ class Node:
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
             f"-Dorg.slf4j.simpleLogger.logFile={self.log.name}",
             "-cp",
-            os.pathsep.join(_relative(jar, here) for jar in jars),
+            os.pathsep.join(map(self.name_of, jars)),
             MAIN,
             self.settings.name,
         ]
@@ -167,11 +179,3 @@ def cluster_id(place: Place) -> str:
         text = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
         write_whole(path, text.encode())
     return path.read_text("utf-8").strip()
-
-
-def _relative(path: Path, start: str) -> str:
-    real = os.path.realpath(path)
-    try:
-        return os.path.relpath(real, start)
-    except ValueError:  # another drive of Windows
-        return real

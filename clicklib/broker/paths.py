@@ -1,8 +1,9 @@
-"""The paths that the environment chooses: the home of the local Kafka, and its jars."""
+"""What the environment chooses: the home of the local Kafka, its jars, how long it stays."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import platformdirs
 
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["home", "jars_directory", "named"]
+__all__ = ["home", "jars_directory", "named", "patience"]
 
 
 def home() -> Path:
@@ -33,6 +34,21 @@ def home() -> Path:
 def jars_directory() -> Path:
     """The directory of Kafka's jars: `CLICKLIB_JARS`, or `jars` in the home."""
     return named("CLICKLIB_JARS", os.environ) or home() / "jars"
+
+
+def patience() -> float:
+    """For how many seconds Kafka goes on without a user: `CLICKLIB_KAFKA_IDLE`, or 60.
+
+    Who starts a notebook again meets the same Kafka. Raises LocalBrokerError for other text.
+    """
+    text = os.environ.get("CLICKLIB_KAFKA_IDLE") or "60"
+    with contextlib.suppress(ValueError):
+        if math.isfinite(seconds := float(text)) and seconds >= 0:
+            return seconds
+    raise LocalBrokerError(
+        f"CLICKLIB_KAFKA_IDLE is {text!r}: set it to the seconds that the local Kafka stays after "
+        "its last user, or unset it"
+    )
 
 
 def named(variable: str, environ: Mapping[str, str]) -> Path | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from clicklib import broker
 from clicklib.broker import download, guard, jars
 from clicklib.broker.answer import count_nodes
+from clicklib.broker.archive import Archive
 from clicklib.broker.java import environment, find_java
 from clicklib.broker.node import Node
 from clicklib.broker.ports import Ports
@@ -52,7 +53,9 @@ def prepare(node: Node, settings: Mapping[str, object]) -> None:
 def running(node: Node, release: str = NEWEST) -> Iterator[None]:
     """Run the node with the jars of a release. Its data stay."""
     mark = f"-Dclicklib.test={node.port}"
-    command = node.command(find_java(), _jars(release), 1, mark)
+    java, paths = find_java(), _jars(release)
+    flags = Archive.of(java, paths, node).flags(node)
+    command = node.command(java, paths, 1, mark, flags)
     with (
         node.output.open("wb") as out,
         _guarded(mark),
@@ -80,7 +83,7 @@ def _jars(release: str) -> list[Path]:
 @contextlib.contextmanager
 def _guarded(mark: str) -> Iterator[None]:
     """A guard that ends Java should the tests be killed."""
-    command = [sys.executable, guard.__file__, mark, sys.executable, "-c", ""]
+    command = [sys.executable, guard.__file__, mark]
     process = subprocess.Popen(command, stdin=subprocess.PIPE)
     try:
         yield

@@ -1,0 +1,116 @@
+"""The trial: a Kafka that starts, answers and ends, so that Java writes the class archive.
+
+    python -m clicklib.broker.trial MARK
+
+Java writes the archive at the end of a run, and needs 2 s for it. So no Kafka that is in use writes
+one. `broker.fetch()` runs a trial, and so does a keeper in the background if there is no archive.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from clicklib.broker import guard, jars
+from clicklib.broker.answer import count_nodes
+from clicklib.broker.archive import Archive
+from clicklib.broker.detach import detached
+from clicklib.broker.java import environment, find_java
+from clicklib.broker.node import Node
+from clicklib.broker.paths import home, jars_directory
+from clicklib.broker.ports import Ports
+from clicklib.errors import LocalBrokerError
+
+__all__ = ["main", "make"]
+
+logger = logging.getLogger("clicklib")
+
+_ROOM = 400 << 20  # bytes of disk and of memory for a trial; an archive has 47 to 64 MB
+_PATIENCE = 60.0  # seconds for Kafka to answer, and again for Java to write the archive
+_ENDED = 128 + 15  # the exit code of a Java that ended by itself when it was asked to
+_CLUSTER = "clicklib-class-archive"
+
+
+def make(mark: str = "-Dclicklib.archive") -> None:
+    """Make the archive of this home's Java and jars, if there is none; takes about 4 s.
+
+    If it cannot be made, nothing happens. `mark` is among the options of the Java that runs
+    meanwhile. Of several processes one makes it, and the others return at once.
+    """
+    paths = [jars_directory() / jar.name for jar in jars.pinned()]
+    node = Node(1, home() / "kafka-trial" / "node-1", 0, 0)  # as deep as the others of this home
+    try:
+        archive = Archive.of(find_java(), paths, node)
+        if archive.is_due() and _has_room(archive.file.parent):
+            with FileLock(archive.file.with_name(".archive.lock"), timeout=0):
+                if archive.is_due():  # still: another process may have made it
+                    _run_trial(archive, node.directory, paths, mark)
+    except Timeout:
+        logger.info("another process makes the class archive")
+    except (OSError, LocalBrokerError, psutil.Error) as error:
+        logger.info("no class archive: %s", error)
+
+
+def _has_room(directory: Path) -> bool:
+    return min(psutil.disk_usage(str(directory)).free, psutil.virtual_memory().available) > _ROOM
+
+
+def _run_trial(archive: Archive, directory: Path, paths: Sequence[Path], mark: str) -> None:
+    """Run a node until it answers, and move the archive that Java writes at its end into place."""
+    ports = Ports(2)
+    first = ports.choose(None, 11_002)  # where no keeper begins to look
+    node = Node(1, directory, first, first + 1)
+    scratch = archive.file.with_name(".archive.new")
+    try:
+        flags = archive.java.flags_to_make(node.name_of(scratch))
+        _run_until_it_answers(node, node.command(archive.java, paths, 1, mark, flags))
+        archive.keep(scratch)
+        logger.info("made the class archive %s", archive.file)
+    finally:
+        ports.release()
+        scratch.unlink(missing_ok=True)
+        shutil.rmtree(directory.parent, ignore_errors=True)
+
+
+def _run_until_it_answers(node: Node, command: Sequence[str]) -> None:
+    """Raises LocalBrokerError if it does not answer, or if somebody else ends it."""
+    node.prepare([node], _CLUSTER)
+    run = [sys.executable, "-P", str(Path(guard.__file__)), node.mark]
+    watching = subprocess.Popen(run, stdin=subprocess.PIPE, **detached())
+    with node.output.open("wb") as output:
+        java = psutil.Popen(
+            command, cwd=node.directory, env=environment(), stdout=output, stderr=output
+        )
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while not count_nodes(node.address, _CLUSTER):
+            if java.poll() is not None or time.monotonic() > deadline:
+                raise LocalBrokerError(f"Kafka did not answer: {node.last_words()}")
+            time.sleep(0.05)
+        java.terminate()
+        if (code := java.wait(_PATIENCE)) != _ENDED:
+            raise LocalBrokerError(f"Java ended with code {code}: {node.last_words()}")
+    finally:
+        guard.end([java], 0)
+        watching.communicate(guard.FAREWELL)
+
+
+def main(arguments: list[str]) -> None:
+    """Make the archive behind everything else that runs; end at once when asked to."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    psutil.Process().nice(19)
+    make(*arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
