@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +14,9 @@ from tests.waiting import wait_until
 # A busy machine is slow; times are measured in benchmarks/.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+# A Kafka of a test's own goes with it, as those do that it starts in other processes.
+os.environ["CLICKLIB_KAFKA_IDLE"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

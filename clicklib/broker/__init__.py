@@ -12,9 +12,10 @@ processes work together here, through the files of a `Place`:
                                    └─ holds keeper.lock        └─ watches the keeper
 
 Each user holds a lock while it runs, and reads Kafka's addresses in `keeper.json`. If no keeper
-runs, the user starts one. The keeper restarts a Java that has died. It ends everything about a
-second after the last user has ended, also if that user was killed. If the keeper itself is killed,
-the guard ends its Java and starts another keeper. The data stay until `wipe()`.
+runs, the user starts one. The keeper restarts a Java that has died. It ends everything a minute
+after the last user has ended, also if that user was killed; `CLICKLIB_KAFKA_IDLE` names other
+seconds, and `stop()` ends it at once. If the keeper itself is killed, the guard ends its Java and
+starts another keeper. The data stay until `wipe()`.
 
 Everything lives below `home()`, and listens on 127.0.0.1 only. If `CLICKLIB_BROKERS` names another
 cluster, `use` and `start` return that one.

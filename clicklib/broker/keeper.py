@@ -76,7 +76,7 @@ class Keeper:
     def run(self) -> None:
         """Keep the broker until it is no longer wanted. Raises LocalBrokerError if it cannot."""
         with self.place.gate():
-            if not self._is_wanted():
+            if not self.place.is_wanted():
                 return
             self._tell()
         try:
@@ -198,7 +198,7 @@ class Keeper:
         if time.monotonic() < self.next_sweep:
             return False
         with self.place.gate():
-            if self._is_wanted():
+            if self.place.is_wanted():
                 self.idle_since = None
             elif self.idle_since is None:
                 self.idle_since = time.monotonic()
@@ -207,9 +207,6 @@ class Keeper:
                 return True
         self.next_sweep = time.monotonic() + _SWEEP
         return False
-
-    def _is_wanted(self) -> bool:
-        return bool(self.place.sweep()) or self.place.stays.exists()
 
     def _stop(self) -> None:
         """End every node, then the guard, which has nothing left to do."""

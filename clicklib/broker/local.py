@@ -68,10 +68,12 @@ def release(nodes: int = 1) -> None:
 def _begin(nodes: int, port: int | None, progress: bool, stays: bool) -> Cluster:
     place = Place(nodes)
     place.create()
+    if not _is_at(place.read(), port):
+        _stop_unused(place)
     take_back = _claim(place, stays)
     try:
         notice = _await_ready(place, port, progress)
-        if port is not None and not notice.addresses[0].endswith(f":{port}"):
+        if not _is_at(notice, port):
             raise LocalBrokerError(
                 f"the local Kafka runs already, at {','.join(notice.addresses)} and not on port "
                 f"{port}: use it there, or stop it first"
@@ -80,6 +82,13 @@ def _begin(nodes: int, port: int | None, progress: bool, stays: bool) -> Cluster
         take_back()
         raise
     return Cluster(notice.addresses)
+
+
+def _is_at(notice: Notice | None, port: int | None) -> bool:
+    """Whether a broker has the port that is wanted; so has each if none is wanted."""
+    return port is None or (
+        notice is not None and any(each.endswith(f":{port}") for each in notice.addresses[:1])
+    )
 
 
 def _claim(place: Place, stays: bool) -> Callable[[], None]:
@@ -150,6 +159,14 @@ def _stop(place: Place, timeout: float) -> bool:
     return was_kept
 
 
+def _stop_unused(place: Place) -> None:
+    """Stop the local Kafka if it only stays for the case that somebody comes again."""
+    with place.gate():
+        wanted = place.is_wanted()
+    if not wanted:
+        _stop(place, timeout=10)
+
+
 def logs(nodes: int = 1, lines: int = 50) -> str:
     """The last lines that the nodes and the keeper wrote: Kafka's warnings and errors."""
     check(nodes=nodes, lines=lines)
@@ -164,12 +181,13 @@ def logs(nodes: int = 1, lines: int = 50) -> str:
 def wipe(stop: bool = False) -> None:
     """Delete the data of the local Kafka: topics, messages, offsets. The jars stay.
 
-    Raises LocalBrokerError if it runs, unless `stop` asks to stop it first.
+    Raises LocalBrokerError if it is in use, unless `stop` asks to stop it first.
     """
     check(stop=stop)
     for place in Place.all():
         if stop:
             _stop(place, timeout=10)
+        _stop_unused(place)
         try:
             place.keeper_lock.acquire(timeout=0.5)
         except Timeout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from clicklib.broker.ports import LOOPBACK
 
 __all__ = ["Node", "cluster_id", "layout"]
 
+_PLAIN = re.compile(r"[\w./ +-]{1,250}", re.ASCII)
 _HEAP = {True: "256m", False: "192m"}  # of a single node; of one of several
 
 
@@ -70,15 +72,19 @@ class Node:
         return f"-Dclicklib.node={self.directory}"
 
     def name_of(self, path: Path) -> str:
-        """The name that Java gets for a file: within the home relative to the node's directory.
+        """The name that Java gets for a file.
 
         Java and Kafka would take a colon, a comma or a backslash in a path for signs of their own.
-        A file elsewhere has its whole name, by which homes that share their jars also share the
-        class archive.
+        So only a plain path is named as a whole; then homes that share their jars also share the
+        class archive. Any other is relative to the node's directory.
         """
-        here, real = os.path.realpath(self.directory), os.path.realpath(path)
-        inside = Path(real).is_relative_to(Path(here).parents[1])
-        return os.path.relpath(real, here) if inside else real
+        real = os.path.realpath(path)
+        if _PLAIN.fullmatch(real):
+            return real
+        try:
+            return os.path.relpath(real, os.path.realpath(self.directory))
+        except ValueError:  # another drive of Windows
+            return real
 
     def command(
         self, java: Java, jars: Sequence[Path], nodes: int, mark: str, flags: Sequence[str] = ()

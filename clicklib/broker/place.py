@@ -109,6 +109,10 @@ class Place:
                 path.unlink(missing_ok=True)
         return living
 
+    def is_wanted(self) -> bool:
+        """Whether it has a user, or must run without one. Call it under the gate."""
+        return bool(self.sweep()) or self.stays.exists()
+
     def size(self) -> int:
         """The bytes of all files in it."""
         total = 0

@@ -31,7 +31,7 @@ def stop_everything(timeout: float = 10.0) -> None:
 class StopButton(Part, ipywidgets.VBox):
     """*Stop everything*: a press stops what this kernel has started, and says so.
 
-    `afterwards` is called when everything has stopped. The local Kafka ends a second after its
+    `afterwards` is called when everything has stopped. The local Kafka ends a minute after its
     last user, and this kernel uses it no more.
     """
 

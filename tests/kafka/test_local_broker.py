@@ -282,6 +282,27 @@ def test_started_it_stays_until_stopped(home: Path) -> None:
     assert not the_status().stays
 
 
+def test_it_stays_a_while_for_who_comes_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLICKLIB_KAFKA_IDLE")
+    cluster = broker.use(progress=False)
+    java = the_status().java
+    broker.release()
+    with pytest.raises(AssertionError, match=r"not within 2\.5 s: it went"):
+        wait_until("it went", lambda: the_status().java != java, timeout=2.5)
+    assert broker.use(progress=False) == cluster
+    assert the_status().java == java
+    broker.release()
+
+    port = next(port for port in range(19000, 20000) if is_free(port) and is_free(port + 1))
+    cluster = broker.start(port=port, progress=False)
+    assert cluster.addresses == (f"127.0.0.1:{port}",), "nobody used the other one"
+    broker.stop()
+    broker.use(progress=False)
+    broker.release()
+    broker.wipe()
+    assert not running(home)
+
+
 @cases("kills", [1], [3])
 def test_killed_java_comes_back_with_all_that_was_acknowledged(home: Path, kills: int) -> None:
     cluster = broker.use(progress=False)

@@ -207,8 +207,8 @@ def test_settings_of_one_node_and_of_three(place: Place) -> None:
     one.prepare([one], "an-id")
     text = one.settings.read_text()
     assert str(place.directory) not in text, "of a path Java would read the signs as its own"
-    command = one.command(Java(HOME, 17), [place.directory.parent / "jars" / "a.jar"], 1, "-Dm")
-    assert os.path.join("..", "..", "jars", "a.jar") in command
+    command = one.command(Java(HOME, 17), [place.directory.parent / "jars," / "a.jar"], 1, "-Dm")
+    assert os.path.join("..", "..", "jars,", "a.jar") in command
     assert [each for each in command if str(place.directory) in each] == [one.mark]
     assert "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n" in text
     assert "offsets.topic.replication.factor=1\n" in text
