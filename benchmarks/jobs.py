@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks import starts
 from benchmarks.harness import Failed, Figures, Filled, Harness, Process
 from benchmarks.programs import Program, python
 
@@ -21,6 +22,7 @@ Run = Callable[[Harness, Program], Figures]
 ALL = ("limit", "clicklib", "Goka", "Kafka Streams", "quixstreams", "faust")
 EXACT = ("limit", "clicklib", "Kafka Streams", "quixstreams")
 READY = ("ready", "recovered")
+STARTS = 10  # rounds: a start is short, and other programs delay it much
 FAUST_SHARE = 20  # faust gets one of so many messages: it is that slow
 
 
@@ -60,6 +62,9 @@ def cases(messages: int, rounds: int) -> list[Case]:
         *(_several_case(number, few, 1) for number in (1, 2, 4)),
         *(_growth_case(messages * times // 10, 10, fewer) for times in (1, 10, 100)),
         *(_growth_case(messages, partitions, fewer) for partitions in (1, 100)),
+        Case("l", "start of the local Kafka", ALL[:2], starts.kafka, STARTS, measure="wall"),
+        Case("l", "the demo to its first count", ALL[1:2], starts.demo, STARTS, measure="wall"),
+        Case("l", "restart of the first lesson", ALL[1:2], starts.lesson, STARTS, measure="wall"),
     ]
 
 

@@ -212,6 +212,8 @@ values was the number of clicks, and so was the sum of the committed offsets.
   first fifth of the clicks is left out.
 - (h) is asked by 4 connections for rows drawn at random.
 - (j) ends when the group's committed offsets are at the end of the topic, asked each 0.1 s.
+- (l) is on a machine where the local Kafka ran before. The limit is Java alone, without the class
+  archive, until Kafka's port answers. The CPU time of clicklib is without that of Kafka.
 
 ![The medians as bars](results.svg)
 """

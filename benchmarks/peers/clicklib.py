@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.peers import CLICK, arguments, say, until_terminated
-from clicklib import Emitter, Processor, View, clicks
+from clicklib import Cluster, Context, Emitter, Processor, TopicManager, View, broker, clicks
 from clicklib.codec import String
 from clicklib.web import Endpoint
 
@@ -61,6 +61,57 @@ def serve(options: argparse.Namespace) -> None:
         stop.wait()
 
 
+def kafka(options: argparse.Namespace) -> None:
+    stop = until_terminated()
+    broker.start()
+    say(ready=True)
+    stop.wait()
+
+
+def demo(options: argparse.Namespace) -> None:
+    """What `clicklib demo` does, with a line for the first count."""
+    stop, counted = until_terminated(), []
+
+    def count(ctx: Context, msg: str) -> None:
+        clicks.count(ctx, msg)
+        if not counted:
+            counted.append(True)
+            say(counted=1)
+
+    cluster = prepared(clicks.TOPIC, clicks.TABLE)
+    clicks.run(cluster, stop, clicks.graph(count), 10, 10.0, 0)
+
+
+def lesson(options: argparse.Namespace) -> None:
+    """What the first cells of the first notebook do, until all of it runs."""
+    from clicklib.widgets import Dashboard
+
+    stop, graph = until_terminated(), clicks.graph(clicks.count)
+    cluster = prepared(clicks.TOPIC)
+    with (
+        Processor(cluster, graph).start() as processor,
+        View(cluster, graph.table, clicks.UserCodec()).start() as view,
+        Emitter(cluster, clicks.TOPIC, String()) as emitter,
+    ):
+        Dashboard(emitter, processor, view)
+        processor.wait_running()
+        view.wait_running()
+        say(ready=True)
+        stop.wait()
+
+
+def prepared(stream: str, table: str = "") -> Cluster:
+    """The local Kafka, with these topics in it."""
+    cluster = broker.use()
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(stream, clicks.PARTITIONS)
+        if table:
+            topics.ensure_table(table, clicks.PARTITIONS)
+    return cluster
+
+
+COMMANDS = {run.__name__: run for run in (count, view, emit, serve, kafka, demo, lesson)}
+
 if __name__ == "__main__":
-    options = arguments("count", "view", "emit", "serve")
-    {"count": count, "view": view, "emit": emit, "serve": serve}[options.command](options)
+    options = arguments(*COMMANDS)
+    COMMANDS[options.command](options)
