@@ -79,9 +79,17 @@ def _connect(brokers: str | None) -> Cluster:
     from clicklib.client.cluster import Cluster
 
     if brokers is None:
+        threading.Thread(target=_load, name="clicklib imports").start()
         return broker.use()
     named = Cluster.from_environment({**os.environ, "CLICKLIB_BROKERS": brokers})
     return named or Cluster(())
+
+
+def _load() -> None:
+    """Import what a command needs next while Kafka starts. A failure comes there again."""
+    with suppress(Exception):
+        import clicklib.clicks
+        import clicklib.client.topics  # noqa: F401
 
 
 def _ensure(cluster: Cluster, stream: str | None, table: str | None) -> None:

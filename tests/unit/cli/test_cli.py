@@ -415,3 +415,19 @@ def test_a_signal_while_it_connects_ends_it_quietly(number: int, tmp_path: Path)
             process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_command_imports_what_it_needs_while_kafka_starts() -> None:
+    code = """
+import sys
+from clicklib import broker
+from clicklib.cli import commands
+from tests.waiting import wait_until
+
+def use():
+    wait_until("it is there", lambda: {"clicklib.processor", "kafka"} <= sys.modules.keys(), 20)
+
+broker.use = use
+commands._connect(None)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
