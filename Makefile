@@ -34,8 +34,8 @@ demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 html: $(READY) ## run the notebooks and make pages of them to read, below build/html
 	@$(PY) -m docs.site $(ARGS)
 
-# Three at a time, for they mostly wait; a file's tests together, for they share what starts slowly.
-PYTEST := $(PY) -m pytest -p tests.support.report -n 3 --dist loadgroup --no-loadscope-reorder
+# Three files at a time, for they mostly wait, in their order (tests/support/schedule.py).
+PYTEST := $(PY) -m pytest -p tests.support.report -n 3 --no-loadscope-reorder
 
 test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
 	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
@@ -46,7 +46,7 @@ test-long: $(READY) browser peers pythons ## run the series, soaks and matrices 
 test-lowest: $(READY) ## lint, unit tests and one of Kafka's with the oldest versions that are allowed
 	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest
 	@$(PY) -m uv pip install -q --python build/lowest --resolution lowest-direct -e '.[test]'
-	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 --dist loadfile \
+	build/lowest/bin/python -m pytest -p no:cacheprovider -n 2 \
 		$(or $(ARGS),-m "not long" tests/unit tests/kafka/test_count.py)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory lint PY=build/lowest/bin/python)
 

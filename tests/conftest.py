@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,14 +20,12 @@ settings.load_profile("tests")
 os.environ["CLICKLIB_KAFKA_IDLE"] = "1"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file run in one process, for they share what starts slowly.
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Its `loadgroup` does the same by marks, but not with pytest 9.2."""
+    from tests.support.schedule import Files
 
-    A test may name another group.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)

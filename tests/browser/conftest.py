@@ -55,7 +55,7 @@ def pictures() -> Pictures:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Lab]:
-    """One JupyterLab for the module, and below it one broker, which goes with the last kernel."""
+    """One JupyterLab for the module, and below it one broker, which goes with it."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     lab.start()
     yield lab

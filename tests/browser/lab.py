@@ -46,6 +46,7 @@ class Lab:
             **{name: str(folder / name_of_folder) for name, name_of_folder in names.items()},
             "XDG_CACHE_HOME": str(folder / "cache"),
             "CLICKLIB_JARS": str(broker.fetch(progress=False)),
+            "CLICKLIB_KAFKA_IDLE": "60",  # it stays from one kernel to the next
         }
 
     def start(self) -> None:
@@ -85,6 +86,8 @@ class Lab:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
+        command = [sys.executable, "-m", "clicklib", "broker", "stop"]
+        subprocess.run(command, env=self._environment, check=True, stdout=subprocess.DEVNULL)
 
     @property
     def _address(self) -> str:

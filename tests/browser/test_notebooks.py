@@ -18,15 +18,10 @@ from tests.notebooks.answers import of_notebook as answers_of
 from tests.notebooks.books import AFTER, BEFORE, NAMES, RAISES, code, read, tagged
 
 LIMIT = 150  # seconds for Run All on a machine that is not quiet
-GROUPS = 3  # of notebooks, which run side by side
 # Exercises whose check makes its experiment again for each answer, in the live kernel.
 SLOW = {"05.2", "05.3", "08.3"}
 
 exercises.load()
-
-
-def grouped(name: str) -> object:
-    return pytest.param(name, marks=pytest.mark.xdist_group(f"notebooks {int(name[:2]) % GROUPS}"))
 
 
 def whispered(notebook: Notebook) -> list[str]:
@@ -109,7 +104,7 @@ def stop_everything(notebook: Notebook) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", [grouped(name) for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_run_all_keeps_the_answers_and_leaves_everything_alive(
     notebook: Notebook, lab: Lab, pictures: Pictures, name: str
 ) -> None:

@@ -64,6 +64,30 @@ def home(jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     wait_until("nothing runs any more", lambda: not running(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def shared(jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home whose Kafka stays from one test to the next."""
+    folder = tmp_path_factory.mktemp("shared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLICKLIB_HOME", str(folder))
+        patch.setenv("CLICKLIB_JARS", str(jars))
+        patch.setenv("CLICKLIB_KAFKA_IDLE", "60")
+        patch.delenv("CLICKLIB_BROKERS", raising=False)
+        broker.use(progress=False)
+        broker.release()
+        yield folder
+        broker.stop()
+    wait_until("nothing runs any more", lambda: not running(folder))
+
+
+@pytest.fixture
+def kept(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """That home, for a test that leaves its Kafka as it was."""
+    monkeypatch.setenv("CLICKLIB_HOME", str(shared))
+    yield shared
+    broker.release()
+
+
 class User:
     """Another process that uses the local Kafka until it is let go or killed."""
 
@@ -200,7 +224,7 @@ def test_it_starts_in_any_folder_and_any_locale(
         broker.stop()
 
 
-def test_it_listens_on_loopback_only(home: Path) -> None:
+def test_it_listens_on_loopback_only(kept: Path) -> None:
     broker.use(progress=False)
     java = psutil.Process(the_status().java[0])
     listening = [c.laddr.ip for c in java.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
@@ -367,7 +391,7 @@ def test_keeper_and_guard_killed_and_the_next_use_cleans_up(home: Path) -> None:
     assert len([line for line in running(home) if "broker.properties" in line]) == 1
 
 
-def test_a_killed_guard_is_replaced(home: Path) -> None:
+def test_a_killed_guard_is_replaced(kept: Path) -> None:
     broker.use(progress=False)
     keeper = psutil.Process(the_status().keeper)
 
@@ -380,7 +404,7 @@ def test_a_killed_guard_is_replaced(home: Path) -> None:
     wait_until("another guard", lambda: guard() not in (None, first))
 
 
-def test_two_keepers_at_once_make_one_broker(home: Path) -> None:
+def test_two_keepers_at_once_make_one_broker(kept: Path) -> None:
     cluster = broker.use(progress=False)
     status = the_status()
     late = subprocess.run(
@@ -392,10 +416,10 @@ def test_two_keepers_at_once_make_one_broker(home: Path) -> None:
     assert late.stdout == late.stderr == b""
     assert the_status().keeper == status.keeper
     assert broker.use(progress=False) == cluster
-    assert len([line for line in running(home) if "broker.properties" in line]) == 1
+    assert len([line for line in running(kept) if "broker.properties" in line]) == 1
 
 
-def test_a_forked_child_is_no_user(home: Path) -> None:
+def test_a_forked_child_is_no_user(kept: Path) -> None:
     broker.use(progress=False)
     forker = subprocess.Popen(
         [

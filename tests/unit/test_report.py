@@ -72,3 +72,13 @@ def test_a_skipped_test_fails_the_run_in_ci(project: Project) -> None:
     code, said = project.run(True)
     assert code == 1
     assert "CI=true: 1 skipped" in said
+
+
+def test_one_process_runs_a_file(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("from tests.conftest import pytest_xdist_make_scheduler")
+    test = "import os\ndef test_{0}(): open('log', 'a').write(f'{{__name__}} {{os.getpid()}} ')\n"
+    for name in ("test_a", "test_b"):
+        pytester.makepyfile(**{name: "".join(map(test.format, range(4)))})
+    pytester.runpytest_inprocess("-n", "2").assert_outcomes(passed=8)
+    words = (pytester.path / "log").read_text().split()
+    assert len(set(zip(words[::2], words[1::2], strict=True))) == 2
