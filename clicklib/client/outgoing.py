@@ -1,18 +1,20 @@
-"""Sends whole record batches: all rows of a partition are encoded in one loop.
+"""Sends whole record batches: records are written into the buffer of a batch, not one by one.
 
-kafka-python encodes a record in a dozen calls and makes a future for each. One loop writes the same
-bytes into one buffer, and one future answers for all of them (benchmarks/RESULTS.md has the times).
-Kafka's documentation describes the layout in "Record Batch" and "Record".
+A batch is a header and records of one partition, in the order of their offsets. kafka-python
+encodes a record in a dozen calls and makes a future for each. Here one join writes the same bytes,
+and one object answers for all of them (benchmarks/RESULTS.md has the times). Kafka's documentation
+describes the layout in "Record Batch" and "Record".
 
-The batch goes whole into kafka-python's accumulator. From there on everything is kafka-python's:
-sequence numbers, the transaction, requests, retries, time-outs, and the halves of a batch that a
-broker finds too large.
+The batch is put into kafka-python's accumulator when it is begun. While it waits there, `append`
+writes more records into it, under kafka-python's own lock of the partition. `send` puts in batches
+that are whole. Everything else is kafka-python's: it waits for `linger`, takes the batch, closes
+and compresses it, gives it sequence numbers and its place in a transaction, sends it again, counts
+the time, and halves it if a broker finds it too large.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import time
 from typing import Any
 
@@ -22,11 +24,13 @@ from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.structs import TopicPartition
 
-__all__ = ["Answers", "Outgoing"]
+from clicklib.client.answers import Answers, Promise, results_of
+
+__all__ = ["NO_HEADERS", "Outgoing", "headers_as_bytes"]
 
 Row = tuple[bytes, bytes | None]
-Result = int | Exception  # the offset of a row, or why Kafka did not take it
 
+NO_HEADERS = b"\0"
 _HEADER = 61  # bytes before the records of a batch
 _KEPT = 1 << 14  # numbers below it keep their bytes
 
@@ -49,157 +53,213 @@ class _Varints(dict[int, bytes]):
 _VARINTS = _Varints()
 
 
-class Answers:
-    """What becomes of rows that were sent together: an offset or an error for each.
+def headers_as_bytes(headers: Mapping[str, bytes]) -> bytes:
+    """Headers as they stand at the end of a record."""
+    parts = [
+        part
+        for name, value in headers.items()
+        for data in (name.encode(), value)
+        for part in (_VARINTS[len(data)], data)
+    ]
+    return b"".join((_VARINTS[len(parts) // 4], *parts))
 
-    `whenever_done(call)` calls once all are known, perhaps on the client's thread.
+
+def _record(
+    number: int, key: bytes, value: bytes | None, end: bytes = NO_HEADERS, late: int = 0
+) -> bytes:
+    """The record with this number in its batch, `late` milliseconds after the batch's own time."""
+    ready = _VARINTS
+    if value is None:
+        body = b"".join((b"\0", ready[late], ready[number], ready[len(key)], key, b"\1", end))
+    else:
+        body = b"".join(
+            (b"\0", ready[late], ready[number], ready[len(key)], key, ready[len(value)], value, end)
+        )
+    return ready[len(body)] + body
+
+
+class _Batch(MemoryRecordsBuilder):
+    """The records of one batch, in `data` after room for a header: `answers` has theirs from record
+    `first` on.
+
+    kafka-python asks it for its size and its count, and closes it under the partition's lock.
     """
 
-    def __init__(self, count: int) -> None:
-        self._results: list[Result | None] = [None] * count
-        self._left = count
-        self._lock = threading.Lock()
-        self._calls: list[Callable[[Answers], None]] = []
+    def __init__(
+        self, outgoing: Outgoing, answers: Answers, first: int, count: int, data: bytearray
+    ) -> None:
+        super().__init__(2, outgoing.compression, outgoing.batch_size)
+        self.answers, self.first, self.count, self.data = answers, first, count, data
+        self.begun = self.last = int(time() * 1000)  # the time of a record in milliseconds
+        self._builder._buffer, self._open = data, outgoing.open
 
-    @property
-    def done(self) -> bool:
-        return not self._left
+    def next_offset(self) -> int:
+        return self.count
 
-    @property
-    def results(self) -> list[Result]:
-        """An offset or an error for each row. Ask only when it is `done`."""
-        assert self.done
-        return self._results  # type: ignore[return-value]
+    def close(self) -> None:
+        if not self._closed:
+            if self._open.get(self.answers.partition) is self:
+                del self._open[self.answers.partition]
+            builder = self._builder
+            builder._num_records, builder._last_offset = self.count, self.count - 1
+            builder._first_timestamp, builder._max_timestamp = self.begun, self.last
+        super().close()
 
-    def whenever_done(self, call: Callable[[Answers], None]) -> None:
-        with self._lock:
-            if self._left:
-                self._calls.append(call)
-                return
-        call(self)
-
-    def put(self, first: int, results: Iterable[Result]) -> None:
-        """Note the results of some rows, from row number `first` on."""
-        found = list(results)
-        with self._lock:
-            self._results[first : first + len(found)] = found
-            self._left -= len(found)
-            calls, self._calls = ([], self._calls) if self._left else (self._calls, [])
-        for call in calls:
-            call(self)
+    def answered(self, answer: Any) -> None:
+        if answer is not None:  # a `_Split` has put the answers
+            self.answers.put(self.first, results_of(answer, range(self.count)))
 
 
 class _Split:
     """In place of the futures of a batch's records, which only a batch that is split needs."""
 
-    def __init__(self, answers: Answers, first: int, count: int) -> None:
-        self._answers, self._first, self._count = answers, first, count
+    def __init__(self, records: _Batch, future: Any) -> None:
+        self._records, self._future = records, future
 
     def __len__(self) -> int:
-        return self._count
+        return self._records.count
 
-    def __getitem__(self, index: int) -> _OneRow:
-        return _OneRow(self._answers, self._first + index)
+    def __getitem__(self, index: int) -> _Part:
+        return _Part(self._records.answers, self._records.first + index, self._future)
 
 
-class _OneRow:
-    """One row of a batch that was split: kafka-python binds it to the future of its new batch."""
+class _Part:
+    """One record of a batch that was split: kafka-python binds it to the future of its new batch.
 
-    def __init__(self, answers: Answers, number: int) -> None:
-        self._answers, self._number = answers, number
-        self._future: Any = None
+    kafka-python never completes the future of the batch that was split, and `flush` may wait for
+    it. So it is completed here, with None, when all records are answered.
+    """
+
+    def __init__(self, answers: Answers, number: int, future: Any) -> None:
+        self._answers, self._number, self._future = answers, number, future
 
     def rebind(self, future: Any, index: int) -> None:
-        self._future = future
-        number = self._number
+        before, self._future = self._future, future
 
-        def answered(result: Any) -> None:
+        def answered(answer: Any) -> None:
             if self._future is future:  # else it was split again
-                self._answers.put(number, [_result(result, index)])
+                self._answers.put(self._number, results_of(answer, range(index, index + 1)))
 
         future.add_callback(answered)
-
-
-def _result(result: Any, index: int) -> Result:
-    """The offset or the error of the record with this index in a batch that was answered."""
-    base, _, error_of = result
-    return base + index if error_of is None else error_of(index)
+        self._answers.whenever_done(lambda _: before.is_done or before.success(None))
 
 
 class Outgoing:
-    """Puts whole batches of one topic into a producer. Any thread may call it."""
+    """Puts records of one topic into a producer. Any thread may call it.
 
-    def __init__(self, producer: kafka.KafkaProducer, topic: str) -> None:
-        self._producer, self._topic = producer, topic
+    `on_answers` is told first of the answers to single records.
+    """
+
+    def __init__(
+        self,
+        producer: kafka.KafkaProducer,
+        topic: str,
+        partitions: int,
+        on_answers: Callable[[Answers], None] | None = None,
+    ) -> None:
+        self._producer, self._on_answers = producer, on_answers
         self._accumulator = producer._accumulator
-        self._batch_size = producer.config["batch_size"]
         self._largest = producer.config["max_request_size"]
+        self.batch_size = producer.config["batch_size"]
+        self.compression = self._accumulator.config["compression_attrs"]
+        self._places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        self._locks = [self._accumulator._tp_lock(place) for place in self._places]
+        self.open: dict[int, _Batch] = {}  # of each partition the batch that takes more records
 
-    def send(self, partition: int, rows: Iterable[Row]) -> Answers:
+    def append(
+        self, partition: int, key: bytes, value: bytes | None, end: bytes = NO_HEADERS
+    ) -> Promise:
+        """Send one record, perhaps together with later ones; `end` has its headers.
+
+        Raises MessageSizeTooLargeError, and IllegalStateError if the producer is closed.
+        """
+        now = int(time() * 1000)
+        with self._locks[partition]:
+            batch = self.open.get(partition)
+            if batch is not None:
+                number, late = batch.count, now - batch.begun
+                record = _record(number, key, value, end, late if late > 0 else 0)
+                if len(batch.data) + len(record) <= self.batch_size:
+                    # No call stands between these lines, so no Ctrl-C comes between them.
+                    batch.data += record
+                    batch.count = number + 1
+                    if now > batch.last:
+                        batch.last = now
+                    batch.answers.keys.append(key)
+                    return Promise(batch.answers, number)
+            record = _record(0, key, value, end)
+            if error := self._too_large(record):
+                raise error
+            answers = Answers([key], partition, self._on_answers)
+            batch = _Batch(self, answers, 0, 1, bytearray(_HEADER) + record)
+            self._enter(batch)
+            self.open[partition] = batch
+        self._producer._sender.wakeup()
+        return Promise(answers, 0)
+
+    def send(
+        self,
+        partition: int,
+        rows: Iterable[Row],
+        end: bytes = NO_HEADERS,
+        on_answers: Callable[[Answers], None] | None = None,
+    ) -> Answers:
         """Send rows to a partition, in this order. A row that is too large fails alone."""
-        place = TopicPartition(self._topic, partition)
         rows = list(rows)
-        answers = Answers(len(rows))
+        answers = Answers([key for key, _ in rows], partition, on_answers)
         manager = self._producer._transaction_manager
         if manager is not None and manager.is_transactional() and rows:
-            manager.maybe_add_partition_to_transaction(place)
+            manager.maybe_add_partition_to_transaction(self._places[partition])
         first, count, data = 0, 0, bytearray(_HEADER)
         for number, (key, value) in enumerate(rows):
-            record = _record(count, key, value)
-            if len(data) + len(record) > self._batch_size or number - first != count:
-                if count:
-                    self._put(place, answers, first, count, data)
-                first, count, data = number, 0, bytearray(_HEADER)
-                record = _record(0, key, value)
-            if _HEADER + len(record) > self._largest:
-                answers.put(number, [self._too_large(len(record))])
-                continue
+            record = _record(count, key, value, end)
+            if count and len(data) + len(record) > self.batch_size:
+                self._put(answers, first, count, data)
+                count, data, record = 0, bytearray(_HEADER), _record(0, key, value, end)
+            if not count:
+                first = number
+                if error := self._too_large(record):
+                    answers.put(number, [error])
+                    continue
             data += record
             count += 1
         if count:
-            self._put(place, answers, first, count, data)
+            self._put(answers, first, count, data)
         return answers
 
-    def _too_large(self, size: int) -> Exception:
+    def _too_large(self, record: bytes) -> Exception | None:
+        if _HEADER + len(record) <= self._largest:
+            return None
         return MessageSizeTooLargeError(
-            f"the row takes {size} bytes, and the largest request {self._largest}"
+            f"it takes {len(record)} bytes, and the largest request {self._largest}"
         )
 
-    def _put(
-        self, place: TopicPartition, answers: Answers, first: int, count: int, data: bytearray
-    ) -> None:
-        """Hand one batch to the accumulator, as its method `append` does it for one record."""
-        records = MemoryRecordsBuilder(2, 0, self._batch_size)
-        builder, now = records._builder, int(time() * 1000)
-        builder._buffer, builder._num_records, builder._last_offset = data, count, count - 1
-        builder._first_timestamp = builder._max_timestamp = now
-        records._next_offset = count
+    def _put(self, answers: Answers, first: int, count: int, data: bytearray) -> None:
+        """Send a batch that is whole."""
+        try:
+            with self._locks[answers.partition]:
+                self._enter(_Batch(self, answers, first, count, data))
+        except IllegalStateError as exc:
+            answers.put(first, [exc] * count)
+        else:
+            self._producer._sender.wakeup()
+
+    def _enter(self, records: _Batch) -> None:
+        """Hand a batch to the accumulator, as its method `append` does it, and with the lock held.
+
+        An earlier batch of the partition takes no more records: they would overtake.
+        """
+        partition = records.answers.partition
+        place, accumulator = self._places[partition], self._accumulator
         batch = ProducerBatch(place, records)
-        batch._record_futures = _Split(answers, first, count)
-        batch.produce_future.add_callback(
-            lambda result: answers.put(first, (_result(result, index) for index in range(count)))
-        )
-        accumulator = self._accumulator
+        batch._record_futures = _Split(records, batch.produce_future)
+        batch.produce_future.add_callback(records.answered)
         accumulator._appends_in_progress.increment()
         try:
-            with accumulator._tp_lock(place):
-                if accumulator._closed:
-                    batch.abort(IllegalStateError("the producer is closed"))
-                    return
-                accumulator._batches[place].append(batch)
-                accumulator._incomplete.add(batch)
+            if accumulator._closed:
+                raise IllegalStateError("the producer is closed")
+            accumulator._batches[place].append(batch)
+            accumulator._incomplete.add(batch)
+            self.open.pop(partition, None)
         finally:
             accumulator._appends_in_progress.decrement()
-        self._producer._sender.wakeup()
-
-
-def _record(number: int, key: bytes, value: bytes | None) -> bytes:
-    """One record with no headers, at this number in its batch."""
-    ready = _VARINTS
-    if value is None:
-        body = b"".join((b"\0\0", ready[number], ready[len(key)], key, b"\1\0"))
-    else:
-        body = b"".join(
-            (b"\0\0", ready[number], ready[len(key)], key, ready[len(value)], value, b"\0")
-        )
-    return ready[len(body)] + body

@@ -10,6 +10,7 @@ from typing import Any
 import kafka
 import kafka.errors
 
+from clicklib.client.answers import Answers
 from clicklib.client.claims import Claims
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
@@ -31,7 +32,8 @@ _ANSWERS = 5.0
 class Writer:
     """An idempotent producer with acks=all, for one topic. Any thread may send.
 
-    `on_change(error)` is called if the topic grows or is gone.
+    `on_change(error)` is called if the topic grows or is gone, `on_answers(answers)` before anybody
+    sees the answers to records that were sent together.
     With a `transactional_id` the writer first ends a transaction that an earlier writer with that
     id did not end. The coordinator ends a transaction after `transaction_timeout` (seconds), which
     is longer if the broker answers slowly. After any error a new writer is needed: kafka-python
@@ -63,6 +65,7 @@ class Writer:
         delivery_timeout: float,
         transactional_id: str | None = None,
         on_change: Callable[[TopicError], None] | None = None,
+        on_answers: Callable[[Answers], None] | None = None,
     ) -> None:
         self._topic = topic
         asked = time.monotonic()
@@ -83,11 +86,11 @@ class Writer:
             metadata_max_age_ms=REFRESH_MS,
             transactional_id=transactional_id,
         )
-        self.send = self._producer.send
-        self.send_rows = Outgoing(self._producer, topic).send
         self.begin = self._producer.begin_transaction
         try:
             self.partitions = self._find(topic)
+            outgoing = Outgoing(self._producer, topic, self.partitions, on_answers)
+            self.append, self.send_rows = outgoing.append, outgoing.send
             self.transaction_timeout = max(_TRANSACTION, _ANSWERS * (time.monotonic() - asked))
             if on_change is not None:
                 Unchanged(self._producer._metadata, [topic], self.partitions, on_change)

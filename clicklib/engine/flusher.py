@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from clicklib.client.answers import Answers
 from clicklib.client.faults import told
 from clicklib.client.offsets import TopicPartition
-from clicklib.client.outgoing import Answers
 from clicklib.client.unchanged import Unchanged
 from clicklib.client.writer import Writer
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread

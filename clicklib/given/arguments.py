@@ -135,7 +135,7 @@ def _mapping(of: str, fits: Callable[[Any], bool], write: Callable[[Any], str]) 
         if not isinstance(value, Mapping):
             return f"is a dict of {of}, not {_shown(value)}"
         for name, each in value.items():
-            if _text(name):
+            if _text(name) or any("\ud800" <= letter <= "\udfff" for letter in name):
                 return f"is a dict of {of}, and {_shown(name)} in it is no name"
             if not fits(each):
                 return f"is a dict of {of}, and {name!r} has {_shown(each)}{write(each)}"
@@ -184,6 +184,7 @@ _KINDS: dict[str, Kind] = {
     "delivery_timeout": _seconds(0.001),
     "depth": _whole(0),
     "environ": _or_none(_with("a mapping such as os.environ", "get", "keys")),
+    "frame": _with("a DataFrame", "columns", "index", "reset_index"),
     "graph": _with("a graph that define_group made", "inputs", "persist", "table"),
     "group": _name,
     "guarantee": _one_of("at_least_once", "exactly_once"),
@@ -203,6 +204,7 @@ _KINDS: dict[str, Kind] = {
     "nodes__all": _or_none(_whole(1, 99)),
     "on_rebalance": _or_none(_callback),
     "on_update": _or_none(_callback),
+    "pairs": _with("messages with their keys", "__iter__"),
     "partitions": _whole(1),
     "port": _whole(0, 65535),
     "port__any": _or_none(_whole(1, 65535)),

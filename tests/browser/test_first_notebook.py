@@ -170,7 +170,7 @@ def test_a_stopped_a_new_and_a_failed_processor_are_seen(
     page.wait_for_timeout(3_000)
     dashboard.ask("other.stop()")
 
-    dashboard.ask("emitter._writer.send(clicks.TOPIC, b'\\xff', b'user-3', [], 8)")
+    dashboard.ask("emitter._writer.append(8, b'user-3', b'\\xff')")
     expect(picture(dashboard, f"{FLOW}failed")).to_be_visible(timeout=10_000)
     problem = page.get_by_role("alert").filter(has_text="partition 8")
     expect(problem).to_be_visible()

@@ -244,7 +244,7 @@ def answers(writer, *values):
     """What became of rows under one key, in the first partition."""
     found = writer.send_rows(0, [(b"k", value) for value in values])
     wait_until("they are answered", lambda: writer.flush(0.1) or found.done)
-    return found.results
+    return list(found.results)
 
 
 def test_a_claim_keeps_earlier_writers_out_from_the_first_row_on(write_to):
@@ -296,7 +296,7 @@ def test_claimed_rows_are_sent_again_after_a_cut_and_are_there_once(cluster, wri
             found = writer.send_rows(0, [(b"k", b"1")])
             proxy.cut()
             wait_until("it is answered", lambda: writer.flush(0.1), timeout=30)
-            assert found.results == [number]
+            assert list(found.results) == [number]
     assert end() == 5
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
+import pandas as pd
 import psutil
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from clicklib import Emitter, broker
+from clicklib import Emitter, EmitterStats, broker
 from clicklib.client.topics import TopicManager
-from clicklib.codec import Bytes, Int64, String
+from clicklib.codec import Bytes, Int64, Json, String
 from clicklib.errors import CodecError, DeliveryError, TopicError, UnavailableError, UsageError
 from clicklib.keys import partition_of
 from tests.waiting import wait_until
@@ -86,6 +87,80 @@ def test_none_is_a_tombstone_and_an_empty_text_is_a_value(cluster, topic):
     assert [record.value for record in read(cluster, topic)] == [None, b""]
 
 
+def test_a_batch_that_the_broker_finds_too_large_is_split_and_flush_waits_for_it(cluster, name):
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(name, 1, configs={"max.message.bytes": "20000"})
+    keys = [str(number) for number in range(100)]
+    emitter = Emitter(cluster, name, Bytes(), linger=0.2, headers={"a": b"1"})
+    promises = [emitter.emit(key, b"v" * 1_000) for key in keys]
+    large = emitter.emit("large", b"v" * 30_000)
+    assert emitter.flush(20)
+    assert [promise.result(0) for promise in promises] == [(0, offset) for offset in range(100)]
+    assert isinstance(large.exception(0), DeliveryError)
+    assert large.exception(0).key == "large"
+    assert emitter.stats() == EmitterStats(101, 100, 1)
+    emitter.close()
+    found = read(cluster, name)
+    assert [r.key.decode() for r in found] == keys
+    assert all(r.headers == [("a", b"1")] for r in found)
+
+
+def test_many_messages_are_in_kafka_when_emit_many_returns(cluster, topic):
+    pairs = [(f"user-{i % 7}", None if i % 100 == 3 else str(i)) for i in range(5_000)]
+    with Emitter(cluster, topic, String(), buffer=1_000, headers={"a": b"1"}) as emitter:
+        emitter.emit("user-3", "first")
+        assert emitter.emit_many(iter(pairs)) == 5_000
+        assert emitter.stats() == EmitterStats(5_001, 5_001, 0)
+        assert emitter.emit_many([]) == 0
+        emitter.emit("user-3", "last")
+    found = read(cluster, topic)
+    for key in ("user-0", "user-3"):
+        sent = [msg if msg is None else msg.encode() for name, msg in pairs if name == key]
+        sent = [b"first", *sent, b"last"] if key == "user-3" else sent
+        assert [r.value for r in found if r.key == key.encode()] == sent
+    assert all(r.headers == [("a", b"1")] for r in found)
+
+
+def test_emit_many_says_what_kafka_did_not_take(cluster, topic):
+    with Emitter(cluster, topic, Bytes()) as emitter:
+        pairs = [(f"u{i}", bytes(2 << 20) if i in (3, 5) else b"x") for i in range(10)]
+        with pytest.raises(DeliveryError, match="2 of 10 messages, the first") as caught:
+            emitter.emit_many(pairs)
+        assert caught.value.key in ("u3", "u5")
+        assert emitter.stats() == EmitterStats(10, 8, 2)
+        assert emitter.emit_many(pairs[:3]) == 3  # who emitted the others was told
+    assert len(read(cluster, topic)) == 11
+
+
+def test_emit_many_sends_what_comes_before_a_wrong_message(cluster, topic):
+    with Emitter(cluster, topic, Int64()) as emitter:
+        for wrong, error in (
+            (("c", "three"), CodecError),
+            (("c",), UsageError),
+            ((3, 3), UsageError),
+        ):
+            with pytest.raises(error) as caught:
+                emitter.emit_many([("a", 1), ("b", 2), wrong, ("d", 4)])
+            assert caught.value.__notes__ == ["2 messages were sent before it"]
+    assert {r.key for r in read(cluster, topic)} == {b"a", b"b"}
+    with pytest.raises(UsageError, match="closed"):
+        emitter.emit_many([("a", 1)])
+
+
+def test_a_frame_is_emitted_row_by_row(cluster, topic):
+    frame = pd.DataFrame({"user": ["a", "b"], "clicks": [1, 2], "when": ["12:00", None]})
+    with Emitter(cluster, topic, Json()) as emitter:
+        assert emitter.emit_frame(frame, "user", "clicks") == 2
+        assert emitter.emit_frame(frame, "user", ["clicks"]) == 2
+        assert emitter.emit_frame(frame.set_index("user"), "user") == 2
+        assert emitter.emit_frame(frame, "user", "when") == 2
+        with pytest.raises(UsageError, match="no column 'usr', only user, clicks, when"):
+            emitter.emit_frame(frame, "usr")
+    values = {key: [r.value for r in read(cluster, topic) if r.key == key] for key in (b"a", b"b")}
+    assert values[b"a"] == [b"1", b'{"clicks":1}', b'{"clicks":1,"when":"12:00"}', b'"12:00"']
+    assert values[b"b"] == [b"2", b'{"clicks":2}', b'{"clicks":2,"when":null}', None]
+
+
 def test_a_missing_topic_and_a_missing_broker_are_told_apart(cluster, name):
     with pytest.raises(TopicError, match=f"ensure_stream .topic {name}"):
         Emitter(cluster, name, String())
@@ -140,17 +215,17 @@ def test_a_callback_that_would_wait_for_itself_is_refused(frozen, name):
         freeze()
         caught = []
 
-        def emit_two(promise):
+        def emit_three(promise):
             try:
-                emitter.emit("a", "takes the room that this one gave back")
-                emitter.emit("b", "finds none")
+                for _ in range(3):  # two at most take the room that their batch gave back
+                    emitter.emit("b", "z")
             except UsageError as exc:
                 caught.append(exc)
 
-        emitter.emit("a", "x").add_done_callback(emit_two)
+        emitter.emit("a", "x").add_done_callback(emit_three)
         emitter.emit("a", "y")
         thaw()
-        wait_until("the second is refused", lambda: caught, timeout=30)
+        wait_until("the last is refused", lambda: caught, timeout=30)
         assert (caught[0].topic, caught[0].key) == (name, "b")
         assert emitter.flush(30)
 

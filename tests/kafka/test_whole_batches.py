@@ -30,7 +30,7 @@ def results(writer: Writer, partition: int, rows: list[tuple[bytes, bytes | None
     answers = writer.send_rows(partition, rows)
     writer.flush(10)
     wait_until("all are answered", lambda: answers.done)
-    return answers.results
+    return list(answers.results)
 
 
 def test_rows_are_read_back_in_order_at_the_offsets_that_were_answered(cluster, topic, writer):

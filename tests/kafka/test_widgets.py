@@ -109,7 +109,7 @@ def test_a_dashboard_follows_its_parts_through_their_lives(
 def test_a_poisoned_processor_is_shown_with_its_message(dashboard, emitter, processor, view):
     processor.start().wait_running()
     view.start().wait_running()
-    emitter._writer.send(emitter.topic, b"\xff", b"user-3", [], 8)
+    emitter._writer.append(8, b"user-3", b"\xff")
     wait_states(dashboard, processor="failed", view="running")
     assert "partition 8" in dashboard.flow.data["error"]
     assert dashboard.flow.data["nodes"][2]["level"] == "failed"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka.future import Future as Sent
 
 from clicklib import emitter as module
+from clicklib.client.answers import Answers, Promise
 from clicklib.codec import String
 from clicklib.emitter import Acknowledged, Emitter, EmitterStats
 from clicklib.errors import DeliveryError, UsageError
@@ -35,21 +34,22 @@ class FakeWriter:
     partitions = 10
 
     def __init__(self, cluster: Any, topic: str, **settings: Any) -> None:
-        self.sent: list[Sent] = []
+        self.sent: list[Answers] = []
+        self.on_answers = settings["on_answers"]
         self.answering: threading.Thread | None = None
 
     def answers_here(self) -> bool:
         return threading.current_thread() is self.answering
 
-    def send(self, topic: str, value: Any, key: bytes, headers: list, partition: int) -> Sent:
-        self.sent.append(Sent())
-        return self.sent[-1]
+    def append(self, partition: int, key: bytes, value: bytes | None, end: bytes) -> Promise:
+        self.sent.append(Answers([key], partition, self.on_answers))
+        return Promise(self.sent[-1], 0)
 
     def close(self, timeout: float = 5.0) -> None: ...
 
 
 class Bench:
-    """An emitter with room for two messages."""
+    """An emitter, at first with room for two messages."""
 
     def __init__(self) -> None:
         self.emitter = Emitter("nowhere:1", "clicks", String(), buffer=2)
@@ -59,10 +59,10 @@ class Bench:
         return self.emitter.emit("a", "now")
 
     def acknowledge(self, number: int) -> None:
-        self.writer.sent[number].success(SimpleNamespace(partition=6, offset=number))
+        self.writer.sent[number].put(0, range(number, number + 1))
 
     def lose(self, number: int) -> None:
-        self.writer.sent[number].failure(OSError("gone"))
+        self.writer.sent[number].put(0, [OSError("gone")])
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_message_that_is_refused_was_not_emitted(bench: Bench) -> None:
 
 
 def test_messages_of_many_threads_are_all_counted(bench: Bench) -> None:
-    bench.emitter._room = threading.BoundedSemaphore(8 * 500)
+    bench.emitter._deliveries._buffer = 8 * 500
     threads = [on_a_thread(lambda: [bench.emit() for _ in range(500)]) for _ in range(8)]
     assert all(ends(thread) for thread in threads)
     halves = [range(0, 4000, 2), range(1, 4000, 2)]
@@ -141,7 +141,7 @@ def test_a_callback_of_a_future_is_refused_where_it_would_wait_for_itself(
     def done(future: Future) -> None:
         try:
             # One room is free again: its own. Another thread may be quicker to take it.
-            bench.emitter._room.acquire()
+            bench.emitter._deliveries.take()
             bench.emit()
         except BaseException as exc:
             caught.append(exc)

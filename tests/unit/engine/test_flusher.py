@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from clicklib.client.answers import Answers
 from clicklib.client.offsets import TopicPartition
-from clicklib.client.outgoing import Answers
 from clicklib.engine import flusher
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.errors import DeliveryError, UnavailableError
@@ -52,7 +52,7 @@ class FakeWriter:
 
     def send_rows(self, place: int, rows: Iterable[tuple[bytes, bytes | None]]) -> Answers:
         rows = list(rows)
-        answers = Answers(len(rows))
+        answers = Answers([key for key, _ in rows])
         for number, (key, value) in enumerate(rows):
             if key in self.refused:
                 answers.put(number, [self.refused[key]])

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import clicklib
@@ -39,6 +40,7 @@ WORD = ["", "Oldest", 3, None, ["oldest"]]
 CALL = [3, "print", []]
 CODEC = [String, object(), None, "utf-8", str]
 HEADERS = [[("a", b"x")], "a", {"a": "text"}, {3: b"x"}, {"a": 3}, {"\ud800": b"x"}]
+HEADERS += [{"\udc80": b"x"}]
 BROKERS = [3, None, [9092], b"host:9092", ["host:9092", None], object()]
 
 WRONG: dict[str, list[Any]] = {
@@ -54,6 +56,7 @@ WRONG: dict[str, list[Any]] = {
     "delivery_timeout": [*SECONDS, 0, math.inf, None],
     "depth": [*WHOLE, -1, None],
     "environ": [3, "a=b", [("a", "b")]],
+    "frame": [3, None, "users", [1], {"user": [1]}],
     "graph": [None, "mini-group", clicks, clicks.graph],
     "group": [3, b"g", None, "", "\ud800"],
     "guarantee": [*WORD, "exactly-once"],
@@ -66,6 +69,7 @@ WRONG: dict[str, list[Any]] = {
     "max_poll_interval": [*SECONDS, 0, math.inf, None],
     "mismatch": WORD,
     "nodes": [*WHOLE, 0, -1],
+    "pairs": [3, None],
     "on_rebalance": CALL,
     "on_update": CALL,
     "partitions": [*WHOLE, 0, -1, None, 1 << 40],
@@ -106,11 +110,13 @@ RIGHT: dict[str, Any] = {
     "callback": print,
     "codec": String(),
     "data": b"x",
+    "frame": pd.DataFrame({"user-3": ["12:00"]}),
     "graph": clicks.graph(),
     "group": "g",
     "inputs": ["a"],
     "key": "user-3",
     "msg": "12:00",
+    "pairs": [("user-3", "12:00")],
     "partitions": 10,
     "table": "g-table",
     "times": 1,

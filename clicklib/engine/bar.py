@@ -1,0 +1,61 @@
+"""A progress bar for work that takes longer than a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+__all__ = ["Bar"]
+
+_PATIENCE = 1.0  # seconds
+
+
+class Bar:
+    """Shows in a terminal or a notebook how much is done, of `total` if that is known.
+
+    Elsewhere, and without the package tqdm, it shows nothing. Loading tqdm takes time too, so it is
+    loaded when the bar is to appear.
+    """
+
+    def __init__(self, unit: str, total: int | None) -> None:
+        self._unit, self._total, self._bar = unit, total, None
+        self._due = time.monotonic() + _PATIENCE
+
+    def show(self, done: int) -> None:
+        """So much is done by now."""
+        if time.monotonic() < self._due:
+            return
+        if self._bar is None:
+            self._bar = _made(self._unit, self._total)
+            self._due = self._due if self._bar is not None else float("inf")
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _made(unit: str, total: int | None) -> Any:
+    try:
+        from tqdm.auto import tqdm  # the notebook's widgets where there are some
+        from tqdm.notebook import tqdm_notebook
+    except ImportError:
+        return None
+
+    class Shown(tqdm):
+        monitor_interval = 0  # else a thread of tqdm goes on running
+
+    if not (issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty()):
+        return None
+    return Shown(total=total, unit=unit, unit_scale=True, leave=False)
