@@ -24,7 +24,7 @@ from benchmarks.programs import BUILD, Program
 from benchmarks.report import Outcome
 
 BASELINE = Path(__file__).with_name("baseline.json")
-QUICK = {"jobs": "a,b,d", "peers": "limit,clicklib", "messages": 400_000, "rounds": 4}
+QUICK = {"jobs": "a,b,d,g,m", "peers": "limit,clicklib", "messages": 400_000, "rounds": 4}
 FULL = {"jobs": "", "peers": ",".join(programs.MAKERS), "messages": 1_000_000, "rounds": 2}
 
 

@@ -44,7 +44,8 @@ def cases(messages: int, rounds: int) -> list[Case]:
     users, fewer = max(10, messages // 10), min(2, rounds)
     few, many = ("uniform", messages, 10), ("uniform", messages, users)
     zipf, table = ("zipf", messages, users), ("table", messages, users)
-    store, emit = partial(_restart, many), partial(_emit, messages)
+    store, emit = partial(_restart, many), partial(_emit, messages, False)
+    at_once = partial(_emit, messages, True)
     large = partial(_restart, ("uniform", messages, messages))
     view, load, eos = partial(_view, table), partial(_load, table), partial(_count, "exactly-once")
     return [
@@ -65,6 +66,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
         Case("l", "start of the local Kafka", ALL[:2], starts.kafka, STARTS, measure="wall"),
         Case("l", "the demo to its first count", ALL[1:2], starts.demo, STARTS, measure="wall"),
         Case("l", "restart of the first lesson", ALL[1:2], starts.lesson, STARTS, measure="wall"),
+        Case("m", "emit many at once", ALL[:-1], at_once, fewer),
     ]
 
 
@@ -202,9 +204,9 @@ def _latency(rate: int, messages: int, harness: Harness, program: Program) -> Fi
     return _figures([process], ready, done, messages, median=facts["median"], p99=facts["p99"])
 
 
-def _emit(messages: int, harness: Harness, program: Program) -> Figures:
+def _emit(messages: int, many: bool, harness: Harness, program: Program) -> Figures:
     topic = harness.create(harness.name("emitted"))
-    command = harness.start(program, "emit", topic=topic, users=1_000, messages=messages)
+    command = harness.start(program, "emit", topic=topic, users=1_000, messages=messages, many=many)
     with harness.running(command) as (process,):
         at, facts = process.line()
         ready = at if "ready" in facts else process.begin

@@ -75,7 +75,7 @@ class Emitter:
         self.topic, self.codec, self.closed = topic, codec, False
         self._headers = dict(headers or {})
         self._end = headers_as_bytes(self._headers)
-        self._chunk = max(1, buffer // 4)  # so that Kafka has some when the next are encoded
+        self._chunk = max(1, min(buffer // 2, 20_000))  # half are encoded while Kafka has others
         self._deliveries = Deliveries(topic, buffer)
         self._cluster = Cluster.of(brokers)
         keep_trying(lambda: self._find(connect_timeout), connect_timeout)

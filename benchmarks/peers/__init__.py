@@ -6,7 +6,8 @@
 
 `count` ends when it has handled so many messages and all that they led to is committed; with 0
 messages it runs until SIGTERM. `--exactly-once` and `--latency` ask for the settings of that name,
-`--commit` for so many seconds between commits in those that commit by the clock.
+`--commit` for so many seconds between commits in those that commit by the clock, `--many` for one
+call that emits all clicks.
 
 A program prints a line of JSON when it is ready (for `count`: its partitions are assigned) and one
 when it is done. What it prints then beyond that is for the check of its result.
@@ -33,7 +34,7 @@ def arguments(*commands: str) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--commit", type=float, default=0.0)
     parser.add_argument("--draw", default="uniform")
-    for name in ("exactly-once", "latency"):
+    for name in ("exactly-once", "latency", "many"):
         parser.add_argument(f"--{name}", action="store_true")
     return parser.parse_args()
 

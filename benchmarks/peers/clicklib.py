@@ -43,8 +43,12 @@ def view(options: argparse.Namespace) -> None:
 def emit(options: argparse.Namespace) -> None:
     with Emitter(options.brokers, options.topic, String(), buffer=100_000, linger=0.05) as emitter:
         say(ready=True)
-        for i in range(options.messages):
-            emitter.emit(f"user-{i % options.users}", CLICK)
+        pairs = ((f"user-{i % options.users}", CLICK) for i in range(options.messages))
+        if options.many:
+            emitter.emit_many(pairs)
+        else:
+            for user, click in pairs:
+                emitter.emit(user, click)
     say(emitted=options.messages)
 
 
