@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,13 +26,10 @@ class Bar:
 
     def show(self, done: int) -> None:
         """So much is done by now."""
-        if time.monotonic() < self._due:
-            return
-        if self._bar is None:
-            self._bar = _made(self._unit, self._total)
-            self._due = self._due if self._bar is not None else float("inf")
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
+        elif time.monotonic() > self._due:
+            self._bar, self._due = _made(self._unit, self._total, done), inf
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +44,7 @@ class Bar:
             self._bar.close()
 
 
-def _made(unit: str, total: int | None) -> Any:
+def _made(unit: str, total: int | None, done: int) -> Any:
     try:
         from tqdm.auto import tqdm  # the notebook's widgets where there are some
         from tqdm.notebook import tqdm_notebook
@@ -58,4 +56,4 @@ def _made(unit: str, total: int | None) -> Any:
 
     if not (issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty()):
         return None
-    return Shown(total=total, unit=unit, unit_scale=True, leave=False)
+    return Shown(total=total, unit=unit, unit_scale=True, initial=done, leave=False)

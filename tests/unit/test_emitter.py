@@ -14,6 +14,7 @@ from clicklib.client.answers import Answers, Promise
 from clicklib.codec import String
 from clicklib.emitter import Acknowledged, Emitter, EmitterStats
 from clicklib.errors import DeliveryError, UsageError
+from tests.waiting import wait_until
 
 
 class FakeTopics:
@@ -37,6 +38,7 @@ class FakeWriter:
         self.sent: list[Answers] = []
         self.on_answers = settings["on_answers"]
         self.answering: threading.Thread | None = None
+        self.flushed = threading.Event()
 
     def answers_here(self) -> bool:
         return threading.current_thread() is self.answering
@@ -44,6 +46,14 @@ class FakeWriter:
     def append(self, partition: int, key: bytes, value: bytes | None, end: bytes) -> Promise:
         self.sent.append(Answers([key], partition, self.on_answers))
         return Promise(self.sent[-1], 0)
+
+    def send_rows(self, partition: int, rows: list, end: bytes, on_answers: Any) -> Answers:
+        self.sent.append(Answers([key for key, _ in rows], partition, on_answers))
+        return self.sent[-1]
+
+    def flush(self, timeout: float) -> bool:
+        self.flushed.wait(timeout)
+        return self.flushed.is_set()
 
     def close(self, timeout: float = 5.0) -> None: ...
 
@@ -187,3 +197,54 @@ def test_what_was_not_delivered_gives_its_room_back_and_is_remembered(bench: Ben
             bench.emit()
         assert raised.value is bench.emitter.error
     assert len(bench.writer.sent) == 1
+
+
+def test_many_wait_for_room_and_for_all_answers(bench: Bench) -> None:
+    """The buffer of two messages takes one at a time, so that one is encoded while one is sent."""
+    told: list[int] = []
+    pairs = ((f"user-{i}", "now") for i in range(5))
+    thread = on_a_thread(lambda: told.append(bench.emitter.emit_many(pairs)))
+    for number in range(5):
+        wait_until("it is sent", lambda number=number: len(bench.writer.sent) > number)
+        assert bench.emitter.stats().emitted <= number + 2
+        assert told == []
+        bench.acknowledge(number)
+    assert ends(thread)
+    assert told == [5]
+    assert bench.emitter.stats() == EmitterStats(5, 5, 0)
+
+
+def test_many_stop_at_the_first_that_kafka_does_not_take(bench: Bench) -> None:
+    caught: list[DeliveryError] = []
+
+    def emit() -> None:
+        try:
+            bench.emitter.emit_many([(f"user-{i}", "now") for i in range(100)])
+        except DeliveryError as exc:
+            caught.append(exc)
+
+    thread = on_a_thread(emit)
+    wait_until("two are sent", lambda: len(bench.writer.sent) == 2)
+    bench.lose(0)
+    wait_until("the third is sent or not", lambda: len(bench.writer.sent) == 3)
+    bench.acknowledge(1)
+    bench.acknowledge(2)
+    assert ends(thread)
+    (error,) = caught
+    assert (error.key, len(bench.writer.sent)) == ("user-0", 3)
+    assert "1 of 3 messages" in str(error)
+    assert bench.emitter.error is None
+
+
+def test_many_are_refused_where_they_would_wait_for_themselves(bench: Bench) -> None:
+    caught: list[BaseException] = []
+
+    def emit() -> None:
+        try:
+            bench.emitter.emit_many([("a", "now")])
+        except UsageError as exc:
+            caught.append(exc)
+
+    assert ends(on_the_client_s(bench, emit))
+    assert "call emit_many on another thread" in str(caught[0])
+    assert bench.writer.sent == []

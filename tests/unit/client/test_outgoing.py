@@ -133,7 +133,10 @@ def test_each_record_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outgoing, "time", lambda: next(clock))
     for key in (b"a", b"b", b"c"):
         bench.out.append(1, key, b"x")
-    found = bench.read(bench.take())
+    batch = bench.take()
+    found = bench.read(batch)
+    (header,) = MemoryRecords(bytes(batch.records.buffer()))
+    assert (header.first_timestamp, header.max_timestamp) == (10_000, 12_500)
     assert [r.timestamp for r in found] == [10_000, 12_500, 10_000]  # the clock was set back
 
 
