@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from clicklib.client import answers as module
 from clicklib.client.answers import Answers, Promise
+from tests.waiting import wait_until
 
 KEYS = [b"a", b"b", b"c"]
 USES: dict[str, Callable[[Promise], Any]] = {
@@ -86,24 +88,36 @@ def test_promises_can_be_waited_for_together_and_in_asyncio() -> None:
     thread.join()
 
 
-def test_all_that_look_at_the_same_moment_see_one_future() -> None:
-    """Without a lock one of them would wait for a condition that nobody notifies."""
-    for _ in range(200):
-        answers, (promise, *_) = promises()
-        ready, got = threading.Barrier(5), []
+def test_two_that_look_at_the_same_moment_see_one_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two of them, one would wait for a condition that nobody notifies."""
+    answers, (promise, *_) = promises()
+    lock, looking, made = answers.lock, threading.Semaphore(0), []
 
-        def look(promise: Promise = promise, ready: Any = ready, got: list = got) -> None:
-            ready.wait()
-            got.append(promise.result(5))
+    class Watched:
+        def __enter__(self) -> None:
+            looking.release()
+            lock.acquire()
 
-        threads = [threading.Thread(target=look) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        ready.wait()
-        answers.put(0, range(40, 43))
-        for thread in threads:
-            thread.join()
-        assert got == [(7, 40)] * 4
+        def __exit__(self, *exc: object) -> None:
+            lock.release()
+
+    def make() -> Future:
+        for _ in range(2):
+            assert looking.acquire(timeout=5), "the other does not look"
+        made.append(Future())
+        return made[-1]
+
+    monkeypatch.setattr(module, "Future", make)
+    answers.lock = Watched()  # type: ignore[assignment]
+    got: list[Any] = []
+    threads = [threading.Thread(target=lambda: got.append(promise.result(5))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until("one is made", lambda: made)
+    answers.put(0, range(40, 43))
+    for thread in threads:
+        thread.join()
+    assert (got, len(made)) == ([(7, 40)] * 2, 1)
 
 
 def test_what_a_future_has_not_a_promise_has_not() -> None:

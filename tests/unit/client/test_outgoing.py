@@ -124,6 +124,8 @@ def test_records_that_are_appended_are_read_as_they_were_given(compression: int)
     assert found[0].headers == []
     assert found[301].headers == [("a", b"1"), ("ä" * 70, b"x" * 200)]
     assert (batch.record_count, bench.wakeups) == (302, 1)
+    (header,) = MemoryRecords(bytes(batch.records.buffer()))
+    assert (header.last_offset_delta, header.compression_type) == (301, compression)
     batch.complete(70, -1)
     assert [promise.result(0) for promise in promises] == [(1, 70 + n) for n in range(302)]
 
@@ -180,7 +182,10 @@ def test_a_record_that_is_too_large_is_refused_and_one_of_the_largest_size_is_no
     assert largest.result(0) == (1, 9)
 
 
-def test_a_batch_that_is_split_answers_each_of_its_records_and_whoever_flushes() -> None:
+def test_a_batch_that_is_split_answers_each_of_its_records_and_whoever_flushes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(FutureProduceResult, "error_on_callbacks", True)
     bench = Bench()
     promises = [bench.out.append(1, b"%d" % number, b"x") for number in range(5)]
     whole = bench.take()
