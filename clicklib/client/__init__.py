@@ -5,6 +5,7 @@ kafka-python's defects end in this package: its modules mend them, and speak in 
 - `connect`, `security`, `transport`: how a client gets to its broker
 - `topic_reader`, `group_reader`, `writer`, `admin`: the four clients; `assignor`, `batches` and
   `offsets` beside them
+- `outgoing`, `answers`: batches of records on their way, and what becomes of each record
 - `cluster`, `topics`, `groups`, `logs`: what users call
 - `faults`: kafka-python's errors become clicklib's; `retry`: a question that is asked again
 

@@ -36,5 +36,6 @@ stores. The table's topic is all that joins a processor and a view.
 
 The other modules: `service` has the methods for users, `lifecycle` those for the threads, `state`
 the states and the permitted changes, `commits` the rule of which offsets may be committed.
-`at_exit` closes what is open when the program ends.
+`at_exit` closes what is open when the program ends. For the emitter, `deliveries` counts messages
+and has room for them, and `bar` shows progress.
 """
