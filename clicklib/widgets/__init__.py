@@ -7,6 +7,7 @@
     PartitionMap(cluster, "my-group")  the same for a group whose members run elsewhere
     LogView(cluster, "user-clicks")    the newest records of each partition, holes, tombstones
     FlowMap(emitter, processor, view)  emitter → topic → processor → table → view, with rates
+    Ledger(emitter, processor, view)   all clicks: sent, counted, lost, counted twice
     HistoryPlot(view, processor)       plotly: clicks over time above, owners of partitions below
     Dashboard(emitter, processor, view, users=10)   all of these in one layout
 
@@ -17,9 +18,9 @@ also be put into an `ipywidgets.HBox` or `VBox`.
   then the widget shows the group that writes the view's table.
 - Processors, views and emitters may be in any state: not started yet, failed, stopped, started
   again. After a view is stopped, its last counts are still shown.
-- CountsPlot, TableView and HistoryPlot take `count=`, a function from a row's value to a number.
-  Without it the number is the value itself, else its attribute or field `clicks` or `Clicks`, else
-  the first number in the value.
+- CountsPlot, TableView, HistoryPlot and Ledger take `count=`, a function from a row's value to a
+  number. Without it the number is the value itself, else its attribute or field `clicks` or
+  `Clicks`, else the first number in the value.
 - A program can use a ClickPad as well: `click("user-3")`, `click_everyone()`, `start(rate)` and
   `stop()`. `stats()` has `sent`, `acknowledged`, `failed` and the last `error`. A click's message
   is the time as text; the function `message=` makes another one.
@@ -38,6 +39,7 @@ The modules behind the widgets:
     painter      the thread that draws all pictures
     part         a widget that belongs to a cell and is closed with it
     rows         the rows of a view's table
+    books        the rules of the ledger; `audit` reads for it what Kafka has
     watch        looks at Kafka on a thread; `group_watch` does so for a group and its owners
     colours      the letters and colours of members; beside it `text`, `rate` and `pad_stats`
 """
@@ -50,6 +52,7 @@ with needing("clicklib.widgets"):
     from clicklib.widgets.dashboard import Dashboard
     from clicklib.widgets.flow import FlowMap
     from clicklib.widgets.history import HistoryPlot
+    from clicklib.widgets.ledger import Ledger
     from clicklib.widgets.log import LogView
     from clicklib.widgets.pad_stats import PadStats
     from clicklib.widgets.partitions import PartitionMap
@@ -61,6 +64,7 @@ __all__ = [
     "Dashboard",
     "FlowMap",
     "HistoryPlot",
+    "Ledger",
     "LogView",
     "PadStats",
     "PartitionMap",

@@ -13,6 +13,7 @@ from clicklib.widgets.counts import CountsPlot
 from clicklib.widgets.flow import FlowMap
 from clicklib.widgets.group_watch import Processors, group_watch
 from clicklib.widgets.history import HistoryPlot
+from clicklib.widgets.ledger import Ledger
 from clicklib.widgets.log import LogView
 from clicklib.widgets.part import Part
 from clicklib.widgets.partitions import PartitionMap
@@ -25,7 +26,7 @@ _current: Dashboard | None = None
 
 
 class Dashboard(Part, ipywidgets.VBox):
-    """Pad, counts, partitions, flow, table, logs and history in one layout.
+    """Pad, ledger, counts, partitions, flow, table, logs and history in one layout.
 
     `processor` is one processor, a list of them, or None. With None the dashboard shows the group
     of the view's table, whose members may run anywhere. A kernel has one dashboard: a new one
@@ -51,6 +52,7 @@ class Dashboard(Part, ipywidgets.VBox):
         self.flow = FlowMap(emitter, processor, view, watch=watch)
         self.counts = CountsPlot(view, rows=rows)
         self.partitions = PartitionMap(processor, watch=watch)
+        self.ledger = Ledger(emitter, processor, view, watch=watch)
         self.table = TableView(view, rows=rows)
         self.clicks_log = LogView(view.cluster, emitter.topic)
         self.table_log = LogView(view.cluster, view.table)
@@ -61,7 +63,10 @@ class Dashboard(Part, ipywidgets.VBox):
         )
         self._tabs.observe(lambda _: self._turned(), "selected_index")
         self._turned()
-        columns = [_column(self.pad, self.partitions), _column(self.counts, self._tabs)]
+        columns = [
+            _column(self.pad, self.partitions, self.ledger),
+            _column(self.counts, self._tabs),
+        ]
         layout = ipywidgets.Layout(flex_flow="row wrap", width="100%")
         super().__init__([self.flow, ipywidgets.Box(columns, layout=layout)])
         self.add_class("clicklib-dashboard")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from math import isfinite
 from numbers import Real
@@ -22,17 +22,26 @@ _SHARE = 20  # reads of a table take at most 1/20 of the time
 
 
 class Rows:
-    """The rows of a view. They are read again only if the view got new records."""
+    """The rows of a view. They are read again only if the view got new records.
 
-    def __init__(self, view: View) -> None:
+    `gather` makes of the view's items what is kept of them.
+    """
+
+    def __init__(
+        self, view: View, gather: Callable[[Iterable[tuple[str, Any]]], dict[str, Any]] = dict
+    ) -> None:
         self.view = view
         self.rows: dict[str, Any] = {}
+        self._gather = gather
         self._version: Any = None
         self._next = 0.0
 
-    def read(self) -> dict[str, Any]:
-        """The rows by key. While the view starts or is stopped, the rows do not change."""
-        if time.monotonic() < self._next or self.view.state not in (
+    def read(self, now: bool = False) -> dict[str, Any]:
+        """The rows by key. While the view starts or is stopped, the rows do not change.
+
+        After a read that took long, the next one comes later, except with `now`.
+        """
+        if (time.monotonic() < self._next and not now) or self.view.state not in (
             State.RECOVERING,
             State.RUNNING,
             State.RECONNECTING,
@@ -42,7 +51,7 @@ class Rows:
         try:
             version = (self.view.state, self.view.stats().records_in)
             if version != self._version:
-                self.rows = dict(self.view.items(stale=True))
+                self.rows = self._gather(self.view.items(stale=True))
                 self._version = version
         except UsageError:
             pass  # at this very moment the view stopped, or opens its stores

@@ -1,0 +1,76 @@
+// The figures of all clicks, one verdict in words, and a strip over time with marks.
+
+function open(el) {
+  const titles = {
+    sent: "by the emitters of this kernel",
+    acknowledged: "of those sent here: Kafka has them",
+    others: "in the stream, sent by other programs and in earlier runs",
+    waiting: "in the stream, not counted yet",
+    counted: "by the table",
+    lost: "committed by the group, but not counted, or not in the stream any more",
+    twice: "counted once more than they are in the stream",
+  };
+  const list = node(el, "dl", { class: "figures" });
+  const cells = {};
+  for (const [name, title] of Object.entries(titles)) {
+    const cell = node(list, "div", { title });
+    node(cell, "dt", {}, name);
+    cells[name] = node(cell, "dd", {}, "?");
+  }
+  const picture = drawing(el);
+  const say = speaker(el);
+  const complain = complainer(el);
+  let told = 0; // the kernel's clock when it sent the last data
+  let heard = 0; // the browser's clock when those data arrived
+
+  function verdict({ figures, level, why }) {
+    const { lost, twice } = figures;
+    if (lost === null || twice === null) return `? is not known: ${why || "a row is on its way"}`;
+    const found = `Lost ${number(lost)}, counted twice ${number(twice)}`;
+    if (level === "waiting") return `${found}; some clicks wait`;
+    return level === "even" ? `${found}: each click is counted once` : found;
+  }
+
+  function draw(data, width) {
+    if (!data.figures) return complain(data);
+    if (data.now !== told) {
+      told = data.now;
+      heard = performance.now();
+    }
+    const now = told + (performance.now() - heard) / 1000;
+    for (const [name, value] of Object.entries(data.figures)) {
+      const bad = (name === "lost" || name === "twice") && value;
+      const kind = value === null ? "unknown" : bad ? "wrong" : "";
+      cells[name].textContent = value === null ? "?" : number(value);
+      cells[name].parentElement.className = kind;
+    }
+    const begin = Math.max(data.strip[0][1], now - data.window);
+    const scale = (width - 2) / Math.max(30, now - begin);
+    const place = (time) => 1 + Math.max(0, time - begin) * scale;
+    picture.replaceChildren();
+    picture.setAttribute("height", data.marks.length ? 28 : 14);
+    data.strip.forEach(([level, start], index) => {
+      const x = place(start);
+      const length = place(data.strip[index + 1]?.[1] ?? now) - x;
+      const box = { x, y: 1, width: Math.max(0, length), height: 12, class: `span ${level}` };
+      node(picture, "svg:rect", box);
+      const words = { wrong: "wrong", waiting: "waiting", unknown: "?", even: "" }[level];
+      if (length > 8 + 6 * words.length) node(picture, "svg:text", { x: x + 4, y: 11 }, words);
+    });
+    for (const [time, text] of data.marks) {
+      if (time < begin) continue;
+      const x = place(time);
+      node(picture, "svg:path", { d: `M${x},0 v16`, class: "mark" });
+      const end = x > width / 2;
+      node(picture, "svg:text", { x, y: 26, "text-anchor": end ? "end" : "start" }, `↑ ${text}`);
+    }
+    const marks = data.marks.map(([time, text]) => `${text} ${Math.round(now - time)} s ago`);
+    const words = [`now ${data.level}`, ...marks].join(", ");
+    picture.setAttribute("aria-label", `The clicks over ${Math.round(now - begin)} s: ${words}`);
+    say(verdict(data));
+    complain(data);
+  }
+
+  draw.everySecond = true;
+  return draw;
+}
