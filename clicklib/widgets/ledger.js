@@ -26,9 +26,9 @@ function open(el) {
   function verdict({ figures, level, why }) {
     const { lost, twice } = figures;
     if (lost === null || twice === null) return `? is not known: ${why || "a row is on its way"}`;
-    const found = `Lost ${number(lost)}, counted twice ${number(twice)}`;
-    if (level === "waiting") return `${found}; some clicks wait`;
-    return level === "even" ? `${found}: each click is counted once` : found;
+    if (lost || twice) return `Lost ${number(lost)}, counted twice ${number(twice)}`;
+    const waiting = level === "waiting" ? "; clicks wait to be counted" : "";
+    return `No click is lost, none is counted twice${waiting}`;
   }
 
   function draw(data, width) {

@@ -22,6 +22,7 @@ from clicklib.widgets.watch import LEASE
 __all__ = ["Ledger"]
 
 _AUDITED = ("waiting", "counted", "lost", "twice")
+_PAUSE = 1.0  # seconds: two looks at Kafka
 
 Emitters = Emitter | Sequence[Emitter] | None
 
@@ -60,7 +61,7 @@ class Ledger(Picture):
         self._audit = Audit(view, topic, group, count, self._acknowledged)
         self._marks: deque[tuple[float, str]] = deque(maxlen=50)
         self._strip: deque[tuple[str, float]] = deque(maxlen=500)  # a level, and since when
-        self._painted = 0.0
+        self._painted = self._moved = self._counted = 0.0
         self._logged = self._others = 0
         self._plain: dict[str, Any] = {}
         super().__init__()
@@ -86,7 +87,8 @@ class Ledger(Picture):
             why = "the stream is being read"
         elif found.twice is None:
             why = "the oldest clicks are not in Kafka any more, until no click waits"
-        now, level = time.monotonic(), _level(found)
+        now = time.monotonic()
+        level = self._level(found, now)
         self._note(level, now)
         plain = {
             "figures": self._figures(found),
@@ -118,6 +120,16 @@ class Ledger(Picture):
             **{name: _whole(getattr(found, name, None)) for name in _AUDITED},
         }
 
+    def _level(self, found: Balance | None, now: float) -> str:
+        """What the strip shows now. Clicks wait if none was counted for a second."""
+        if found is None or found.lost is None or found.twice is None:
+            return "unknown"
+        if not found.waiting or found.counted != self._counted:
+            self._counted, self._moved = found.counted, now
+        if found.lost or found.twice:
+            return "wrong"
+        return "waiting" if now - self._moved > _PAUSE else "even"
+
     def _note(self, level: str, now: float) -> None:
         """Continue the strip. For the time in which nobody looked, nothing is known."""
         if self._painted and now - self._painted > LEASE:
@@ -135,14 +147,6 @@ class Ledger(Picture):
 
     def _acknowledged(self) -> int:
         return sum(each.stats().acknowledged for each in self._emitters())
-
-
-def _level(found: Balance | None) -> str:
-    if found is None or found.lost is None or found.twice is None:
-        return "unknown"
-    if found.lost or found.twice:
-        return "wrong"
-    return "waiting" if found.waiting else "even"
 
 
 def _whole(number: float | None) -> float | None:
