@@ -6,6 +6,7 @@
     PartitionMap(processor)            the owners of all partitions over time, and the lag
     PartitionMap(cluster, "my-group")  the same for a group whose members run elsewhere
     LogView(cluster, "user-clicks")    the newest records of each partition, holes, tombstones
+    ClusterMap(cluster, "user-clicks") which broker has which copy, and which of them leads
     FlowMap(emitter, processor, view)  emitter → topic → processor → table → view, with rates
     Ledger(emitter, processor, view)   all clicks: sent, counted, lost, counted twice
     HistoryPlot(view, processor)       plotly: clicks over time above, owners of partitions below
@@ -48,6 +49,7 @@ from clicklib.errors import needing
 
 with needing("clicklib.widgets"):
     from clicklib.widgets.click_pad import ClickPad
+    from clicklib.widgets.cluster_map import ClusterMap
     from clicklib.widgets.counts import CountsPlot
     from clicklib.widgets.dashboard import Dashboard
     from clicklib.widgets.flow import FlowMap
@@ -60,6 +62,7 @@ with needing("clicklib.widgets"):
 
 __all__ = [
     "ClickPad",
+    "ClusterMap",
     "CountsPlot",
     "Dashboard",
     "FlowMap",

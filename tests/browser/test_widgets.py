@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.notebook import THEMES, Notebook
+from tests.browser.notebook import THEMES, Notebook, picture
 from tests.browser.pictures import Pictures
 
 START = """
@@ -83,3 +83,44 @@ def test_each_alone_holds_tombstones_and_many_members(
     expect(page.get_by_role("button", name="user-49")).to_be_visible()
     # The cell's id tells what to close; the reader's own VBox and its layout stay.
     assert int(notebook.ask(WIDGETS)) == widgets + 2
+
+
+LEDGER = "ledger = Ledger(emitter, processor, view)\nledger"
+AGAIN = """
+from clicklib.client.admin import GroupAdmin
+from clicklib.client.offsets import TopicPartition, committable
+processor.stop()
+ledger.mark("offset set back")
+admin = GroupAdmin(cluster)
+place = TopicPartition(clicks.TOPIC, 8)
+end = admin.bounds({clicks.TOPIC: 10})[place][1]
+admin._admin.alter_group_offsets(clicks.GROUP, committable({place: end - 2}))
+admin.close()
+processor.start()
+"""
+
+
+def test_the_ledger_says_what_became_of_all_clicks(
+    notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
+) -> None:
+    page = notebook.page
+    notebook.open(write([START, f"from clicklib.widgets import Ledger\n{LEDGER}"]))
+    notebook.run_all()
+    figures = page.locator(".clicklib .figures")
+    even = page.get_by_text("No click is lost, none is counted twice", exact=True)
+    expect(even).to_be_visible(timeout=30_000)
+    before = int(notebook.ask("print(int(ledger.data['figures']['counted']))"))
+    notebook.ask("for _ in range(3): emitter.emit_sync('user-3', 'now')")
+    expect(figures).to_contain_text(f"sent3acknowledged3others{before}waiting0counted{before + 3}")
+    notebook.ask(AGAIN)
+    expect(page.get_by_text("Lost 0, counted twice 2", exact=True)).to_be_visible(timeout=20_000)
+    expect(figures.locator(".wrong")).to_have_text("twice2")
+    said = picture(notebook, "The clicks over .* s: now wrong, offset set back .* s ago")
+    expect(said).to_be_visible()
+    for theme in THEMES:
+        notebook.theme(theme)
+        pictures.take(page, f"ledger-{theme.split()[1].lower()}")
+    notebook.theme(THEMES[0])
+    notebook.ask("view.stop()")
+    expect(page.get_by_text("? is not known: the view is stopped", exact=True)).to_be_visible()
+    expect(figures).to_contain_text("waiting?counted?lost?twice?")

@@ -11,6 +11,8 @@ import pytest
 from clicklib import Cluster, Emitter, Processor, View, broker, clicks
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
+from clicklib.lessons import kill_broker
+from clicklib.widgets import ClusterMap
 from tests.kafka.conftest import Load, counts, wait_until_counted
 from tests.support.long import cases
 from tests.waiting import wait_until
@@ -76,3 +78,40 @@ def test_each_broker_is_killed_in_turn(
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
     assert processor.error is None
+
+
+def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name: str) -> None:
+    with TopicManager(three) as topics:
+        topics.ensure_stream(name, 6, replication=3)
+    picture = ClusterMap(three, name, name)
+    coordinator = f"coordinator of {name}"
+
+    def words(place: int) -> set[str]:
+        return {copies[place] for copies in picture.data["partitions"].values()}
+
+    def whole() -> bool:
+        picture.paint()
+        copies = picture.data["partitions"].values()
+        return (
+            list(picture.data["brokers"].items()) == [(str(n), "alive") for n in (1, 2, 3)]
+            and all(sorted(each) == ["in step", "in step", "leader"] for each in copies)
+            and {*picture.data["tasks"].values()} <= {1, 2, 3}
+        )
+
+    def dead(number: int) -> bool:
+        picture.paint()
+        return (
+            picture.data["brokers"].get(str(number)) == "dead"
+            and words(number - 1) == {"dead"}
+            and all("leader" in copies for copies in picture.data["partitions"].values())
+            and picture.data["tasks"][coordinator] not in (None, number)
+        )
+
+    try:
+        wait_until("all copies are in step", whole, 30)
+        killed = picture.data["tasks"][coordinator]
+        kill_broker(three, killed)
+        wait_until("the broker is dead, and others do its work", lambda: dead(killed), 30)
+        wait_until("it is back, and its copies are in step", whole, 60)
+    finally:
+        picture.close()
