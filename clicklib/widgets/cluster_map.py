@@ -60,7 +60,7 @@ class ClusterMap(Picture):
         """The broker of each task that one broker has for all; None where it is not known."""
         tasks = {"controller": found.controller if found else None}
         if self.group is not None:
-            tasks[f"coordinator of {self.group}"] = found.coordinator if found else None
+            tasks["coordinator"] = found.coordinator if found else None
         return tasks
 
 

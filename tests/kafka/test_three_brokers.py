@@ -84,7 +84,6 @@ def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name:
     with TopicManager(three) as topics:
         topics.ensure_stream(name, 6, replication=3)
     picture = ClusterMap(three, name, name)
-    coordinator = f"coordinator of {name}"
 
     def words(place: int) -> set[str]:
         return {copies[place] for copies in picture.data["partitions"].values()}
@@ -104,12 +103,12 @@ def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name:
             picture.data["brokers"].get(str(number)) == "dead"
             and words(number - 1) == {"dead"}
             and all("leader" in copies for copies in picture.data["partitions"].values())
-            and picture.data["tasks"][coordinator] not in (None, number)
+            and picture.data["tasks"]["coordinator"] not in (None, number)
         )
 
     try:
         wait_until("all copies are in step", whole, 30)
-        killed = picture.data["tasks"][coordinator]
+        killed = picture.data["tasks"]["coordinator"]
         kill_broker(three, killed)
         wait_until("the broker is dead, and others do its work", lambda: dead(killed), 30)
         wait_until("it is back, and its copies are in step", whole, 60)

@@ -38,7 +38,7 @@ def test_a_copy_leads_is_in_step_behind_or_dead(drawn: Callable[..., dict[str, A
         "1": ["in step", "leader", "", ""],
         "2": ["", "", "dead", ""],
     }
-    assert found["tasks"] == {"controller": 2, "coordinator of team": None}
+    assert found["tasks"] == {"controller": 2, "coordinator": None}
 
 
 def test_of_a_cluster_that_does_not_answer_nothing_is_known(
