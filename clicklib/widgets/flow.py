@@ -28,7 +28,8 @@ _LEVELS = {
 class FlowMap(Picture):
     """emitter → topic → processor → table → view, each with its state and rate.
 
-    A stopped part is grey and a failed part is red; both also show their state as a word. The
+    Dots move along the arrows as records do, unless the reader's system asks for less motion. A
+    stopped part is grey and a failed part is red; both also show their state as a word. The
     attributes `emitter`, `processor` and `view` may be set again at any time.
     """
 
@@ -64,15 +65,18 @@ class FlowMap(Picture):
 
     def _node(
         self, part: str, name: str, state: str, level: str, count: float | None, note: str = ""
-    ) -> dict[str, str]:
-        """A part as it is drawn. Its rate is the growth of `count`, its number of records."""
+    ) -> dict[str, Any]:
+        """A part as it is drawn. Its rate is the growth of `count`, its number of records.
+
+        For each record by which it grows, a dot moves into the part.
+        """
         rate = "" if count is None else f"{_speed(self._rates.setdefault(part, Rate()).of(count))}"
         part = part.partition(" ")[0]
-        return {"part": part, "name": name, "state": state, "level": level, "rate": rate} | (
-            {"note": note} if note else {}
-        )
+        found = {"part": part, "name": name, "state": state, "level": level, "rate": rate}
+        more = {"note": note or None, "count": count}
+        return found | {key: value for key, value in more.items() if value is not None}
 
-    def _emitter(self) -> dict[str, str]:
+    def _emitter(self) -> dict[str, Any]:
         emitter = self.emitter
         if emitter is None:
             return self._node("emitter", "", "not given", "off", None)
@@ -83,7 +87,7 @@ class FlowMap(Picture):
             state, level = "closed", "off"
         return self._node("emitter", "", state, level, emitter.stats().acknowledged)
 
-    def _topic(self, group: Group | None) -> dict[str, str]:
+    def _topic(self, group: Group | None) -> dict[str, Any]:
         progress = group.progress if group else ()
         name = ", ".join(sorted({each.topic for each in progress})) or ", ".join(self._watch.topics)
         state, level = self._reached(group)
@@ -100,7 +104,7 @@ class FlowMap(Picture):
             return "unreachable", "failed"
         return ("ready", "ok") if group else ("…", "off")
 
-    def _processor(self, group: Group | None) -> dict[str, str]:
+    def _processor(self, group: Group | None) -> dict[str, Any]:
         members = len(group.members) if group else 0
         mine = as_list(self.processor)
         states = Counter(each.state for each in mine)
@@ -120,14 +124,14 @@ class FlowMap(Picture):
         handled = sum(each.stats().records_in for each in mine)
         return self._node("processor", self._watch.group, state, level, handled, note)
 
-    def _table(self, group: Group | None) -> dict[str, str]:
+    def _table(self, group: Group | None) -> dict[str, Any]:
         state, level = self._reached(group)
         mine = as_list(self.processor)
         name = self.view.table if self.view is not None else f"{self._watch.group}-table"
         written = sum(each.stats().rows_out for each in mine) if mine else None
         return self._node("table", name, state, level, written)
 
-    def _view(self) -> dict[str, str]:
+    def _view(self) -> dict[str, Any]:
         if self.view is None:
             return self._node("view", "", "not given", "off", None)
         state, read, note = self.view.state, None, ""

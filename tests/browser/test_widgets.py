@@ -119,8 +119,44 @@ def test_the_ledger_says_what_became_of_all_clicks(
     expect(said).to_be_visible()
     for theme in THEMES:
         notebook.theme(theme)
+        page.wait_for_timeout(1_000)  # JupyterLab complains of a theme that comes too soon
         pictures.take(page, f"ledger-{theme.split()[1].lower()}")
     notebook.theme(THEMES[0])
     notebook.ask("view.stop()")
     expect(page.get_by_text("? is not known: the view is stopped", exact=True)).to_be_visible()
     expect(figures).to_contain_text("waiting?counted?lost?twice?")
+
+
+DOTS = """() => {
+    window.dots = 0;
+    const layer = document.querySelector(".clicklib g[aria-hidden]");
+    const seen = (changes) => changes.forEach((each) => { window.dots += each.addedNodes.length; });
+    new MutationObserver(seen).observe(layer, { childList: true });
+}"""
+
+
+def test_a_click_is_a_dot_that_moves_from_part_to_part(
+    notebook: Notebook, write: Callable[[list[str]], str]
+) -> None:
+    page = notebook.page
+    flow = "from clicklib.widgets import FlowMap\nFlowMap(emitter, processor, view)"
+    notebook.open(write([START, flow]))
+    notebook.run_all()
+    ready = picture(notebook, "The way of a click: .*processor running 0.s.*view running 0.s")
+    expect(ready).to_be_visible(timeout=30_000)
+    page.evaluate(DOTS)
+    notebook.ask("emitter.emit_sync('user-3', 'now')")
+    page.wait_for_function("() => dots >= 4", timeout=5_000)  # one on each arrow
+    expect(page.locator(".clicklib .dot")).to_have_count(0, timeout=5_000)
+    expect(ready).to_be_visible(timeout=10_000)
+    assert page.evaluate("dots") == 4
+    notebook.ask("for i in range(100): emitter.emit_sync('user-3', 'now')")
+    page.wait_for_function("() => dots >= 12")
+    expect(ready).to_be_visible(timeout=10_000)
+    page.emulate_media(reduced_motion="reduce")
+    before = page.evaluate("dots")
+    notebook.ask("emitter.emit_sync('user-3', 'now')")
+    moved = picture(notebook, r"The way of a click: .*view running 0\.[1-9]")
+    expect(moved).to_be_visible(timeout=10_000)
+    assert page.evaluate("dots") == before
+    page.emulate_media(reduced_motion="no-preference")
