@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -127,6 +128,7 @@ def test_after_a_kill_it_says_what_the_guarantee_promises(cluster, name, guarant
         ledger = open_ledger(emitter, None, view)
         emitter.emit_sync("user-3", "now")
         wait_figures(ledger, waiting=0, counted=1, lost=0, twice=0)
+        victim.wait_committed()
         victim.freeze_before_commit()
         emitter.emit_sync("user-3", "now")
         victim.wait_frozen().kill()
@@ -135,6 +137,24 @@ def test_after_a_kill_it_says_what_the_guarantee_promises(cluster, name, guarant
         again = guarantee == "at_least_once"
         wait_figures(ledger, waiting=0, counted=2 + again, lost=0, twice=int(again))
         second.stop()
+
+
+def test_a_click_is_not_lost_because_the_view_is_late(
+    cluster, graph, emitter, processor, open_ledger
+):
+    gate = threading.Event()
+    late = {"storage": "memory", "on_update": lambda *_: gate.wait()}
+    with View(cluster, graph.table, clicks.UserCodec(), **late) as view:
+        ledger = open_ledger(emitter, processor, view.wait_running())
+        try:
+            emitter.emit_sync("user-3", "now")
+            wait_figures(ledger, counted=1, lost=0)
+            emitter.emit_sync("user-4", "now")
+            wait_until("it is committed", lambda: ledger._audit._group.latest().lag == 0)
+            wait_figures(ledger, counted=1, lost=None)
+        finally:
+            gate.set()
+        wait_figures(ledger, counted=2, waiting=0, lost=0, twice=0)
 
 
 def test_it_is_never_wrong_while_clicks_flow_and_members_come_and_go(
