@@ -4,7 +4,6 @@
 .PHONY: help lab demo diagrams html test test-long test-lowest lint format bench bench-quick soak pictures pins clean kafka uv browser peers pythons
 
 PY := .venv/bin/python
-NOTEBOOK := notebooks/00_user_clicks.ipynb
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 STRIP := $(PY) -m nbstripout --keep-id --extra-keys metadata.language_info.version
 
@@ -16,17 +15,11 @@ FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	"$$python" -c '$(FITS)' 2>/dev/null && echo "$$python" && break; done)
 
-# JupyterLab refuses to run as root unless told so. It listens on this machine only.
-ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
-
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-lab: $(READY) ## open the first notebook in JupyterLab
-	@$(PY) -c 'import webbrowser; webbrowser.get()' 2>/dev/null || \
-		echo "Left out: no browser here. Open the address that JupyterLab prints in one."
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PY) -m jupyterlab $(ROOT) \
-		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(ARGS)
+lab: .venv/.ready ## open the first notebook in JupyterLab
+	@$(PY) -m clicklib lab . -- $(ARGS)
 
 demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 	@$(PY) -m clicklib demo $(ARGS)

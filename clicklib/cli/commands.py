@@ -1,6 +1,7 @@
-"""The command line: `clicklib demo`, `emit`, `process`, `view`, `broker …` and `doctor`.
+"""The command line: `clicklib demo`, `emit`, `process`, `view`, `progress` and `doctor`.
 
-Each command imports slow modules only when it runs. Only the command line handles signals, in two
+The modules `lab` and `local_kafka` have the others. Each command imports slow modules only when it
+runs. Only the command line handles signals, in two
 layers:
 
 - `main` is for the whole process. For the commands that do one thing and end, it makes SIGTERM the
@@ -30,6 +31,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clicklib.cli import terminal
+from clicklib.cli.lab import lab
+from clicklib.cli.local_kafka import broker as local_kafka
 from clicklib.graph import group_table
 
 if TYPE_CHECKING:
@@ -139,7 +142,22 @@ _state_dir = click.option(
     "-v", "--verbose", is_flag=True, envvar="CLICKLIB_DEBUG", help="Show logs and tracebacks."
 )
 def cli(verbose: bool) -> None:
-    """Count the clicks of users with Apache Kafka."""
+    """Count the clicks of users with Apache Kafka.
+
+    New here? `clicklib lab` opens the notebooks. `clicklib COMMAND --help` explains a command and
+    shows examples. A command ends with code 0, with 1 after an error, which it prints on one line,
+    and with 2 for arguments that it does not take.
+
+    \b
+    Environment:
+      CLICKLIB_BROKERS    addresses of a Kafka to use, not that of this machine
+      CLICKLIB_PREFIX     begins the names of all topics and groups
+      CLICKLIB_HOME       the folder of the local Kafka and of your progress
+      CLICKLIB_STATE_DIR  the folder of the local copies of tables
+      CLICKLIB_JARS, CLICKLIB_JAVA, CLICKLIB_MAVEN
+                          Kafka's jars, the Java to run them, where they come from
+      CLICKLIB_DEBUG      1: show logs and tracebacks, as --verbose does
+    """
     log = logging.StreamHandler()
     log.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     if not verbose:
@@ -171,7 +189,16 @@ def demo(
     seconds: float | None,
     state_dir: Path | None,
 ) -> None:
-    """Emit clicks, count them, and answer over HTTP, all in one program."""
+    """Emit clicks, count them and answer over HTTP, in one program.
+
+    It runs until Ctrl-C. Its view has a page of all users at the address that it prints.
+
+    \b
+    Examples:
+      clicklib demo
+      clicklib demo --users 3 --rate 1 --seconds 60
+      curl localhost:9095/user-3
+    """
     with _running(brokers, topic, group_table(group)) as (cluster, stop):
         from clicklib import clicks
 
@@ -200,7 +227,14 @@ def demo(
 def emit(
     brokers: str | None, topic: str, users: int, rate: float, count: int | None, key: str | None
 ) -> None:
-    """Emit clicks until Ctrl-C, or --count of them."""
+    """Emit clicks until Ctrl-C, or --count of them.
+
+    \b
+    Examples:
+      clicklib emit
+      clicklib emit --key user-3 --count 1
+      clicklib emit --users 1000 --rate 0 --count 100000
+    """
     keys = (f"user-{i % users}" if key is None else key for i in itertools.count())
     with _running(brokers, stream=topic) as (cluster, stop):
         _emit(cluster, topic, itertools.islice(keys, count), rate, stop)
@@ -244,6 +278,7 @@ def _in_flight(emitter: Emitter) -> int:
     "--guarantee",
     type=click.Choice(["at_least_once", "exactly_once"]),
     default="at_least_once",
+    help="exactly_once: a click is never counted twice, and is seen up to 0.1 s later.",
 )
 @_state_dir
 @click.option(
@@ -266,7 +301,15 @@ def process(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Count clicks until Ctrl-C."""
+    """Count clicks until Ctrl-C.
+
+    Start it several times: the processors of one group share the partitions.
+
+    \b
+    Examples:
+      clicklib process
+      clicklib process --quiet --guarantee exactly_once
+    """
     with _running(brokers, topic, group_table(group)) as (cluster, stop):
         from clicklib import clicks
 
@@ -280,7 +323,13 @@ def process(
 @_port
 @_state_dir
 def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> None:
-    """Answer GET /user-3 from the group's table until Ctrl-C."""
+    """Answer GET /user-3 from the group's table until Ctrl-C.
+
+    \b
+    Examples:
+      clicklib view --port 8080
+      curl localhost:8080/user-3
+    """
     table = group_table(group)
     with _running(brokers, table=table) as (cluster, stop):
         from clicklib import clicks
@@ -291,7 +340,13 @@ def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> 
 @cli.command()
 @click.option("--reset", is_flag=True, help="Forget what was solved.")
 def progress(reset: bool) -> None:
-    """Say which exercises of the notebooks are solved, and what comes next."""
+    """Say which exercises are solved, and what comes next.
+
+    \b
+    Examples:
+      clicklib progress
+      clicklib progress --reset
+    """
     from clicklib.lessons.course import Way
     from clicklib.lessons.progress import Progress
 
@@ -300,84 +355,42 @@ def progress(reset: bool) -> None:
     click.echo(str(Way()))
 
 
-@cli.group()
-def broker() -> None:
-    """The Kafka of this machine, shared by all programs of its user."""
+@cli.command()
+def doctor() -> None:
+    """Say what is missing, and what to do about it.
 
+    It looks for all that clicklib needs, and starts and changes nothing. `clicklib lab --check`
+    also looks for what the notebooks need.
 
-@broker.command()
-@click.option("--nodes", type=click.IntRange(1), default=1)
-@click.option("--port", type=click.IntRange(1, 65535), help="The first port that it takes.")
-def start(nodes: int, port: int | None) -> None:
-    """Start it to stay, and print its address on the last line."""
-    from clicklib import broker
+    \b
+    Examples:
+      clicklib doctor
+    """
+    from clicklib.cli.doctor import examine, tell
 
-    cluster = broker.start(nodes, port)
-    click.echo("Kafka runs until `clicklib broker stop`")
-    click.echo(str(cluster))
-
-
-@broker.command()
-def stop() -> None:
-    """Stop it, whoever uses it; its data stay."""
-    from clicklib import broker
-
-    click.echo("Kafka stopped" if broker.stop() else "Kafka was not running")
-
-
-@broker.command()
-def status() -> None:
-    """Say whether it runs, where, for whom, and how large it is."""
-    from clicklib import broker
-
-    clusters = broker.status()
-    for cluster in clusters:
-        click.echo(
-            f"{cluster.nodes} node{'s' * (cluster.nodes > 1)}: "
-            f"{'running at ' + ','.join(cluster.addresses) if cluster.running else 'not running'}, "
-            f"{'stays until stopped' if cluster.stays else f'{len(cluster.users)} users'}, "
-            f"{cluster.memory >> 20} MB of memory, {cluster.size >> 20} MB in {cluster.directory}"
-        )
-    if not clusters:
-        click.echo("Kafka was never started here")
-
-
-@broker.command()
-@click.option("--nodes", type=click.IntRange(1), default=1)
-@click.option("-n", "--lines", type=click.IntRange(1), default=50)
-def logs(nodes: int, lines: int) -> None:
-    """Print the last lines of its log."""
-    from clicklib import broker
-
-    click.echo(broker.logs(nodes, lines))
-
-
-@broker.command()
-@click.option("--stop", is_flag=True, help="Stop it first.")
-def wipe(stop: bool) -> None:
-    """Delete its topics, messages and offsets."""
-    from clicklib import broker
-
-    broker.wipe(stop=stop)
-    click.echo("Kafka's data are deleted")
-
-
-@broker.command()
-def fetch() -> None:
-    """Fetch Kafka and check it, without starting it."""
-    from clicklib import broker
-
-    click.echo(f"Kafka is in {broker.fetch()}")
+    tell(examine())
 
 
 @cli.command()
-def doctor() -> None:
-    """Look for all that is needed, and say what to do about what is missing."""
-    from clicklib.cli.doctor import examine
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what lets the Tab key complete commands and options.
 
-    complete = True
-    for finding in examine():
-        click.echo(str(finding))
-        complete = complete and not finding.is_missing
-    if not complete:
-        raise click.exceptions.Exit(1)
+    Put the line for your shell into its start file: ~/.bashrc, ~/.zshrc or
+    ~/.config/fish/config.fish.
+
+    \b
+    Examples:
+      eval "$(clicklib completion bash)"
+      eval "$(clicklib completion zsh)"
+      clicklib completion fish | source
+    """
+    from click.shell_completion import get_completion_class
+
+    script = get_completion_class(shell)
+    assert script is not None
+    click.echo(script(cli, {}, "clicklib", "_CLICKLIB_COMPLETE").source())
+
+
+cli.add_command(lab)
+cli.add_command(local_kafka)

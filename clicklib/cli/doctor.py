@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
+import click
 import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -48,6 +49,7 @@ __all__ = [
     "reachable",
     "space",
     "stores",
+    "tell",
 ]
 
 
@@ -84,6 +86,16 @@ def examine() -> Iterator[Finding]:
     for finding in local_kafka():
         yield replace(finding, state="note") if elsewhere and finding.is_missing else finding
     yield port(9095, (), "choose another with --port")
+
+
+def tell(findings: Iterable[Finding]) -> None:
+    """Print the findings as they come, and end with exit code 1 if something is missing."""
+    missing = False
+    for finding in findings:
+        click.echo(str(finding))
+        missing = missing or finding.is_missing
+    if missing:
+        raise click.exceptions.Exit(1)
 
 
 def python(version: Sequence[int]) -> Finding:

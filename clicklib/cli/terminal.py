@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,7 +17,7 @@ import click
 
 from clicklib.errors import ClicklibError
 
-__all__ = ["SIGNALS", "Lines", "Program", "Stop", "describe", "stopping"]
+__all__ = ["SIGNALS", "Lines", "Program", "Stop", "describe", "has_browser", "stopping"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -70,6 +71,15 @@ def describe(error: BaseException) -> str:
         if str(cause) not in text:
             text += f"; cause: {type(cause).__name__}: {cause}"
     return _plain(" | ".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def has_browser() -> bool:
+    """Whether this machine can open a page for its user."""
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
 
 
 def _discard_output() -> None:

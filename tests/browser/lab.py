@@ -50,20 +50,10 @@ class Lab:
         }
 
     def start(self) -> None:
-        switches = (
-            "--no-browser --allow-root --expose-app-in-browser --ServerApp.port_retries=0 "
-            f"--ServerApp.ip=127.0.0.1 --ServerApp.port={self._port} "
-            f"--IdentityProvider.token={self._token}"
-        )
+        """Start it, and wait until it answers."""
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "jupyterlab",
-                    *switches.split(),
-                    f"--ServerApp.root_dir={self.root}",
-                ],
+                self._command(),
                 env=self._environment,
                 cwd=self.root,
                 stdout=log,
@@ -78,6 +68,18 @@ class Lab:
                 assert self._process.poll() is None, self._log.read_text("utf-8")
                 time.sleep(0.1)
         raise AssertionError(f"JupyterLab does not answer: {self._log.read_text('utf-8')}")
+
+    def _command(self) -> list[str]:
+        root = f"--ServerApp.root_dir={self.root}"
+        return [sys.executable, "-m", "jupyterlab", "--allow-root", root, *self._switches()]
+
+    def _switches(self) -> list[str]:
+        switches = (
+            "--no-browser --expose-app-in-browser --ServerApp.port_retries=0 "
+            f"--ServerApp.ip=127.0.0.1 --ServerApp.port={self._port} "
+            f"--IdentityProvider.token={self._token}"
+        )
+        return switches.split()
 
     def stop(self) -> None:
         self._process.terminate()

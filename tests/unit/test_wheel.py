@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from email.message import Message
 from email.parser import Parser
-from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from clicklib.cli.handout import Handout
+from clicklib.lessons.course import COURSE
+from tests.support.wheel import ROOT, built_wheel
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
-    """Built by hatchling itself: pip would fetch hatchling again for it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, capture_output=True, check=True, timeout=60)
-    (path,) = folder.glob("*.whl")
-    return ZipFile(path)
+    return ZipFile(built_wheel(tmp_path_factory.mktemp("wheel")))
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +25,16 @@ def metadata(wheel: ZipFile) -> Message:
     return Parser().parsestr(wheel.read(name).decode())
 
 
-def test_it_holds_the_package_and_nothing_else(wheel: ZipFile) -> None:
+def test_it_holds_the_package_the_course_and_nothing_else(wheel: ZipFile) -> None:
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert held == {
+    package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "clicklib").rglob("*.*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    course = {f"clicklib/course/{name}" for name in Handout(ROOT).states()}
+    assert held == package | course
+    assert all(f"clicklib/course/notebooks/{chapter.file}" in course for chapter in COURSE)
     needed = {"py.typed", "__init__.pyi", "broker/jars.lock", "web/page.css", "widgets/common.js"}
     assert {f"clicklib/{name}" for name in needed} <= held
 

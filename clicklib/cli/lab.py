@@ -1,0 +1,118 @@
+"""`clicklib lab`: the notebooks in a folder of the reader's, and JupyterLab on the first one."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from clicklib.cli.handout import FIRST, Handout, State
+from clicklib.cli.terminal import has_browser
+
+__all__ = ["lab"]
+
+_SAID = {
+    State.MISSING: "put there",
+    State.OLD: "replaced by the newer one",
+    State.KEPT: "kept, for you have changed it; rename yours and run this again for the newer one",
+}
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("jupyter", nargs=-1, type=click.UNPROCESSED)
+@click.option("--update", is_flag=True, help="Replace old notebooks that you have not changed.")
+@click.option("--check", is_flag=True, help="Look for all that is needed, and change nothing.")
+def lab(folder: Path | None, jupyter: tuple[str, ...], update: bool, check: bool) -> None:
+    """Open the notebooks of the course in JupyterLab.
+
+    They are first put into FOLDER: into clicklib-course if none is named, or into this folder if
+    notebook 00 is here. A file that is there stays as it is. --update replaces those that have
+    become old, but none that you have changed, and names each. What a notebook has printed is no
+    change.
+
+    The notebooks start Kafka, which ends with them. What follows after -- goes to JupyterLab.
+
+    \b
+    Examples:
+      clicklib lab
+      clicklib lab ~/kafka --update
+      clicklib lab --check
+      clicklib lab ~/kafka -- --no-browser --port 8890
+    """
+    if folder is not None and str(folder).startswith("-"):  # `clicklib lab -- --no-browser`
+        folder, jupyter = None, (str(folder), *jupyter)
+    handout = Handout(folder or _default_folder())
+    if check:
+        from clicklib.cli.doctor import examine, tell
+        from clicklib.cli.lab_doctor import examine_lab
+
+        tell(itertools.chain(examine(), examine_lab(handout)))
+    else:
+        _lab(handout, update, jupyter)
+
+
+def _lab(handout: Handout, update: bool, jupyter: tuple[str, ...]) -> NoReturn:
+    states = handout.states()
+    if not states:
+        raise click.ClickException("the notebooks are not here: install clicklib anew")
+    for line in _lines(handout, states, update):
+        click.echo(line)
+    handout.put(update)
+    _fetch_kafka()
+    _open(handout.folder, jupyter)
+
+
+def _default_folder() -> Path:
+    here = Path.cwd()
+    return here if (here / FIRST).exists() else here / "clicklib-course"
+
+
+def _lines(handout: Handout, states: dict[str, State], update: bool) -> Iterator[str]:
+    """What happens to the files, one line each for an update."""
+    yield f"The notebooks are in {handout.folder}"
+    if update:
+        yield from (f"{name}: {_SAID[state]}" for name, state in states.items() if state in _SAID)
+    elif newer := sum(state in {State.OLD, State.KEPT} for state in states.values()):
+        yield f"The course has newer versions of {newer} files there: see clicklib lab --update"
+
+
+def _fetch_kafka() -> None:
+    """Fetch Kafka while the reader watches; where it fails, the notebook tries again."""
+    from clicklib import broker
+    from clicklib.errors import ClicklibError
+
+    if not os.environ.get("CLICKLIB_BROKERS"):
+        try:
+            broker.fetch()
+        except ClicklibError as error:
+            click.echo(f"Kafka is not here yet: {error}", err=True)
+
+
+def _open(folder: Path, arguments: tuple[str, ...]) -> NoReturn:
+    """Become JupyterLab."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise click.ClickException("clicklib lab needs the package jupyterlab: pip install it")
+    if not has_browser():
+        click.echo("No browser here. Open the address that JupyterLab prints in one.")
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *arguments]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # JupyterLab refuses it unless told so
+        command.append("--allow-root")
+    # A terminal in JupyterLab finds the command clicklib.
+    scripts = sysconfig.get_path("scripts")
+    os.environ["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
+    sys.stdout.flush()
+    if os.name == "nt":  # there a program that becomes another one leaves its terminal
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is JupyterLab's
+        raise SystemExit(subprocess.call(command))
+    os.execv(sys.executable, command)  # noqa: S606, no shell is wanted

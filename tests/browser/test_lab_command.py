@@ -1,0 +1,105 @@
+"""`clicklib lab` in a browser: in an empty folder, from the clone and from an installed wheel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import urllib.request
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from clicklib.cli.handout import FIRST
+from tests.browser.lab import Lab
+from tests.browser.notebook import Notebook, total, wait_total
+from tests.browser.test_first_notebook import wait_ready
+from tests.support.wheel import ROOT, built_wheel
+
+
+class Course(Lab):
+    """What `clicklib lab` starts, with nothing set but an empty home and where Kafka's jars are."""
+
+    def __init__(self, folder: Path, scripts: Path) -> None:
+        super().__init__(folder)
+        self._program = str(scripts / ("clicklib.exe" if os.name == "nt" else "clicklib"))
+        self.home = folder / "home"
+        self.home.mkdir()
+        kept = {"CLICKLIB_JARS": self._environment["CLICKLIB_JARS"], "HOME": str(self.home)}
+        own = ("CLICKLIB_", "JUPYTER", "IPYTHON", "XDG_", "PYTHON", "VIRTUAL_ENV")
+        others = {key: text for key, text in os.environ.items() if not key.startswith(own)}
+        self._environment = {**others, **kept}
+
+    def _command(self) -> list[str]:
+        return [self._program, "lab", "--", *self._switches()]
+
+    @property
+    def start_page(self) -> str:
+        return f"{self._address}/?token={self._token}"
+
+
+@contextmanager
+def opened(window: Page, course: Course) -> Iterator[Notebook]:
+    """The notebook that JupyterLab opens by itself, with its kernel."""
+    course.start()
+    try:
+        notebook = Notebook(window, course)
+        window.goto(course.start_page)
+        window.wait_for_url(f"**/lab/tree/{FIRST}*", timeout=60_000)
+        notebook.wait_idle()
+        yield notebook
+        notebook.end()
+        notebook.assert_clean()
+    finally:
+        course.stop()
+
+
+def test_it_leads_to_the_first_notebook(tmp_path: Path) -> None:
+    course = Course(tmp_path, Path(sysconfig.get_path("scripts")))
+    course.start()
+    try:
+        with urllib.request.urlopen(course.start_page, timeout=10) as answer:
+            assert urlsplit(answer.url).path == f"/lab/tree/{FIRST}"
+    finally:
+        course.stop()
+    assert (course.root / "clicklib-course" / FIRST).is_file()
+    assert list(course.home.rglob("kafka-*")) == []  # Kafka starts with the notebook
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_an_installed_wheel_runs_the_first_notebook(window: Page, tmp_path: Path) -> None:
+    environment = tmp_path / "venv"
+    venv.create(environment, with_pip=True)
+    scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+    wheel = built_wheel(tmp_path)
+    pins = f"--constraint={ROOT / 'constraints.txt'}"
+    install = [scripts / "python", "-m", "pip", "install", "-q", pins, wheel]
+    subprocess.run(install, cwd=tmp_path, check=True, timeout=600)
+
+    course = Course(tmp_path, scripts)
+    with opened(window, course) as notebook:
+        place = notebook.ask("import clicklib; print(clicklib.__file__)")
+        assert Path(place).is_relative_to(environment)
+        page = notebook.page
+        expect(page.get_by_role("heading", name="Press a button and watch")).to_be_visible()
+        expect(page.get_by_role("listitem", name="12_failover.ipynb")).to_be_visible()
+        page.evaluate("() => jupyterapp.shell.collapseLeft()")
+        notebook.run_all()
+        assert notebook.errors() == {}
+        wait_ready(notebook)
+        page.locator(".clicklib-dashboard").evaluate("each => each.scrollIntoView()")
+        before = total(notebook)
+        page.get_by_role("button", name="user-3").first.click()
+        wait_total(notebook, before + 1)
+        notebook.unfold()
+        notebook.assert_drawn()
+        notebook.fold()
+        if sys.platform == "linux":  # nothing is outside of the home and of the folder
+            assert (course.home / ".local/share/clicklib/kafka-1").is_dir()
