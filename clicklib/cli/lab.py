@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,8 +30,11 @@ _SAID = {
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("jupyter", nargs=-1, type=click.UNPROCESSED)
 @click.option("--update", is_flag=True, help="Replace old notebooks that you have not changed.")
+@click.option("--put", is_flag=True, help="Only put them there: JupyterLab runs already.")
 @click.option("--check", is_flag=True, help="Look for all that is needed, and change nothing.")
-def lab(folder: Path | None, jupyter: tuple[str, ...], update: bool, check: bool) -> None:
+def lab(
+    folder: Path | None, jupyter: tuple[str, ...], update: bool, put: bool, check: bool
+) -> None:
     """Open the notebooks of the course in JupyterLab.
 
     They are first put into FOLDER: into clicklib-course if none is named, or into this folder if
@@ -46,6 +48,7 @@ def lab(folder: Path | None, jupyter: tuple[str, ...], update: bool, check: bool
     Examples:
       clicklib lab
       clicklib lab ~/kafka --update
+      clicklib lab --put
       clicklib lab --check
       clicklib lab ~/kafka -- --no-browser --port 8890
     """
@@ -58,32 +61,30 @@ def lab(folder: Path | None, jupyter: tuple[str, ...], update: bool, check: bool
 
         tell(itertools.chain(examine(), examine_lab(handout)))
     else:
-        _lab(handout, update, jupyter)
+        _put(handout, update)
+        if not put:
+            _fetch_kafka()
+            _open(handout.folder, jupyter)
 
 
-def _lab(handout: Handout, update: bool, jupyter: tuple[str, ...]) -> NoReturn:
+def _put(handout: Handout, update: bool) -> None:
+    """Put the notebooks into their folder, and say what happens to them."""
     states = handout.states()
     if not states:
         raise click.ClickException("the notebooks are not here: install clicklib anew")
-    for line in _lines(handout, states, update):
-        click.echo(line)
+    click.echo(f"The notebooks are in {handout.folder}")
+    if update:
+        for name, state in states.items():
+            if state in _SAID:
+                click.echo(f"{name}: {_SAID[state]}")
+    elif newer := sum(state in {State.OLD, State.KEPT} for state in states.values()):
+        click.echo(f"The course has newer versions of {newer} files there: add --update")
     handout.put(update)
-    _fetch_kafka()
-    _open(handout.folder, jupyter)
 
 
 def _default_folder() -> Path:
     here = Path.cwd()
     return here if (here / FIRST).exists() else here / "clicklib-course"
-
-
-def _lines(handout: Handout, states: dict[str, State], update: bool) -> Iterator[str]:
-    """What happens to the files, one line each for an update."""
-    yield f"The notebooks are in {handout.folder}"
-    if update:
-        yield from (f"{name}: {_SAID[state]}" for name, state in states.items() if state in _SAID)
-    elif newer := sum(state in {State.OLD, State.KEPT} for state in states.values()):
-        yield f"The course has newer versions of {newer} files there: see clicklib lab --update"
 
 
 def _fetch_kafka() -> None:

@@ -7,8 +7,16 @@
 | `GET /?prefix={text}&limit={n}` | the keys that begin with `text`, sorted, and their values |
 | `GET /` | a page that shows them and updates itself |
 | `GET /healthz` | 200 when the view is caught up, else 503 |
+| `GET /{secret}/…` | the same as without `/{secret}`, whatever name the Host header has |
 
-`handler` finds the answers; `page` is the page.
+A Host header with a foreign name is refused: else a web site could point its own name at this
+machine and read the table in a reader's browser. A proxy keeps the name under which the browser
+knows the proxy. So the link that leads through Jupyter contains a secret of the endpoint, which
+takes the place of the rule. The endpoint shows this link to its notebook alone, and it ends with
+the endpoint. A web site cannot know it. A header that the proxy adds would not do: a page may set
+any such header in its requests.
+
+`handler` finds the answers; `page` is the page; `jupyter` finds the way through Jupyter.
 """
 
 from __future__ import annotations
@@ -16,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import html
+import secrets
 import socket
 import threading
 from concurrent.futures import Future
@@ -29,25 +38,29 @@ from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import UsageError
 from clicklib.given import check
 from clicklib.web.handler import Handler
+from clicklib.web.jupyter import proxied_path
 
 __all__ = ["Endpoint"]
 
 _HEADER_BYTES = 256 * 2**10  # a key of 64 KiB is three times as long when percent-encoded
 _PATIENCE = 60.0  # seconds for a whole header, and for a whole body
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_AT_LOCALHOST = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104, compared
 
 
 class Endpoint:
     """Serves a view over HTTP from a thread of its own.
 
     `port` 0 takes a free one. Requests must name localhost or `host` in their Host header, so
-    that no web site can read the table by pointing its name at this machine.
+    that no web site can read the table by pointing its name at this machine. `proxied` is the way
+    for a browser on another machine.
     """
 
     def __init__(self, view: Any, port: int = 9095, host: str = "127.0.0.1") -> None:
         check(view=view, port=port, host=host)
         self.view, self.host = view, host
         self._wanted = self._port = port
+        self._secret = secrets.token_hex(16)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,6 +76,16 @@ class Endpoint:
         """The address of the page, with a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self._port}/"
+
+    @property
+    def proxied(self) -> str | None:
+        """The path of the page at the Jupyter server of this kernel, or None without a server.
+
+        A browser that shows the notebook reaches it, wherever the kernel runs. The server needs
+        the package jupyter-server-proxy.
+        """
+        path = proxied_path(self._port) if self.host in _AT_LOCALHOST else None
+        return None if path is None else f"{path}{self._secret}/"
 
     def start(self) -> Endpoint:
         """Begin to listen, and return itself. Raises UsageError for a port that is taken."""
@@ -116,18 +139,23 @@ class Endpoint:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Endpoint {self.url} {'stopped' if self._thread is None else 'listening'}>"
+        through = "" if self.proxied is None else f", through Jupyter {self.proxied}"
+        return f"<Endpoint {self.url} {self._state()}{through}>"
 
     def _repr_html_(self) -> str:
-        state = "stopped" if self._thread is None else "listening"
-        url = html.escape(self.url)
-        return f'Endpoint <a href="{url}" target="_blank">{url}</a> {state}'
+        text = f"Endpoint {_link(self.url, self.url)} {self._state()}"
+        if self.proxied is None:
+            return text
+        return f"{text}. From another machine: {_link(self.proxied, 'the same through Jupyter')}"
+
+    def _state(self) -> str:
+        return "stopped" if self._thread is None else "listening"
 
     async def _serve(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         hosts = _LOCAL_NAMES | {self.host.lower()}
         application = Application(
-            [(r".*", Handler, {"view": self.view, "hosts": hosts})],
+            [(r".*", Handler, {"view": self.view, "hosts": hosts, "secret": self._secret})],
             log_function=lambda handler: None,  # a notebook needs no log of each 404
         )
         server = HTTPServer(
@@ -142,6 +170,10 @@ class Endpoint:
         await self._stopping.wait()
         server.stop()
         await server.close_all_connections()
+
+
+def _link(address: str, text: str) -> str:
+    return f'<a href="{html.escape(address)}" target="_blank">{html.escape(text)}</a>'
 
 
 def _listen(port: int, host: str) -> socket.socket:

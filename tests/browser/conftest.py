@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.lab import Lab
+from tests.browser.lab import FAR, Lab
 from tests.browser.notebook import Notebook
 from tests.browser.pictures import Pictures
 
@@ -19,6 +19,7 @@ _SWITCHES = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
+_RULE = f"--host-resolver-rules=MAP {FAR} 127.0.0.1"
 
 
 # For a module, not for the run: while Playwright is there, an event loop runs in this thread.
@@ -35,7 +36,9 @@ def browser() -> Iterator[Browser]:
         found = next((path for path in candidates if path and Path(path).exists()), None)
         if found is None:
             pytest.skip("no Chromium: install one, or name one in CLICKLIB_CHROMIUM")
-        browser = playwright.chromium.launch(executable_path=found, args=_SWITCHES.split())
+        browser = playwright.chromium.launch(
+            executable_path=found, args=[*_SWITCHES.split(), _RULE]
+        )
         yield browser
         browser.close()
 

@@ -16,13 +16,20 @@ from pathlib import Path
 
 from clicklib import broker
 
+FAR = "jupyter.example"
+"""The name of a machine that the browsers of these tests find here."""
+
 _NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 class Lab:
-    """A JupyterLab server over an empty folder."""
+    """A JupyterLab server over an empty folder.
 
-    def __init__(self, folder: Path) -> None:
+    `host` is the name under which the browser knows it, and `base` the path, as behind a proxy.
+    """
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", base: str = "/") -> None:
+        self.host, self._base = host, base
         self.root = folder / "root"
         self.root.mkdir()
         self._token = secrets.token_hex(16)
@@ -59,10 +66,11 @@ class Lab:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        local = self._address.replace(self.host, "127.0.0.1")
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
-                urllib.request.urlopen(f"{self._address}/api?token={self._token}", timeout=1)
+                urllib.request.urlopen(f"{local}api?token={self._token}", timeout=1)
                 return
             except OSError:
                 assert self._process.poll() is None, self._log.read_text("utf-8")
@@ -77,7 +85,8 @@ class Lab:
         switches = (
             "--no-browser --expose-app-in-browser --ServerApp.port_retries=0 "
             f"--ServerApp.ip=127.0.0.1 --ServerApp.port={self._port} "
-            f"--IdentityProvider.token={self._token}"
+            f"--IdentityProvider.token={self._token} --ServerApp.base_url={self._base} "
+            f"--ServerApp.allow_remote_access={self.host != '127.0.0.1'}"
         )
         return switches.split()
 
@@ -93,10 +102,10 @@ class Lab:
 
     @property
     def _address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self.host}:{self._port}{self._base}"
 
     def url(self, notebook: str) -> str:
-        return f"{self._address}/lab/tree/{notebook}?token={self._token}&reset"
+        return f"{self._address}lab/tree/{notebook}?token={self._token}&reset"
 
     def copy(self, name: str, typed: Mapping[str, str] | None = None) -> str:
         """Put one of the project's notebooks, named without its ending, into the folder.

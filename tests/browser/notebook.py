@@ -200,7 +200,10 @@ class Notebook:
 
     def _request(self, request: Request) -> None:
         place = urlsplit(request.url)
-        if place.scheme not in ("data", "blob") and place.hostname != "127.0.0.1":
+        if place.scheme not in ("data", "blob") and place.hostname not in (
+            "127.0.0.1",
+            self._lab.host,
+        ):
             self._strangers.append(request.url)
 
 

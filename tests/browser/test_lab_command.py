@@ -41,7 +41,7 @@ class Course(Lab):
 
     @property
     def start_page(self) -> str:
-        return f"{self._address}/?token={self._token}"
+        return f"{self._address}?token={self._token}"
 
 
 @contextmanager

@@ -74,6 +74,14 @@ def test_what_follows_goes_to_jupyterlab(started: list[list[str]], folder: list[
     assert {"--no-browser", "--port=8890"} <= set(command)
 
 
+def test_they_are_put_there_for_a_jupyterlab_that_runs_already(
+    started: list[list[str]], tmp_path: Path
+) -> None:
+    result = run("mine", "--put")
+    assert (result.exit_code, started) == (0, [])
+    assert (tmp_path / "mine" / FIRST).is_file()
+
+
 def test_an_update_names_what_it_does(started: list[list[str]], tmp_path: Path) -> None:
     run("mine")
     notes = tmp_path / "mine/.clicklib.json"
@@ -81,7 +89,7 @@ def test_an_update_names_what_it_does(started: list[list[str]], tmp_path: Path) 
     (tmp_path / "mine/docs/glossary.md").unlink()
     notes.write_text("{}", "utf-8")
     result = run("mine")
-    assert "newer versions of 1 files there: see clicklib lab --update" in result.output
+    assert "newer versions of 1 files there: add --update" in result.output
     (tmp_path / "mine/docs/glossary.md").unlink()
     result = run("mine", "--update")
     assert "docs/glossary.md: put there\n" in result.output

@@ -291,6 +291,50 @@ def test_only_names_of_this_machine_are_answered(
         assert ask(endpoint, target, Host=host).status == status
 
 
+def test_a_proxy_is_answered_at_the_secret_path_alone(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/")
+    assert endpoint.proxied is not None
+    secret = endpoint.proxied.split("/")[-2]
+    assert len(secret) == 32
+    context = {"X-Forwarded-Context": f"/user/ann/proxy/{endpoint.port}", "Host": "hub.example"}
+    for target in ("/user-3", "/", "/?prefix=", "/healthz"):
+        assert ask(endpoint, f"/{secret}{target}", **context).status == 200
+        assert ask(endpoint, f"/{secret}{target}", **context).body == ask(endpoint, target).body
+        for other in ("", f"/{secret[:-1]}", f"/{secret}0", f"/x/{secret}", "//" + secret):
+            assert ask(endpoint, f"{other}{target}", **context).status == 403
+    assert ask(endpoint, f"/{secret}", **context).status == 403
+    assert ask(endpoint, f"/{secret}/nobody", **context).status == 404
+    answer = ask(endpoint, f"/{secret}/", **context)
+    assert "script-src 'sha256-" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"  # which would tell the secret
+
+
+def test_each_endpoint_has_a_secret_of_its_own(
+    view: FakeView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/")
+    paths = {Endpoint(view, 9095).proxied for _ in range(3)}
+    assert len(paths) == 3
+
+
+def test_the_way_through_jupyter_is_shown_where_there_is_one(
+    view: FakeView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    endpoint = Endpoint(view, 9095)
+    assert endpoint.proxied is None
+    assert repr(endpoint) == "<Endpoint http://127.0.0.1:9095/ stopped>"
+    assert endpoint._repr_html_().count("<a ") == 1
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann<b>/")
+    assert f"stopped, through Jupyter {endpoint.proxied}>" in repr(endpoint)
+    assert endpoint._repr_html_().count("<a ") == 2
+    assert 'href="/user/ann&lt;b&gt;/proxy/9095/' in endpoint._repr_html_()
+    assert Endpoint(view, 9095, host="192.0.2.1").proxied is None
+
+
 def test_the_host_that_was_asked_for_is_answered(view: FakeView) -> None:
     with Endpoint(view, 0, host="127.0.0.2") as endpoint:
         connection = http.client.HTTPConnection("127.0.0.2", endpoint.port, timeout=10)
