@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
+from tests.browser.hub import Hub
 from tests.browser.lab import Lab
 from tests.browser.pictures import Pictures
 
@@ -54,7 +55,7 @@ _LENGTH = """() => {
 class Notebook:
     """Notes what no reader should see: errors in the console, requests to other machines."""
 
-    def __init__(self, page: Page, lab: Lab) -> None:
+    def __init__(self, page: Page, lab: Lab | Hub) -> None:
         self.page, self._lab = page, lab
         self._complaints: list[str] = []
         self._strangers: list[str] = []
@@ -218,6 +219,16 @@ def total(notebook: Notebook) -> int:
 def wait_total(notebook: Notebook, wanted: int, timeout: float = 2_000) -> None:
     line = notebook.page.get_by_role("status").filter(has_text=f"Clicks: {wanted:,} ")
     expect(line).to_be_visible(timeout=timeout)
+
+
+def press(notebook: Notebook) -> None:
+    """Press a button of the first notebook and see it counted, however slow the machine is."""
+    expect(notebook.page.locator(".clicklib-dashboard")).to_have_count(1, timeout=60_000)
+    counted = "print(sum(row.clicks for _, row in view.wait_running().items()))"
+    before = int(notebook.ask(counted))
+    wait_total(notebook, before, 60_000)
+    notebook.page.get_by_role("button", name="user-3").first.click()
+    wait_total(notebook, before + 1, 60_000)
 
 
 def picture(notebook: Notebook, label: str) -> Locator:

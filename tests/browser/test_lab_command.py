@@ -18,8 +18,7 @@ from playwright.sync_api import Page, expect
 
 from clicklib.cli.handout import FIRST
 from tests.browser.lab import Lab
-from tests.browser.notebook import Notebook, total, wait_total
-from tests.browser.test_first_notebook import wait_ready
+from tests.browser.notebook import Notebook, press
 from tests.support.wheel import ROOT, built_wheel
 
 
@@ -93,11 +92,7 @@ def test_an_installed_wheel_runs_the_first_notebook(window: Page, tmp_path: Path
         page.evaluate("() => jupyterapp.shell.collapseLeft()")
         notebook.run_all()
         assert notebook.errors() == {}
-        wait_ready(notebook)
-        page.locator(".clicklib-dashboard").evaluate("each => each.scrollIntoView()")
-        before = total(notebook)
-        page.get_by_role("button", name="user-3").first.click()
-        wait_total(notebook, before + 1)
+        press(notebook)
         notebook.unfold()
         notebook.assert_drawn()
         notebook.fold()

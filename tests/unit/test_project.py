@@ -177,6 +177,15 @@ def test_a_notebook_holds_no_outputs() -> None:
                 assert (cell["outputs"], cell["execution_count"]) == ([], None), path.name
 
 
+def test_the_container_opens_what_exists() -> None:
+    container = json.loads(read(".devcontainer/devcontainer.json"))
+    for name in container["customizations"]["codespaces"]["openFiles"]:
+        assert (ROOT / name).is_file()
+    assert re.findall(r"\S+\.txt", container["postCreateCommand"]) == ["constraints.txt"]
+    minor = container["image"].rpartition(":")[2]
+    assert f"Programming Language :: Python :: {minor}" in PROJECT["classifiers"]
+
+
 def test_the_scripts_can_be_run() -> None:
     for name in (".ci/run", "binder/postBuild", "binder/start"):
         assert (ROOT / name).stat().st_mode & 0o111, name
