@@ -50,7 +50,8 @@ class Emitter:
     When a future succeeds, the record is in the log of every in-sync replica (acks=all,
     idempotent: retried without duplicates). At most `buffer` messages may be unacknowledged;
     `emit` waits while there are so many. `delivery_timeout` (seconds) is how long a message may
-    stay unacknowledged before its future fails.
+    stay unacknowledged before its future fails. Messages to one partition within `linger` seconds
+    go out in one batch, and are answered together.
 
     It closes itself when nothing refers to it any more, and works only in the process that made it.
 

@@ -92,7 +92,7 @@ class Promise(Future[tuple[int, int]]):
         if name not in _PARTS:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with self._answers.lock:
-            if made := not self.__dict__:  # else another thread has looked at the same moment
+            if made := name not in self.__dict__:  # else another thread looked just now
                 whole: Future[Any] = Future()
                 whole.set_running_or_notify_cancel()
                 self.__dict__.update(whole.__dict__)

@@ -74,6 +74,14 @@ def test_a_promise_that_is_looked_at_late_has_its_result() -> None:
         third.result(0)
 
 
+def test_a_promise_takes_attributes_of_its_owner_as_a_future_does() -> None:
+    answers, (promise, *_) = promises()
+    promise.user = "anna"  # type: ignore[attr-defined]
+    answers.put(0, range(40, 43))
+    assert promise.result(0) == (7, 40)
+    assert vars(promise)["user"] == "anna"
+
+
 def test_promises_can_be_waited_for_together_and_in_asyncio() -> None:
     answers, three = promises()
     thread = threading.Timer(0.05, lambda: answers.put(0, range(40, 43)))
