@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from clicklib import Processor, View, clicks
 from tests.kafka.conftest import wait_for_counts
+from tests.support.long import GUARANTEES
 
 DAY = 86_400.0
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_the_clock_jumps_by_days(cluster, graph, click, state, monkeypatch, guarantee):
     right = time.time
     wanted = click(200)

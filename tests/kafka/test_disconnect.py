@@ -43,7 +43,7 @@ def proxy(cluster):
     proxy.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@cases("fault", ["cut", "refuse", "half closed", "frozen"], ["delayed", "slow"])
 def test_an_emitter_delivers_each_message_once_and_in_order(cluster, topic, proxy, fault):
     with Emitter(proxy.address, topic, Int64(), linger=0.0) as emitter:
         for number in range(500):
@@ -240,7 +240,7 @@ def test_a_processor_starts_when_its_broker_can_be_reached_only_later(
         wait_for_counts(view, wanted)
 
 
-@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+@GUARANTEES
 def test_a_start_goes_on_after_connections_that_are_cut(cluster, graph, state, proxy, guarantee):
     [topic] = graph.topics
     processor = Processor(proxy.address, graph, guarantee=guarantee, state_dir=state)
