@@ -35,7 +35,7 @@ __all__ = ["main", "make"]
 logger = logging.getLogger("clicklib")
 
 _ROOM = 400 << 20  # bytes of disk and of memory for a trial; an archive has 47 to 64 MB
-_PATIENCE = 60.0  # seconds for Kafka to answer, and again for Java to write the archive
+_PATIENCE = 120.0  # seconds for Kafka to answer, and again for Java to write the archive
 _ENDED = 128 + 15  # the exit code of a Java that ended by itself when it was asked to
 _CLUSTER = "clicklib-class-archive"
 
@@ -69,16 +69,18 @@ def _run_trial(archive: Archive, directory: Path, paths: Sequence[Path], mark: s
     ports = Ports(2)
     first = ports.choose(None, 11_002)  # where no keeper begins to look
     node = Node(1, directory, first, first + 1)
-    scratch = archive.file.with_name(".archive.new")
+    folder = archive.file.with_name(".archive")  # Java 25 also leaves a file of its own there
+    scratch = folder / "new.jsa"
     try:
+        folder.mkdir(exist_ok=True)
         flags = archive.java.flags_to_make(node.name_of(scratch))
         _run_until_it_answers(node, node.command(archive.java, paths, 1, mark, flags))
         archive.keep(scratch)
         logger.info("made the class archive %s", archive.file)
     finally:
         ports.release()
-        scratch.unlink(missing_ok=True)
-        shutil.rmtree(directory.parent, ignore_errors=True)
+        for done in (folder, directory.parent):
+            shutil.rmtree(done, ignore_errors=True)
 
 
 def _run_until_it_answers(node: Node, command: Sequence[str]) -> None:
@@ -100,8 +102,16 @@ def _run_until_it_answers(node: Node, command: Sequence[str]) -> None:
         if (code := java.wait(_PATIENCE)) != _ENDED:
             raise LocalBrokerError(f"Java ended with code {code}: {node.last_words()}")
     finally:
-        guard.end([java], 0)
+        guard.end(_family(java), 0)
         watching.communicate(guard.FAREWELL)
+
+
+def _family(java: psutil.Process) -> list[psutil.Process]:
+    """It and its children: a Java from 25 on has another one write the archive."""
+    try:
+        return [java, *java.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return [java]
 
 
 def main(arguments: list[str]) -> None:
