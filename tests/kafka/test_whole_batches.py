@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
@@ -11,6 +11,7 @@ from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from clicklib import Cluster, TopicManager
 from clicklib.client.writer import Writer
 from tests.kafka.test_emit import read
+from tests.support.proxy import proxies
 from tests.waiting import wait_until
 
 
@@ -75,16 +76,16 @@ def test_rows_of_a_transaction_become_visible_together(cluster, topic, name):
 
 
 def test_rows_that_wait_too_long_fail_and_so_do_those_of_a_closed_writer(cluster, topic):
-    gate = threading.Event()
-    gate.set()
-    writer = open_writer(cluster, topic, delivery_timeout=0.5, may_send=gate.is_set)
-    gate.clear()
-    late = writer.send_rows(0, [(b"a", b"1"), (b"b", b"2")])
-    wait_until("they are late", lambda: late.done)
-    assert [type(error) for error in late.results] == [KafkaTimeoutError] * 2
-    held = writer.send_rows(0, [(b"c", b"3")])
-    writer.halt()
-    writer.close()
-    after = writer.send_rows(0, [(b"d", b"4")])
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        writer = open_writer(Cluster(proxy.address), topic, delivery_timeout=0.5)
+        proxy.refuse()
+        late = writer.send_rows(0, [(b"a", b"1"), (b"b", b"2")])
+        wait_until("they are late", lambda: late.done)
+        assert [type(error) for error in late.results] == [KafkaTimeoutError] * 2
+        held = writer.send_rows(0, [(b"c", b"3")])
+        writer.halt()
+        writer.close()
+        after = writer.send_rows(0, [(b"d", b"4")])
     assert all(isinstance(error, Exception) for error in (*held.results, *after.results))
     assert read(cluster, topic) == []
