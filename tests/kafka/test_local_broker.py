@@ -65,25 +65,23 @@ def home(jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def shared(jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home whose Kafka stays from one test to the next."""
     folder = tmp_path_factory.mktemp("shared")
+    yield folder
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLICKLIB_HOME", str(folder))
-        patch.setenv("CLICKLIB_JARS", str(jars))
-        patch.setenv("CLICKLIB_KAFKA_IDLE", "60")
-        patch.delenv("CLICKLIB_BROKERS", raising=False)
-        broker.use(progress=False)
-        broker.release()
-        yield folder
         broker.stop()
     wait_until("nothing runs any more", lambda: not running(folder))
 
 
 @pytest.fixture
-def kept(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def kept(shared: Path, jars: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """That home, for a test that leaves its Kafka as it was."""
     monkeypatch.setenv("CLICKLIB_HOME", str(shared))
+    monkeypatch.setenv("CLICKLIB_JARS", str(jars))
+    monkeypatch.setenv("CLICKLIB_KAFKA_IDLE", "60")
+    monkeypatch.delenv("CLICKLIB_BROKERS", raising=False)
     yield shared
     broker.release()
 
