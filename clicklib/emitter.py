@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import _thread
 import threading
+import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.limit import within
 from clicklib.client.outgoing import headers_as_bytes
 from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
-from clicklib.client.topics import TopicManager
 from clicklib.client.writer import Writer
 from clicklib.codec import Codec, cannot_encode, encode, text_of
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.engine.bar import Bar
 from clicklib.engine.deliveries import Deliveries, Load
-from clicklib.errors import ClicklibError, KafkaError, TopicError, UsageError
+from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
 from clicklib.given import check
 from clicklib.keys import encode_key, partition_of
 
@@ -78,45 +80,46 @@ class Emitter:
         self._end = headers_as_bytes(self._headers)
         self._chunk = max(1, min(buffer // 2, 20_000))  # half are encoded while Kafka has others
         self._deliveries = Deliveries(topic, buffer)
-        self._cluster = Cluster.of(brokers)
-        keep_trying(lambda: self._find(connect_timeout), connect_timeout)
-        self._writer = keep_trying(
-            lambda: Writer(
-                self._cluster,
-                topic,
-                connect_timeout=connect_timeout,
-                linger=linger,
-                delivery_timeout=delivery_timeout,
-                on_change=self._deliveries.fail,
-                on_answers=self._deliveries.note,
-            ),
-            connect_timeout,
-        )
+        self._patience = delivery_timeout
+        cluster = Cluster.of(brokers)
+        with within(connect_timeout):
+            self._writer = keep_trying(
+                lambda: Writer(
+                    cluster,
+                    topic,
+                    connect_timeout=connect_timeout,
+                    linger=linger,
+                    delivery_timeout=delivery_timeout,
+                    on_change=self._deliveries.fail,
+                    on_answers=self._deliveries.note,
+                    missing="the stream is not there: create it with TopicManager.ensure_stream",
+                ),
+                connect_timeout,
+            )
         self._process = ThisProcess()
         self._dropped = weakref.finalize(self, _close_soon, self._writer, self._process)
         self._dropped.atexit = False
         closed_at_exit(self, self.close)
-
-    def _find(self, timeout: float) -> None:
-        with TopicManager(self._cluster, timeout) as topics:
-            if topics.find(self.topic) is None:
-                raise TopicError(
-                    "the stream is not there: create it with TopicManager.ensure_stream",
-                    topic=self.topic,
-                )
 
     def emit(
         self, key: str, msg: Any, headers: Mapping[str, bytes] | None = None
     ) -> Future[Acknowledged]:
         """Send `msg` under `key`; the future gives partition and offset once Kafka has it.
 
-        Waits while the buffer is full. A message of None is sent as a tombstone, without the
-        codec. Raises CodecError for a message that the codec cannot encode, DeliveryError for one
-        that is too large to send, UsageError for a wrong key or header and after `close`. If Kafka
-        does not take the message, its future fails with DeliveryError; every later `emit` and the
-        end of the `with` block raise this error, so that it is noticed. They raise TopicError once
-        the stream has grown or is gone.
+        Waits while the buffer is full, at most `delivery_timeout`, and then raises
+        UnavailableError. A message of None is sent as a tombstone, without the codec. Raises
+        CodecError for a message that the codec cannot encode, DeliveryError for one that is too
+        large to send, UsageError for a wrong key or header and after `close`. If Kafka does not
+        take the message, its future fails with DeliveryError; every later `emit` and the end of the
+        `with` block raise this error, so that it is noticed. They raise TopicError once the stream
+        has grown or is gone.
         """
+        return self._emit(key, msg, headers, inf)
+
+    def _emit(
+        self, key: str, msg: Any, headers: Mapping[str, bytes] | None, patience: float
+    ) -> Future[Acknowledged]:
+        """`emit`, which waits at most `patience` seconds."""
         raw = encode_key(key, self.topic)
         if headers is not None:
             self._check_headers(key, headers)
@@ -124,7 +127,7 @@ class Emitter:
         data = self._encode(key, msg)
         partition = partition_of(raw, self._writer.partitions)
         if not self._deliveries.take():
-            self._wait_for_room(key)
+            self._wait_for_room(key, max(0.0, min(patience, self._patience)))
         try:
             self._check_open(key)
             end = self._end if headers is None else headers_as_bytes({**self._headers, **headers})
@@ -150,10 +153,13 @@ class Emitter:
         encode_key(key, self.topic)
         self._check_headers(key, headers)
         self._check_may_wait("emit_sync")
-        promise = self.emit(key, msg, headers)
+        begun = time.monotonic()
         try:
-            return promise.result(timeout)
-        except TimeoutError:
+            promise = self._emit(key, msg, headers, inf if timeout is None else timeout)
+            return promise.result(timeout and max(0.0, begun + timeout - time.monotonic()))
+        except (TimeoutError, UnavailableError):
+            if timeout is None:
+                raise
             raise TimeoutError(
                 f"Kafka has not acknowledged the message within {timeout:g} s (topic "
                 f"{self.topic}, key {key!r})"
@@ -203,7 +209,7 @@ class Emitter:
                 rows[partition_of(raw, self._writer.partitions)].append((raw, data))
         finally:
             count = sum(map(len, rows.values()))
-            self._deliveries.take(count, wait=True)
+            self._deliveries.take(count, patience=None)
             load.sent += count
             for partition, each in rows.items():
                 self._writer.send_rows(partition, each, self._end, load.note)
@@ -270,7 +276,7 @@ class Emitter:
             where = {"topic": self.topic, "key": key}
             raise cannot_encode("the codec of the stream", msg, exc, **where) from exc
 
-    def _wait_for_room(self, key: str) -> None:
+    def _wait_for_room(self, key: str, patience: float) -> None:
         """Wait for room in the buffer. It comes: each message gets an answer or times out."""
         if self._writer.answers_here():
             raise UsageError(
@@ -279,7 +285,12 @@ class Emitter:
                 topic=self.topic,
                 key=key,
             )
-        self._deliveries.take(wait=True)
+        if not self._deliveries.take(patience=patience):
+            raise UnavailableError(
+                f"no room in the buffer within {patience:g} s: Kafka acknowledged no message",
+                topic=self.topic,
+                key=key,
+            )
 
     def _check_may_wait(self, call: str) -> None:
         self._process.check("this emitter")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import kafka
@@ -13,6 +13,7 @@ from kafka.admin import NewTopic
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import Denied, translated
+from clicklib.client.limit import within
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import aside, keep_trying
 from clicklib.errors import KafkaError, TopicError
@@ -28,17 +29,21 @@ def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
     return lambda error: isinstance(error.__cause__ or error, kind)
 
 
+def _some(names: Iterable[str], most: int = 3) -> str:
+    names = list(names)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
 def bounds(
-    admin: kafka.KafkaAdminClient, places: Iterable[TopicPartition], timeout: float
+    admin: kafka.KafkaAdminClient, places: Iterable[TopicPartition]
 ) -> dict[TopicPartition, tuple[int, int]]:
     """The first offset and the end offset of each of `places`."""
 
     def ask(which: Any) -> Any:
         return keep_trying(
-            lambda: admin.list_partition_offsets(
-                dict.fromkeys(places, which), timeout_ms=int(timeout * 1000)
-            ),
-            min(timeout, _NEWS),
+            lambda: admin.list_partition_offsets(dict.fromkeys(places, which)),
+            _NEWS,
             passes=_is(kafka.errors.UnknownTopicOrPartitionError),
         )
 
@@ -49,22 +54,32 @@ def bounds(
 
 
 class Admin:
-    """Asks about the cluster and its topics, creates topics and deletes them."""
+    """Asks about the cluster and its topics, creates topics and deletes them.
 
-    def __init__(self, cluster: Cluster, connect_timeout: float = 10.0, **settings: Any) -> None:
-        self._admin = connect(kafka.KafkaAdminClient, cluster, connect_timeout, **settings)
+    Each call takes at most `timeout` seconds; `create` at least 30, if need be.
+    """
+
+    def __init__(self, cluster: Cluster, timeout: float = 10.0, **settings: Any) -> None:
+        self._timeout = timeout
+        self._admin = connect(kafka.KafkaAdminClient, cluster, timeout, **settings)
+
+    @contextlib.contextmanager
+    def _asking(self, what: str, *needs: str, **where: Any) -> Iterator[None]:
+        with within(self._timeout), translated(what, *needs, **where):
+            yield
 
     def cluster_id(self) -> str:
         """The id of the cluster."""
-        with translated("cannot describe the cluster"):
+        with self._asking("cannot describe the cluster"):
             # `describe_cluster` would fail: it asks for what brokers before 3.7 do not send.
             found = self._admin._manager.run(self._admin._get_cluster_metadata, [])
         return found["cluster_id"]
 
     def topics(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """`topic_id` and `partitions` of each of `names` that exists."""
-        with translated("cannot describe the topics"):
-            found = self._admin.describe_topics(list(names))
+        names = list(names)
+        with self._asking(f"cannot describe the topics {_some(names)}"):
+            found = self._admin.describe_topics(names)
         for topic in found:
             error = kafka.errors.for_code(topic["error_code"])
             if issubclass(error, kafka.errors.AuthorizationError):
@@ -74,7 +89,7 @@ class Admin:
 
     def names(self) -> list[str]:
         """The names of all topics but Kafka's own."""
-        with translated("cannot list the topics"):
+        with self._asking("cannot list the topics"):
             return sorted(n for n in self._admin.list_topics() if not n.startswith("__"))
 
     def configs(self, topic: str) -> dict[str, str]:
@@ -94,7 +109,7 @@ class Admin:
             return found
 
         needs = "DescribeConfigs on the topic"
-        with translated("cannot read the topic's configuration", needs, topic=topic):
+        with self._asking("cannot read the topic's configuration", needs, topic=topic):
             found = keep_trying(ask, _NEWS, passes=lambda error: error is silent)
         return {name: entry["value"] for name, entry in found.items()}
 
@@ -102,6 +117,12 @@ class Admin:
         self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
     ) -> dict[str, Any]:
         """Create the topic, unless it exists by now; wait until its leaders know it."""
+        with within(max(_MADE, self._timeout)):
+            return self._create(topic, partitions, replication, configs)
+
+    def _create(
+        self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
+    ) -> dict[str, Any]:
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
         try:
             with translated("cannot create the topic", "Create on the topic", topic=topic):
@@ -119,7 +140,7 @@ class Admin:
         with translated("cannot find the new topic", topic=topic):
             # Several brokers that have just started on a busy machine take longer than one.
             keep_trying(
-                lambda: bounds(self._admin, places, timeout=10),
+                lambda: bounds(self._admin, places),
                 _MADE,
                 passes=_is(kafka.errors.UnknownTopicOrPartitionError),
             )
@@ -127,15 +148,16 @@ class Admin:
 
     def delete(self, topics: Iterable[str]) -> None:
         """Delete topics; one that does not exist is passed over."""
-        found = list(self.topics(topics))
-        if found:
-            with translated("cannot delete the topics", "Delete on the topics"):
+        with self._asking("cannot delete the topics", "Delete on the topics"):
+            found = list(self.topics(topics))
+            if found:
                 self._admin.delete_topics(found)
 
     def session_limits(self) -> tuple[float, float] | None:
         """The session timeouts, in seconds, that the brokers allow; None if they do not tell."""
         kind = kafka.admin.ConfigResourceType.BROKER
-        with contextlib.suppress(kafka.errors.KafkaError, KeyError, IndexError):
+        ignored = contextlib.suppress(kafka.errors.KafkaError, KeyError, IndexError)
+        with ignored, within(self._timeout):
             brokers = self._admin._manager.run(self._admin._get_cluster_metadata, [])["brokers"]
             name = str(brokers[0]["node_id"])
             resource = kafka.admin.ConfigResource(kind, name)
@@ -162,25 +184,26 @@ class Admin:
 class GroupAdmin(Admin):
     """Asks about a group as well: its members, assignments and committed offsets."""
 
-    def __init__(self, cluster: Cluster, connect_timeout: float = 10.0) -> None:
+    def __init__(self, cluster: Cluster, timeout: float = 10.0) -> None:
         # kafka-python's default is 30 s. By then the answer about a group would be out of date.
-        super().__init__(cluster, connect_timeout, request_timeout_ms=answer_ms(connect_timeout))
+        super().__init__(cluster, timeout, request_timeout_ms=answer_ms(timeout))
 
     def group(self, group: str) -> dict[str, Any]:
         """`group_state` and `members` as the coordinator describes them."""
         # A broker that has just started, or just become coordinator, is not ready for its groups.
-        return keep_trying(lambda: self._describe(group), 5.0, passes=_may_pass)
+        with within(self._timeout):
+            return keep_trying(lambda: self._describe(group), 5.0, passes=_may_pass)
 
     def _describe(self, group: str) -> dict[str, Any]:
-        with translated("cannot describe the group", "Describe on the group"):
+        with self._asking(f"cannot describe the group {group}", "Describe on the group"):
             found = self._admin.describe_groups([group])[group]
         if not found["group_state"]:  # some errors come as an answer without a state
-            raise KafkaError(f"cannot describe the group: {found['error']}")
+            raise KafkaError(f"cannot describe the group {group}: {found['error']}")
         return found
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """The offsets that the group has committed."""
-        with translated("cannot read the group's offsets", "Describe on the group"):
+        with self._asking(f"cannot read the offsets of the group {group}", "Describe on the group"):
             found = self._admin.list_group_offsets({group: None}).get(group, {})
         return {place: entry.offset for place, entry in found.items() if entry.offset >= 0}
 
@@ -189,8 +212,8 @@ class GroupAdmin(Admin):
         places = [TopicPartition(topic, p) for topic, n in topics.items() for p in range(n)]
         if not places:
             return {}
-        with translated("cannot ask for the topics' offsets"):
-            return bounds(self._admin, places, 30.0)
+        with self._asking(f"cannot ask for the offsets of {_some(topics)}"):
+            return bounds(self._admin, places)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import kafka
 import kafka.errors
 from kafka.net.compat import KafkaNetClient
 from kafka.net.selector import NetworkSelector
 
 from clicklib.client.cluster import Cluster
+from clicklib.client.limit import allowed, time_left
 from clicklib.client.security import checked
 from clicklib.client.transport import Connections, is_refusal
 from clicklib.errors import (
@@ -50,22 +52,28 @@ def connect(
     cluster: Cluster,
     timeout: float,
     topics: Iterable[str] = (),
+    beside: kafka.KafkaConsumer | None = None,
     **settings: Any,
 ) -> Any:
     """Make a client of `kind`.
+
+    It uses the connections and the thread of the client `beside`, if there is one. Then it must not
+    be closed.
 
     It knows of `topics`, as far as they are there, when it is connected: the first answer names
     them. Over a slow link that saves two answers.
 
     Raises UsageError for security settings that cannot work, KafkaError when the broker refuses
     the login, a certificate is refused or the broker is too old, UnavailableError when no broker
-    answers in `timeout` s.
+    answers in `timeout` s, or in those that `within` allows.
     """
     security = checked(cluster.security)
     allow_files()
     begun: list[Connections] = []
 
     def network(**configs: Any) -> KafkaNetClient:
+        if beside is not None:
+            return beside._client
         connections = Connections(NetworkSelector(**configs), **configs)
         connections.cluster._topics.update(topics)
         begun.append(connections)
@@ -74,14 +82,14 @@ def connect(
     try:
         client = kind(
             bootstrap_servers=list(cluster.addresses),
-            bootstrap_timeout_ms=int(timeout * 1000),
+            bootstrap_timeout_ms=int(time_left(timeout) * 1000),
             kafka_client=network,
             **_CLIENT,
             **settings,
             **security,
         )
     except BaseException as exc:
-        explained = _explained(exc, cluster, timeout, begun)
+        explained = _explained(exc, cluster, min(timeout, allowed()), begun)
         # kafka-python starts its thread before it connects, and then does not end the thread.
         for connections in begun:
             connections.close()
@@ -109,7 +117,7 @@ def _too_old(cluster: Cluster, version: tuple[int, ...]) -> str:
 def allow_files(wanted: int = _FILES) -> int:
     """Raise this program's own limit of open files to `wanted`, if the system lets it.
 
-    macOS begins with 256, which six processors take. Returns the limit.
+    macOS begins with 256, which seven processors of ten partitions take. Returns the limit.
     """
     try:
         import resource

@@ -9,6 +9,7 @@ from typing import Any
 from clicklib.client.admin import GroupAdmin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.limit import within
 from clicklib.given import check, listed
 
 __all__ = ["Group", "Groups", "GroupMember", "Progress"]
@@ -70,13 +71,13 @@ class Group:
 class Groups(Closing):
     """Asks the cluster about its groups; it joins none. For one thread at a time.
 
-    Raises UnavailableError when no broker answers within `timeout` seconds.
+    Each call raises UnavailableError when it has no answer after `timeout` seconds.
     """
 
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
-        self._admin = GroupAdmin(self.cluster, timeout)
+        self._timeout, self._admin = timeout, GroupAdmin(self.cluster, timeout)
 
     def describe(self, group: str, topics: Iterable[str] = ()) -> Group:
         """The group now, with its progress in `topics` and all topics that it reads or committed.
@@ -85,6 +86,10 @@ class Groups(Closing):
         """
         topics = listed(topics)
         check(group=group, topics=topics)
+        with within(self._timeout):
+            return self._describe(group, topics)
+
+    def _describe(self, group: str, topics: Iterable[str]) -> Group:
         found = self._admin.group(group)
         members = tuple(_member(each) for each in found["members"])
         committed = self._admin.committed(group) if found["group_state"] != "Dead" else {}
@@ -103,7 +108,8 @@ class Groups(Closing):
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """The first and the end offset of each partition of `topic`; empty if it does not exist."""
         check(topic=topic)
-        found = self._admin.bounds(self._partitions({topic}))
+        with within(self._timeout):
+            found = self._admin.bounds(self._partitions({topic}))
         return {place.partition: pair for place, pair in found.items()}
 
     def close(self) -> None:

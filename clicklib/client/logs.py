@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.limit import allowed, time_left, within
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import TopicManager
 from clicklib.errors import TopicError, UnavailableError
@@ -58,30 +58,32 @@ class PartitionLog:
 class Logs(Closing):
     """Reads the log of one topic, again and again, without a group. For one thread at a time.
 
-    Raises TopicError when the topic is not there or has grown, UnavailableError when no broker
-    answers within `timeout` seconds.
+    Raises TopicError when the topic is not there or has grown. Each call raises UnavailableError
+    when it has not all answers after `timeout` seconds.
     """
 
     def __init__(self, brokers: Brokers, topic: str, timeout: float = 10.0) -> None:
         check(topic=topic, timeout=timeout)
         self.cluster, self.topic = Cluster.of(brokers), topic
-        with TopicManager(self.cluster, timeout) as topics:
-            found = topics.find(topic)
-        if found is None:
-            raise TopicError("the topic is not there", topic=topic)
-        self.partitions = found.partitions
-        self._reader = TopicReader(self.cluster, topic, timeout)
+        with within(timeout):
+            with TopicManager(self.cluster, timeout) as topics:
+                found = topics.find(topic)
+            if found is None:
+                raise TopicError("the topic is not there", topic=topic)
+            self.partitions = found.partitions
+            self._reader = TopicReader(self.cluster, topic, timeout)
         self._unchanged = self._reader.watch(found.partitions)
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
         """The records among the last `depth` offsets of each partition, read again."""
         check(depth=depth, timeout__wait=timeout)
-        bounds = self._reader.bounds(range(self.partitions), timeout)
-        starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
-        stable = self._reader.stable_ends(bounds, timeout)
-        opened = {p: stable[p] for p, (_, end) in bounds.items() if stable[p] < end}
-        ends = {p: opened.get(p, end) for p, (_, end) in bounds.items()}
-        records = self._read(starts, ends, timeout)
+        with within(timeout):
+            bounds = self._reader.bounds(range(self.partitions))
+            starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
+            stable = self._reader.stable_ends(bounds)
+            opened = {p: stable[p] for p, (_, end) in bounds.items() if stable[p] < end}
+            ends = {p: opened.get(p, end) for p, (_, end) in bounds.items()}
+            records = self._read(starts, ends)
         return [
             PartitionLog(p, begin, end, starts[p], tuple(map(_record, records[p])), opened.get(p))
             for p, (begin, end) in sorted(bounds.items())
@@ -90,35 +92,39 @@ class Logs(Closing):
     def last(self, key: str, timeout: float = 10.0) -> tuple[int, LogRecord | None]:
         """The partition of `key`, and its newest record there; None if it has none."""
         check(timeout__wait=timeout)
-        raw, found = encode_key(key, self.topic), None
+        raw = encode_key(key, self.topic)
         partition = partition_of(raw, self.partitions)
-        begin, _ = self._reader.bounds([partition], timeout)[partition]
-        end = self._reader.stable_ends([partition], timeout)[partition]
-        depth, upper = 1_000, end
+        with within(timeout):
+            found = self._find(partition, raw)
+        return partition, None if found is None else _record(found)
+
+    def _find(self, partition: int, raw: bytes) -> Any:
+        """The newest record of a key; ever larger pieces of the log are read, from its end on."""
+        found, depth = None, 1_000
+        begin, _ = self._reader.bounds([partition])[partition]
+        end = upper = self._reader.stable_ends([partition])[partition]
         while found is None and upper > begin:
             start = max(begin, end - depth)
-            for record in self._read({partition: start}, {partition: upper}, timeout)[partition]:
+            for record in self._read({partition: start}, {partition: upper})[partition]:
                 found = record if record.key == raw else found
             depth, upper = depth * 4, start
-        return partition, None if found is None else _record(found)
+        return found
 
     def close(self) -> None:
         """Free the connection; repeatable."""
         self._reader.close()
 
-    def _read(
-        self, starts: dict[int, int], ends: dict[int, int], timeout: float
-    ) -> dict[int, list[Any]]:
+    def _read(self, starts: dict[int, int], ends: dict[int, int]) -> dict[int, list[Any]]:
         """The records of each partition from its start to its end; holes are passed over."""
         records: dict[int, list[Any]] = {p: [] for p in starts}
         left = {p for p in starts if starts[p] < ends[p]}
         self._reader.read_from({p: starts[p] for p in left})
-        deadline = time.monotonic() + timeout
         if self._unchanged.error is not None:
             raise self._unchanged.error
         while left:
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"the log was not read in {timeout:g} s", topic=self.topic)
+            if not time_left():
+                text = f"the log was not read within {allowed():g} s"
+                raise UnavailableError(text, topic=self.topic)
             for p, batch in self._reader.poll(0.1).items():
                 records[p] += [record for record in batch if record.offset < ends[p]]
             left = {p for p in left if self._reader.position(p) < ends[p]}

@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import TypeVar
 
+from clicklib.client.limit import time_left
 from clicklib.errors import UnavailableError
 
 __all__ = ["Patience", "aside", "keep_trying"]
@@ -30,10 +32,11 @@ def keep_trying(
     """Return what `step()` returns; call it again while it raises an error that may pass.
 
     `passes` tells which errors may pass by themselves; without it UnavailableError may. The error
-    is raised when `seconds` are over, or when `stopping()` is true: then the result is no longer
-    needed. The step is called at least once, with `pause` seconds between two calls.
+    is raised when `seconds` or those of `within` are over, or when `stopping()` is true: then the
+    result is no longer needed. The step is called at least once, with `pause` seconds between two
+    calls.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + min(seconds, time_left())
     while True:
         try:
             return step()
@@ -53,7 +56,9 @@ def aside(step: Callable[[], T]) -> Future[T]:
         except BaseException as exc:
             promise.set_exception(exc)
 
-    threading.Thread(target=run, name="clicklib aside", daemon=True).start()
+    here = copy_context()  # with the limit of `within`
+    thread = threading.Thread(target=here.run, args=(run,), name="clicklib aside", daemon=True)
+    thread.start()
     return promise
 
 

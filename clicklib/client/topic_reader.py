@@ -12,8 +12,9 @@ import kafka.errors
 from clicklib.client.admin import bounds
 from clicklib.client.batches import FetchedRecords
 from clicklib.client.cluster import Cluster
-from clicklib.client.connect import answer_ms, connect
+from clicklib.client.connect import connect
 from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
+from clicklib.client.limit import time_left, within
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import KafkaError
@@ -52,16 +53,10 @@ class TopicReader:
     def __init__(self, cluster: Cluster, topic: str, connect_timeout: float) -> None:
         self.topic, self._patience = topic, max(10.0, connect_timeout)
         self._consumer = consumer(cluster, connect_timeout, [topic], auto_offset_reset="none")
-        try:
-            self._admin = connect(
-                kafka.KafkaAdminClient,
-                cluster,
-                connect_timeout,
-                request_timeout_ms=answer_ms(connect_timeout),
-            )
-        except BaseException:
-            self._consumer.close(autocommit=False)
-            raise
+        # Each connection takes a file, each loop three and a thread.
+        self._admin = connect(
+            kafka.KafkaAdminClient, cluster, connect_timeout, beside=self._consumer
+        )
 
     def watch(self, partitions: int) -> Unchanged:
         """Notice from now on that the topic has no longer these partitions."""
@@ -80,15 +75,15 @@ class TopicReader:
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         if not places:
             return {}
-        with self._asking("cannot ask for the topic's offsets"):
-            found = bounds(self._admin, places, timeout or self._patience)
+        with within(timeout or self._patience), self._asking("cannot ask for the topic's offsets"):
+            found = bounds(self._admin, places)
         return {place.partition: pair for place, pair in found.items()}
 
     def stable_ends(self, partitions: Iterable[int], timeout: float = 10.0) -> dict[int, int]:
         """The end of what `poll` returns now: it comes before the first open transaction."""
         places = [TopicPartition(self.topic, partition) for partition in partitions]
         with self._asking("cannot ask for the topic's offsets"):
-            found = self._consumer.end_offsets(places, int(timeout * 1000))
+            found = self._consumer.end_offsets(places, int(time_left(timeout) * 1000))
         return {place.partition: end for place, end in found.items()}
 
     def read_from(self, positions: Mapping[int, int]) -> None:
@@ -104,7 +99,7 @@ class TopicReader:
         Raises OutOfRange if the topic no longer has the next offset.
         """
         with self._asking("cannot read the topic", "Read on the topic"):
-            records = self._consumer.poll(int(timeout * 1000))
+            records = self._consumer.poll(int(time_left(timeout) * 1000))
         return {place.partition: batch for place, batch in records.items()}
 
     @contextlib.contextmanager
@@ -121,11 +116,9 @@ class TopicReader:
         """The offset of the next record that `poll` will return, past holes and control records."""
         with self._asking("cannot read the topic"):
             place = TopicPartition(self.topic, partition)
-            return self._consumer.position(place, int(self._patience * 500)) or 0
+            return self._consumer.position(place, int(time_left(self._patience / 2) * 1000)) or 0
 
     def close(self) -> None:
-        """Free both connections; repeatable."""
+        """Free the connection; repeatable."""
         with contextlib.suppress(kafka.errors.KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=1_000)
-        with contextlib.suppress(kafka.errors.KafkaError):
-            self._admin.close()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from clicklib.client.admin import Admin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.limit import within
 from clicklib.errors import TopicError
 from clicklib.given import check, listed
 
@@ -47,14 +48,17 @@ class TopicManager(Closing):
 
     Several processes may use it at once: the second one finds the topic that the first one made. A
     topic that differs from what is wanted is not changed; `mismatch` says whether the difference is
-    ignored, logged as a warning, or raised as TopicError (`fail`). Raises UnavailableError when no
-    broker answers within `timeout` seconds, KafkaError when it refuses the login.
+    ignored, logged as a warning, or raised as TopicError (`fail`).
+
+    Each call raises UnavailableError when it has no answer after `timeout` seconds; one that
+    creates a topic may take 30 s more, until every broker knows the topic. The first one raises
+    KafkaError when the broker refuses the login.
     """
 
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
-        self._admin = Admin(self.cluster, timeout)
+        self._timeout, self._admin = timeout, Admin(self.cluster, timeout)
 
     def ensure_stream(
         self,
@@ -88,15 +92,18 @@ class TopicManager(Closing):
         """
         inputs = listed(inputs)
         check(inputs=inputs, table=table)
-        counts = {}
-        for name in inputs:
-            topic = self.find(name)
-            if topic is None:
-                raise TopicError(
-                    "the input is not there: create it with TopicManager.ensure_stream", topic=name
-                )
-            counts[name] = topic.partitions
-        found = self.ensure_table(table, next(iter(counts.values())), mismatch="ignore")
+        there = self._admin.topics([*inputs, table])
+        missing = [name for name in inputs if name not in there]
+        if missing:
+            raise TopicError(
+                "the input is not there: create it with TopicManager.ensure_stream",
+                topic=missing[0],
+            )
+        counts = {name: len(there[name]["partitions"]) for name in inputs}
+        if table in there:
+            found = _topic(there[table])
+        else:
+            found = self.ensure_table(table, counts[inputs[0]], mismatch="ignore")
         counts[table] = found.partitions
         if len(set(counts.values())) > 1:
             numbers = ", ".join(f"{name} has {count}" for name, count in counts.items())
@@ -151,12 +158,14 @@ class TopicManager(Closing):
         check({"topic": name}, partitions=partitions, replication=replication)
         check({"topic": name}, configs=configs, mismatch=mismatch)
         configs = {"cleanup.policy": policy, **(configs or {})}
-        topic = self.find(name)
-        if topic is None:
-            # -1 asks the broker for its default (KIP-464).
-            topic = _topic(self._admin.create(name, partitions, replication or -1, configs))
-        if mismatch != "ignore":
-            self._compare(topic, partitions, replication, configs, mismatch)
+        with within(self._timeout):
+            topic = self.find(name)
+            if topic is not None:
+                self._compare(topic, partitions, replication, configs, mismatch)
+                return topic
+        # -1 asks the broker for its default (KIP-464).
+        topic = _topic(self._admin.create(name, partitions, replication or -1, configs))
+        self._compare(topic, partitions, replication, configs, mismatch)
         return topic
 
     def _compare(
@@ -167,6 +176,8 @@ class TopicManager(Closing):
         configs: Mapping[str, str],
         mismatch: Mismatch,
     ) -> None:
+        if mismatch == "ignore":
+            return
         actual = self._admin.configs(topic.name)
         differences = [
             f"{what} is {has}, wanted {wants}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
+import time
 from typing import Any
 
 import kafka.errors
 from kafka.net.manager import KafkaConnectionManager
 
+from clicklib.client.limit import allowed, time_left, within
 from clicklib.errors import OUT_OF_FILES, is_out_of_files
 
 __all__ = ["Connections", "is_refusal"]
@@ -39,6 +42,8 @@ def is_refusal(error: BaseException) -> bool:
 class Connections(KafkaConnectionManager):
     """kafka-python's manager of connections, for one client.
 
+    A call waits for an answer no longer than `within` allows.
+
     It keeps the reason why the last connection failed. While `gives_up` is set, it does not try
     again after a refusal. `connect` clears `gives_up` when the client is connected: from then on it
     tries again after every error.
@@ -47,6 +52,27 @@ class Connections(KafkaConnectionManager):
     gives_up = True
     failure: BaseException | None = None
     reached = False  # whether something accepted the last connection that failed
+
+    def bootstrap(self, timeout_ms: float, refresh: bool = True) -> None:
+        if self.bootstrapped:  # another client uses these connections
+            return
+        with within(timeout_ms / 1000):
+            self.run(self.bootstrap_async, timeout_ms, refresh)
+
+    def run(self, coro: Any, *args: Any) -> Any:
+        seconds = time_left()
+        if seconds == math.inf:
+            return super().run(coro, *args)
+        return super().run(self._in_time, seconds, allowed(), coro, *args)
+
+    async def _in_time(self, seconds: float, given: float, coro: Any, *args: Any) -> Any:
+        deadline = time.monotonic() + seconds
+        try:
+            return await self.wait_for(self.call_soon(coro, *args), seconds * 1000)
+        except kafka.errors.KafkaTimeoutError:
+            if time.monotonic() < deadline:
+                raise
+            raise kafka.errors.KafkaTimeoutError(f"no answer within {given:g} s") from None
 
     def get_connection(self, node_id: Any, **options: Any) -> Any:
         if self.gives_up and self.failure is not None and is_refusal(self.failure):

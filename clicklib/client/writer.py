@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,12 +17,15 @@ from clicklib.client.claims import Claims
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
+from clicklib.client.limit import allowed, time_left
 from clicklib.client.offsets import Offsets, committable
 from clicklib.client.outgoing import Outgoing
 from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import TopicError, UnavailableError
 
 __all__ = ["Writer"]
+
+_DAY = 86_400.0  # seconds; longer than any wait for a batch
 
 # After this time the coordinator ends a transaction whose producer has died.
 _TRANSACTION = 10.0  # seconds, at least
@@ -34,6 +39,8 @@ class Writer:
 
     `on_change(error)` is called if the topic grows or is gone, `on_answers(answers)` before anybody
     sees the answers to records that were sent together.
+    A topic that is not there is waited for, or TopicError is raised at once, with the text
+    `missing`.
     With a `transactional_id` the writer first ends a transaction that an earlier writer with that
     id did not end. The coordinator ends a transaction after `transaction_timeout` (seconds), which
     is longer if the broker answers slowly. After any error a new writer is needed: kafka-python
@@ -66,6 +73,7 @@ class Writer:
         transactional_id: str | None = None,
         on_change: Callable[[TopicError], None] | None = None,
         on_answers: Callable[[Answers], None] | None = None,
+        missing: str | None = None,
     ) -> None:
         self._topic = topic
         asked = time.monotonic()
@@ -88,7 +96,7 @@ class Writer:
         )
         self.begin = self._producer.begin_transaction
         try:
-            self.partitions = self._find(topic)
+            self.partitions = self._find(topic, missing, connect_timeout)
             outgoing = Outgoing(self._producer, topic, self.partitions, on_answers)
             self.append, self.send_rows = outgoing.append, outgoing.send
             self.transaction_timeout = max(_TRANSACTION, _ANSWERS * (time.monotonic() - asked))
@@ -112,21 +120,26 @@ class Writer:
 
     def _wait_for_id(self, timeout: float) -> None:
         """Wait until the broker has named this producer: before, no row would time out."""
-        manager, deadline = self._producer._transaction_manager, time.monotonic() + timeout
+        manager = self._producer._transaction_manager
+        deadline = time.monotonic() + time_left(timeout)
         while not (manager.has_producer_id() or manager.has_fatal_error()):
             if time.monotonic() > deadline:
-                raise UnavailableError("the broker has not named the producer", topic=self._topic)
+                text = f"the broker has not named the producer within {min(timeout, allowed()):g} s"
+                raise UnavailableError(text, topic=self._topic)
             time.sleep(0.005)
 
-    def _find(self, topic: str) -> int:
+    def _find(self, topic: str, missing: str | None, timeout: float) -> int:
         """The number of partitions. From then on the client knows it, and `send` does not ask."""
-        answers = 0
+        metadata, answers = self._producer._metadata, 0
+        self._producer.config["max_block_ms"] = int(time_left(timeout) * 1000)
+        if missing and topic not in metadata.topics() | metadata.unauthorized_topics:
+            raise TopicError(missing, topic=topic)
 
         def count(_: Any) -> None:
             nonlocal answers
             answers += 1
 
-        self._producer._metadata.add_listener(count)
+        metadata.add_listener(count)
         try:
             with translated("cannot find the topic", topic=topic):
                 return len(self._producer.partitions_for(topic))
@@ -135,7 +148,7 @@ class Writer:
                 raise TopicError("the topic is not there", topic=topic) from exc
             raise
         finally:
-            self._producer._metadata.remove_listener(count)
+            metadata.remove_listener(count)
 
     def watch(self, partitions: int) -> Unchanged:
         """Notice from now on that the topic has no longer these partitions."""
@@ -196,22 +209,34 @@ class Writer:
         """Whether this thread is the one on which futures get their answers."""
         return threading.current_thread() is self._producer._sender
 
-    def flush(self, timeout: float) -> bool:
+    def flush(self, timeout: float | None) -> bool:
         """Send all now and wait for the answers; False if some are missing after `timeout` s.
 
         It doesn't raise for records that failed: look at each future.
         """
-        try:
-            self._producer.flush(timeout)
-        except kafka.errors.KafkaTimeoutError:
-            return False
-        return True
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        accumulator = self._producer._accumulator
+        accumulator.begin_flush()
+        self._producer._sender.wakeup()
+        try:  # kafka-python's own `flush` waits as long for each batch
+            return all(
+                batch.produce_future.wait(_left(deadline))
+                for batch in accumulator._incomplete.all()
+            )
+        finally:
+            accumulator._flushes_in_progress.decrement()
 
     def close(self, timeout: float = 5.0) -> None:
         """Deliver the records for at most `timeout` seconds, drop the rest; repeatable."""
-        try:
-            self._producer.close(timeout)
-        except kafka.errors.KafkaTimeoutError:
-            # kafka-python raises before it ends its thread, which would go on sending.
+        deadline = time.monotonic() + timeout
+        # kafka-python would wait again and again, and leave its thread, which would go on sending.
+        if not self.flush(timeout - min(0.5, timeout / 4)):
             self._producer._sender.force_close()
-            self._producer._sender.join(timeout)
+            self._producer._sender.join(_left(deadline))
+            deadline = 0.0  # there is nothing left to wait for
+        with contextlib.suppress(kafka.errors.KafkaTimeoutError):
+            self._producer.close(_left(deadline))
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, min(_DAY, deadline - time.monotonic()))

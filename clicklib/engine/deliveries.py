@@ -27,13 +27,13 @@ class Deliveries:
         self._open = self._acknowledged = self._failed = 0
         self.error: KafkaError | None = None
 
-    def take(self, count: int = 1, wait: bool = False) -> bool:
-        """Count new messages, if there is room for them; with `wait`, as soon as there is."""
+    def take(self, count: int = 1, patience: float | None = 0.0) -> bool:
+        """Count new messages, if there is room for them within `patience` seconds (None: ever)."""
         with self._lock:
-            while self._open + count > self._buffer:
-                if not wait:
-                    return False
-                self._room.wait()
+            if self._open + count > self._buffer and not self._room.wait_for(
+                lambda: self._open + count <= self._buffer, patience
+            ):
+                return False
             self._open += count
         return True
 

@@ -17,18 +17,6 @@ from clicklib.errors import DeliveryError, UsageError
 from tests.waiting import wait_until
 
 
-class FakeTopics:
-    def __init__(self, *args: Any) -> None: ...
-
-    def __enter__(self) -> FakeTopics:
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def find(self, topic: str) -> Any:
-        return topic
-
-
 class FakeWriter:
     """Answers a message when the test does so, on the thread that it chooses."""
 
@@ -78,7 +66,6 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(module, "Writer", FakeWriter)
-    monkeypatch.setattr(module, "TopicManager", FakeTopics)
     bench = Bench()
     yield bench
     bench.emitter.close()
