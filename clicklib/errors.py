@@ -119,7 +119,7 @@ class InternalError(ClicklibError):
 
 OUT_OF_FILES = (
     "this program may not open more files: raise the limit (`ulimit -n`), or stop processors, "
-    "views and emitters that are not needed (a processor of ten partitions takes about 40 files)"
+    "views and emitters that are not needed (a processor of ten partitions takes about 35 files)"
 )
 """The way out of an error for which `is_out_of_files` is true."""
 

@@ -241,6 +241,7 @@ class Processor(Service):
                     reader,
                     lambda p: stores.store(p, f"{cluster_id} {table.id} {p}"),
                     settings.updated,
+                    stores.keep,
                 ),
                 self._lingering,
                 table.partitions,

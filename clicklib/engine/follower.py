@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from clicklib.client.topic_reader import TopicReader
 from clicklib.table import Rows, Storage, Table
@@ -16,8 +16,9 @@ Updated = Callable[[int, Rows], None]
 class Follower:
     """Recovers partitions of a table, and follows them until they are released.
 
-    `store(partition)` opens a local store; `updated(partition, rows)` is called with the rows of
-    each batch that was stored. For one thread; any thread may look at `tables`.
+    `store(partition)` opens a local store, and `keep(partitions)` closes all others.
+    `updated(partition, rows)` is called with the rows of each batch that was stored. For one
+    thread; any thread may look at `tables`.
     """
 
     def __init__(
@@ -25,10 +26,11 @@ class Follower:
         reader: TopicReader,
         store: Callable[[int], Storage],
         updated: Updated | None,
+        keep: Callable[[Collection[int]], None] = lambda partitions: None,
     ) -> None:
         self.tables: dict[int, Table] = {}
         self.records = 0
-        self._reader, self._store, self._updated = reader, store, updated
+        self._reader, self._store, self._updated, self.keep = reader, store, updated, keep
 
     def add(self, partitions: Iterable[int]) -> None:
         """Ask for the bounds of `partitions`, and read each from where its store ends."""

@@ -75,6 +75,10 @@ class Handover:
         """Whether some partition is being recovered."""
         return bool(self.follower.tables)
 
+    def close_others(self) -> None:
+        """Close the stores of partitions that were given up, unless a worker may still use them."""
+        self.follower.keep({*self.owned, *(worker.task.partition for worker in self._lingering)})
+
     @property
     def settled(self) -> bool:
         """Whether every partition of the assignment is worked on."""

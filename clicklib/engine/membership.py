@@ -305,6 +305,8 @@ class Membership:
         for partition in self.partitions.work():
             self._inputs.resume(self._places(partition))
         if self.partitions.settled and self._join_by == math.inf:
+            if self._life.state is State.RECOVERING:
+                self.partitions.close_others()
             self._life.move(State.RUNNING)
 
     def _worker(self, table: Table) -> Worker:

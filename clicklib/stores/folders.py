@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -59,6 +60,8 @@ class Stores(Protocol):
 
     def store(self, partition: int, identity: str) -> Storage: ...
 
+    def keep(self, partitions: Collection[int]) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -72,7 +75,7 @@ def open_stores(
 
 
 class StateDirectory:
-    """The stores of one processor or view, opened once each and kept open until `close`.
+    """The stores of one processor or view, opened when they are asked for.
 
     Raises UsageError if the folder cannot be written.
     """
@@ -102,6 +105,11 @@ class StateDirectory:
             self._stores[partition] = LmdbStorage(self.path / str(partition), identity)
         return self._stores[partition]
 
+    def keep(self, partitions: Collection[int]) -> None:
+        """Close the stores of all other partitions: each takes two files."""
+        for partition in self._stores.keys() - set(partitions):
+            self._stores.pop(partition).close()
+
     def close(self) -> None:
         """Close the stores and free the slot; repeatable."""
         try:
@@ -121,6 +129,9 @@ class MemoryDirectory:
 
     def store(self, partition: int, identity: str) -> Storage:
         return self._stores.setdefault(partition, MemoryStorage())
+
+    def keep(self, partitions: Collection[int]) -> None:
+        """Do nothing: without these rows, a partition that comes back would be read anew."""
 
     def close(self) -> None:
         self._stores.clear()

@@ -42,6 +42,10 @@ class FakeFollower:
         self.tables: dict[int, Any] = {}
         self.done: set[int] = set()
         self.error: Exception | None = None
+        self.kept: set[int] = set()
+
+    def keep(self, partitions: set[int]) -> None:
+        self.kept = partitions
 
     @property
     def recovered(self) -> bool:
@@ -192,3 +196,14 @@ def test_workers_that_finish_are_busy_until_they_end(bench: Bench) -> None:
     assert bench.handover.busy
     workers[1].ended = True
     assert not bench.handover.busy
+
+
+def test_stores_are_closed_but_for_owned_partitions_and_those_that_a_worker_may_use(
+    bench: Bench,
+) -> None:
+    workers = bench.work_on(1, 2, 3)
+    workers[0].ended = workers[1].ended = True
+    bench.drop()
+    bench.work_on(2, 5)
+    bench.handover.close_others()
+    assert bench.follower.kept == {2, 3, 5}

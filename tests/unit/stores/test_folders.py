@@ -34,6 +34,21 @@ def test_a_store_is_opened_once(tmp_path: Path) -> None:
     directory.close()
 
 
+def test_only_the_stores_that_are_kept_stay_open(tmp_path: Path) -> None:
+    directory = open_directory(tmp_path)
+    stores = [directory.store(partition, "id") for partition in range(4)]
+    stores[2].write({b"a": b"1"}, 7)
+    directory.keep({0, 3, 9})
+    assert [directory.store(partition, "id") is stores[partition] for partition in (0, 3)] == [
+        True,
+        True,
+    ]
+    with pytest.raises(UsageError, match="closed"):
+        stores[2].get(b"a")
+    assert directory.store(2, "id").get(b"a") == b"1"
+    directory.close()
+
+
 def test_a_program_finds_its_rows_again(tmp_path: Path) -> None:
     first = open_directory(tmp_path)
     first.store(3, "id").write({b"a": b"1"}, 7)
