@@ -57,8 +57,8 @@ def connect(
 ) -> Any:
     """Make a client of `kind`.
 
-    It uses the connections and the thread of the client `beside`, if there is one. Then it must not
-    be closed.
+    If there is a client `beside`, it uses that one's loop and what that one knows of the cluster.
+    Then only its connections may be closed (`_manager`), before the other client is.
 
     It knows of `topics`, as far as they are there, when it is connected: the first answer names
     them. Over a slow link that saves two answers.
@@ -73,10 +73,12 @@ def connect(
 
     def network(**configs: Any) -> KafkaNetClient:
         if beside is not None:
-            return beside._client
-        connections = Connections(NetworkSelector(**configs), **configs)
-        connections.cluster._topics.update(topics)
-        begun.append(connections)
+            connections = Connections(beside._net, **configs)
+            connections.learn(beside._manager)
+        else:
+            connections = Connections(NetworkSelector(**configs), **configs)
+            connections.cluster._topics.update(topics)
+            begun.append(connections)
         return KafkaNetClient(connections._net, connections, **configs)
 
     try:

@@ -53,10 +53,22 @@ class TopicReader:
     def __init__(self, cluster: Cluster, topic: str, connect_timeout: float) -> None:
         self.topic, self._patience = topic, max(10.0, connect_timeout)
         self._consumer = consumer(cluster, connect_timeout, [topic], auto_offset_reset="none")
-        # Each connection takes a file, each loop three and a thread.
+        # A loop of its own would take three files, a thread and two answers.
         self._admin = connect(
             kafka.KafkaAdminClient, cluster, connect_timeout, beside=self._consumer
         )
+        self._find_leaders = self._admin._async_get_leader_for_partitions
+        self._admin._async_get_leader_for_partitions = self._leaders
+
+    async def _leaders(self, places: Iterable[TopicPartition]) -> dict[int, set[TopicPartition]]:
+        """The partitions by their leaders: as the consumer knows them, or else as a broker says."""
+        leaders: dict[int, set[TopicPartition]] = {}
+        for place in places:
+            node = self._consumer._cluster.leader_for_partition(place)
+            if node in (None, -1):
+                return await self._find_leaders(places)
+            leaders.setdefault(node, set()).add(place)
+        return leaders
 
     def watch(self, partitions: int) -> Unchanged:
         """Notice from now on that the topic has no longer these partitions."""
@@ -119,6 +131,7 @@ class TopicReader:
             return self._consumer.position(place, int(time_left(self._patience / 2) * 1000)) or 0
 
     def close(self) -> None:
-        """Free the connection; repeatable."""
+        """Free both connections; repeatable."""
+        self._admin._manager.close()
         with contextlib.suppress(kafka.errors.KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=1_000)

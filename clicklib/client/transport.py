@@ -49,13 +49,18 @@ class Connections(KafkaConnectionManager):
     tries again after every error.
     """
 
+    cluster: Any
+    broker_version_data: Any
     gives_up = True
     failure: BaseException | None = None
     reached = False  # whether something accepted the last connection that failed
 
+    def learn(self, other: Connections) -> None:
+        """Know what `other` knows of the cluster: then there is nothing to ask at the start."""
+        self.cluster, self.broker_version_data = other.cluster, other.broker_version_data
+        self.bootstrap, self.gives_up = lambda *_: None, False  # type: ignore[method-assign]
+
     def bootstrap(self, timeout_ms: float, refresh: bool = True) -> None:
-        if self.bootstrapped:  # another client uses these connections
-            return
         with within(timeout_ms / 1000):
             self.run(self.bootstrap_async, timeout_ms, refresh)
 

@@ -33,6 +33,7 @@ from clicklib import (
     clicks,
 )
 from clicklib.codec import String
+from tests.support.long import cases
 from tests.support.proxy import Proxy, proxies
 
 LIMIT = 1.5  # seconds that a call is given
@@ -318,7 +319,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@cases("fault", ["hanging", "slow"], ["cut off"])
 def test_where_a_broker_stops_answering_each_call_keeps_its_limit(cluster, graph, fault) -> None:
     [proxy] = proxies(cluster)
     with TopicManager(cluster) as topics:

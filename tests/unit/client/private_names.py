@@ -60,6 +60,7 @@ NAMES = (
     # admin: the cluster's id, which brokers before 3.7 tell only beside their metadata
     Name("kafka.admin:KafkaAdminClient", "_manager", "asks the brokers"),
     Name("kafka.admin:KafkaAdminClient", "_get_cluster_metadata", "has the cluster's id"),
+    Name("kafka.admin:KafkaAdminClient", "_async_get_leader_for_partitions", "asked if need be"),
     # batches: records decoded a batch at a time
     Name("kafka.consumer:KafkaConsumer", "_fetcher", "made to use `batches.FetchedRecords`"),
     Name("kafka.consumer.fetcher", "ConsumerRecord", "the record that is made"),
@@ -121,7 +122,7 @@ NAMES = (
         "_offset_fetch_futures",
         "emptied: has answers of long ago",
     ),
-    Name("kafka.consumer:KafkaConsumer", "_client", "shared with an admin client"),
+    Name("kafka.consumer:KafkaConsumer", "_manager", "its admin client knows as much"),
     Name("kafka.consumer:KafkaConsumer", "_net", "sleeps while heartbeats go on"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_metadata_snapshot", "set at first"),
