@@ -103,7 +103,8 @@ class TopicManager(Closing):
         if table in there:
             found = _topic(there[table])
         else:
-            found = self.ensure_table(table, counts[inputs[0]], mismatch="ignore")
+            configs = {"cleanup.policy": "compact"}
+            found = _topic(self._admin.create(table, counts[inputs[0]], -1, configs))
         counts[table] = found.partitions
         if len(set(counts.values())) > 1:
             numbers = ", ".join(f"{name} has {count}" for name, count in counts.items())

@@ -11,6 +11,7 @@ from typing import Any
 
 import kafka
 import kafka.errors
+from kafka.protocol.metadata import CoordinatorType
 
 from clicklib.client.answers import Answers
 from clicklib.client.claims import Claims
@@ -18,7 +19,7 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
 from clicklib.client.limit import allowed, time_left
-from clicklib.client.offsets import Offsets, committable
+from clicklib.client.offsets import Offsets, TopicPartition, committable
 from clicklib.client.outgoing import Outgoing
 from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import TopicError, UnavailableError
@@ -42,9 +43,10 @@ class Writer:
     A topic that is not there is waited for, or TopicError is raised at once, with the text
     `missing`.
     With a `transactional_id` the writer first ends a transaction that an earlier writer with that
-    id did not end. The coordinator ends a transaction after `transaction_timeout` (seconds), which
-    is longer if the broker answers slowly. After any error a new writer is needed: kafka-python
-    may put offsets of a failed transaction into the next.
+    id did not end. Its transactions have offsets of the consumer group `group`. The coordinator
+    ends a transaction after `transaction_timeout` (seconds), which is longer if the broker answers
+    slowly. After any error a new writer is needed: kafka-python may put offsets of a failed
+    transaction into the next.
     """
 
     REFUSED = (
@@ -71,6 +73,7 @@ class Writer:
         linger: float,
         delivery_timeout: float,
         transactional_id: str | None = None,
+        group: str = "",
         on_change: Callable[[TopicError], None] | None = None,
         on_answers: Callable[[Answers], None] | None = None,
         missing: str | None = None,
@@ -94,7 +97,6 @@ class Writer:
             metadata_max_age_ms=REFRESH_MS,
             transactional_id=transactional_id,
         )
-        self.begin = self._producer.begin_transaction
         try:
             self.partitions = self._find(topic, missing, connect_timeout)
             outgoing = Outgoing(self._producer, topic, self.partitions, on_answers)
@@ -103,7 +105,7 @@ class Writer:
             if on_change is not None:
                 Unchanged(self._producer._metadata, [topic], self.partitions, on_change)
             if transactional_id is not None:
-                self._begin_transactions()
+                self._begin_transactions(group)
             else:
                 self._wait_for_id(connect_timeout)
                 self._claims = Claims(self._producer, topic)
@@ -111,12 +113,15 @@ class Writer:
             self.close(0)
             raise
 
-    def _begin_transactions(self) -> None:
+    def _begin_transactions(self, group: str) -> None:
         manager = self._producer._transaction_manager
         manager.transaction_timeout_ms = int(self.transaction_timeout * 1000)
         needs = "Write on the transactional id (the group's name, and more)"
         with translated("cannot begin with transactions", needs):
             self._producer.init_transactions()
+        # Else each first transaction would ask, and wait for the answer.
+        manager._lookup_coordinator(CoordinatorType.GROUP, group)
+        self._producer._sender.wakeup()
 
     def _wait_for_id(self, timeout: float) -> None:
         """Wait until the broker has named this producer: before, no row would time out."""
@@ -172,6 +177,17 @@ class Writer:
     def halt(self) -> None:
         """Send nothing more; unsent rows fail."""
         self._producer._sender.force_close()
+
+    def begin(self, partitions: Iterable[int] = ()) -> None:
+        """Begin a transaction with rows of these partitions of the topic.
+
+        One request adds them all. If their first rows added them, it would take two or more.
+        """
+        manager = self._producer._transaction_manager
+        with manager._lock:
+            self._producer.begin_transaction()
+            for partition in partitions:
+                manager.maybe_add_partition_to_transaction(TopicPartition(self._topic, partition))
 
     def add_offsets(self, offsets: Offsets, group_metadata: Any) -> None:
         """Make these input offsets part of the transaction, on behalf of a member.

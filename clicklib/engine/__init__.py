@@ -34,8 +34,9 @@ its partition is dropped, or not at all.
 A view has one thread of its own: `replica` reads the table's topic with a `follower`, into local
 stores. The table's topic is all that joins a processor and a view.
 
-The other modules: `service` has the methods for users, `lifecycle` those for the threads, `state`
-the states and the permitted changes, `commits` the rule of which offsets may be committed.
-`at_exit` closes what is open when the program ends. For the emitter, `deliveries` counts messages
-and has room for them, and `bar` shows progress.
+The other modules: `clients` connects the two clients of a membership side by side; `service` has
+the methods for users, `lifecycle` those for the threads, `state` the states and the permitted
+changes, `commits` the rule of which offsets may be committed. `at_exit` closes what is open when
+the program ends. For the emitter, `deliveries` counts messages and has room for them, and `bar`
+shows progress.
 """

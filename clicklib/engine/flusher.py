@@ -192,11 +192,13 @@ class TransactionalFlusher(Flusher):
     The coordinator refuses the offsets of a member that was replaced, and so its transaction.
     """
 
-    _began = 0.0
+    _began, _took = 0.0, 1.0  # the last transaction
 
     def _gather(self) -> Work:
         work = super()._gather()
-        time.sleep(max(0.0, self._began + _WINDOW - time.monotonic()))
+        # Over a slow link a moment longer: what comes just too late waits for a whole transaction.
+        moment = min(_WINDOW, self._took / 20)
+        time.sleep(max(moment, self._began + _WINDOW - time.monotonic()))
         while not self._queue.empty():
             work += filter(None, [self._queue.get()])
         return work
@@ -216,7 +218,7 @@ class TransactionalFlusher(Flusher):
             for topic, offset in batch.offsets.items()
         }
         try:
-            self._writer.begin()
+            self._writer.begin(batch.partition for _, batch in work if batch.rows)
             sent = [self._send(batch) for _, batch in work]
             self._writer.add_offsets(offsets, group_metadata)
             while not self._writer.flush(0.5):
@@ -229,6 +231,7 @@ class TransactionalFlusher(Flusher):
                 self._check(batch, answers) for (_, batch), answers in zip(work, sent, strict=True)
             ]
             self._writer.commit()
+            self._took = time.monotonic() - self._began
         except Exception as exc:
             self._ended = True
             if isinstance(exc.__cause__, self._writer.REFUSED):

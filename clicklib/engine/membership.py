@@ -18,8 +18,8 @@ from typing import Any
 from clicklib.client.faults import Denied
 from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Records, TopicPartition
-from clicklib.client.retry import Patience, aside
 from clicklib.client.writer import Writer
+from clicklib.engine.clients import Clients
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
 from clicklib.engine.follower import Follower
 from clicklib.engine.handover import Handover
@@ -27,7 +27,7 @@ from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.settings import Settings
 from clicklib.engine.state import State
 from clicklib.engine.worker import Worker
-from clicklib.errors import KafkaError, TopicError, UnavailableError
+from clicklib.errors import KafkaError, UnavailableError
 from clicklib.table import Table
 from clicklib.task import Batch, Task
 
@@ -38,7 +38,7 @@ logger = logging.getLogger("clicklib")
 _QUEUE_BYTES = 8 << 20  # with more in its inbox a partition is paused; below half, resumed
 _COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
 _JOIN_TIMEOUT = 30.0  # seconds, at least, to wait for an assignment: kafka-python's join can hang
-_LEAVE_TIMEOUT = 5.0  # seconds, at most, to leave the group before it starts over
+_LEAVE_TIMEOUT = 1.0  # seconds to wait for the answer when it leaves and starts over
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
@@ -76,6 +76,9 @@ class Membership:
         )
         self._join_by = math.inf  # deadline for the next assignment; inf once the loop has one
         self._in_doubt: BaseException | None = None
+        self._clients = Clients(
+            life, settings.connect_timeout, count, self._open_flusher, self._open_inputs
+        )
 
     def run(self) -> None:
         """Join the group, work until `life.stopping`, and leave within `life.time_left()`."""
@@ -83,7 +86,7 @@ class Membership:
         if not self._connect(lambda: time.monotonic() - begun > timeout):
             return
         with ExitStack() as stack:
-            stack.callback(lambda: self._close_flusher())
+            stack.callback(self._clients.close_flusher)
             stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
             self._life.move(State.RECOVERING)
             try:
@@ -95,7 +98,9 @@ class Membership:
     def _loop(self) -> None:
         """Read, hand out and commit, again and again."""
         while not self._life.stopping:
-            self._check_topics()
+            remade = self._clients.check_topics()
+            if remade:
+                self.doubt(KafkaError(f"made anew: {remade}"))
             if self._in_doubt is not None:
                 self._start_over()
                 continue  # if it is stopping by now, the inputs are closed
@@ -123,41 +128,13 @@ class Membership:
     # The clients, and how they are replaced when Kafka may or may not have rows or a transaction.
 
     def _connect(self, gives_up: Callable[[], bool]) -> bool:
-        """Connect the flusher and the inputs, side by side; try again after an error that may pass.
-
-        Such an error is raised once `gives_up()` is true. False if it stopped before it succeeded.
-        """
-        patience = Patience(self._settings.connect_timeout)
-        while not self._life.stopping:
-            try:
-                self._flusher, self._inputs = self._open(patience.seconds)
-            except (UnavailableError, TopicError) as exc:
-                # A broker that has just started may not know the topics yet.
-                if gives_up() or (isinstance(exc, TopicError) and patience.is_over):
-                    raise
-                self._wait_for_broker(exc)
-                patience.grow()
-            else:
-                self._input_topics = self._inputs.watch(self._count)
-                self._table_topic = self._flusher.watch(self._count)
-                self._join_by = time.monotonic() + self._join_timeout
-                return True
-        return False
-
-    def _open(self, timeout: float) -> tuple[Flusher, GroupReader]:
-        """Both clients, or neither and the error of one of them."""
-        flusher = aside(lambda: self._open_flusher(timeout))
-        try:
-            inputs = self._open_inputs(timeout)
-        except BaseException:
-            if flusher.exception() is None:
-                flusher.result().close(0)
-            raise
-        try:
-            return flusher.result(), inputs
-        except BaseException:
-            inputs.close(0.2)
-            raise
+        """Connect both clients, and wait for an assignment; False if it stopped before."""
+        inputs = self._clients.connect(gives_up)
+        if inputs is None:
+            return False
+        self._inputs = inputs
+        self._join_by = time.monotonic() + self._join_timeout
+        return True
 
     def _open_flusher(self, timeout: float) -> Flusher:
         settings = self._settings
@@ -168,27 +145,12 @@ class Membership:
             linger=0.005,
             delivery_timeout=_DELIVERY_TIMEOUT,
             transactional_id=self._transactional_id,
+            group=self._graph.group,
         )
         kind = Flusher if self._transactional_id is None else TransactionalFlusher
         flusher = kind(self._life, writer, self._graph.table, self, partial(self._claim, writer))
         flusher.start()
         return flusher
-
-    def _check_topics(self) -> None:
-        """Raises TopicError if the topics have changed so that the work cannot go on."""
-        error = self._input_topics.error or self._table_topic.error
-        if error is not None:
-            raise error
-        if self._table_topic.remade:
-            raise TopicError(
-                "the table was made anew and has lost its rows: start this again",
-                topic=self._graph.table,
-            )
-        if self._input_topics.remade:
-            self.doubt(KafkaError(f"made anew: {', '.join(self._input_topics.remade)}"))
-
-    def _close_flusher(self) -> None:
-        self._flusher.close(min(1.0, self._life.time_left()))
 
     def _open_inputs(self, timeout: float) -> GroupReader:
         settings = self._settings
@@ -217,7 +179,7 @@ class Membership:
         logger.warning("%s starts its partitions over: %s", self._life.name, self._in_doubt)
         self._lost()
         self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
-        self._close_flusher()
+        self._clients.close_flusher()
         self._connect(lambda: False)
         self._in_doubt = None
 
@@ -270,8 +232,8 @@ class Membership:
         Those that are still unsent are never sent: this member may get the partition again after
         another one, and would then send them under its new claim. A transaction is refused.
         """
-        if self._transactional_id is None:
-            self._flusher.halt()
+        if self._transactional_id is None and self._clients.flusher is not None:
+            self._clients.flusher.halt()
             self.doubt(UnavailableError("partitions went before all of their rows were in Kafka"))
 
     # An assigned partition is first recovered, then processed.
@@ -283,8 +245,8 @@ class Membership:
             self.rebalances += 1
             if self._settings.on_rebalance is not None:
                 self._settings.on_rebalance(self.partitions.owned)
-        ready = self.partitions.ready()
-        if ready:
+        ready, flusher = self.partitions.ready(), self._clients.flusher
+        if ready and flusher is not None:
             try:
                 # The inputs come first. Their committed offsets are known only after the
                 # transactions of the last owner have ended. The table's rows are then complete.
@@ -292,7 +254,7 @@ class Membership:
                 self._inputs.go_on(places, newest=self._settings.start == "newest")
                 self.partitions.recover(ready)
                 if self._transactional_id is None:
-                    self._flusher.assigned(ready)
+                    flusher.assigned(ready)
             except UnavailableError as exc:
                 self._wait_for_broker(exc)
 
@@ -304,14 +266,16 @@ class Membership:
             self._wait_for_broker(exc)
         for partition in self.partitions.work():
             self._inputs.resume(self._places(partition))
-        if self.partitions.settled and self._join_by == math.inf:
+        if self.partitions.settled and self._join_by == math.inf and self._clients.flusher:
             if self._life.state is State.RECOVERING:
                 self.partitions.close_others()
             self._life.move(State.RUNNING)
 
     def _worker(self, table: Table) -> Worker:
+        flusher = self._clients.flusher
+        assert flusher is not None  # `_adopt` waits for it
         task = Task(self._graph, table.partition, table.store)
-        return Worker(self._life, task, self._flusher.submit, self._settings.updated)
+        return Worker(self._life, task, flusher.submit, self._settings.updated)
 
     def _places(self, partition: int) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic in self._graph.topics]

@@ -137,6 +137,12 @@ NAMES = (
     Name("kafka.producer.sender:Sender", "force_close", "ends what `close` leaves running"),
     Name("kafka.producer:KafkaProducer", "_transaction_manager", "steps of a transaction"),
     Name("kafka.producer.transaction_manager:TransactionManager", "begin_commit", "a step"),
+    Name("kafka.producer.transaction_manager:TransactionManager", "_lock", "to begin in one step"),
+    Name(
+        "kafka.producer.transaction_manager:TransactionManager",
+        "_lookup_coordinator",
+        "finds that of the group before the first transaction",
+    ),
     Name(
         "kafka.producer.transaction_manager:TransactionManager",
         "transaction_timeout_ms",
