@@ -76,6 +76,7 @@ class GroupReader:
         self._timeout_ms = answer_ms(answer_timeout or connect_timeout)
         self._on_its_way = False
         self.commit_error: BaseException | None = None
+        self._take_late_joins()
         self._consumer._coordinator._build_metadata_snapshot = _snapshot
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
@@ -179,6 +180,21 @@ class GroupReader:
         except kafka.errors.KafkaError as exc:
             raise UnavailableError(f"the group does not confirm this member: {exc!r}") from exc
 
+    def _take_late_joins(self) -> None:
+        """Make `poll` take the answer to a join that came between two polls.
+
+        kafka-python would join again: for nothing, and on a slow link again and again.
+        """
+        coordinator = self._consumer._coordinator
+        join = coordinator.join_group_async
+
+        async def join_or_take(timeout_ms: float | None = None) -> bool:
+            if coordinator._join_task is not None and coordinator._join_task.is_done:
+                coordinator._join_task = _LateJoin(coordinator._join_task)
+            return await join(timeout_ms)
+
+        coordinator.join_group_async = join_or_take
+
     def go_on(self, places: list[TopicPartition], newest: bool) -> None:
         """Read on from the committed offsets; without one, from the log's begin or `newest` end.
 
@@ -202,6 +218,7 @@ class GroupReader:
                     self._consumer.seek(place, offsets[place])
                 else:
                     self._consumer.seek_to_beginning(place)
+            self._consumer._fetcher.reset_offsets_if_needed()  # the next `poll` would ask later
             if ends:
                 self._consumer.commit(committable(ends), timeout_ms=self._timeout_ms)
 
@@ -272,6 +289,15 @@ def _snapshot(subscription: Any, cluster: Any) -> dict[str, set[int]]:
     """
     topics = subscription.subscription or ()
     return {topic: cluster.partitions_for_topic(topic) or set() for topic in topics}
+
+
+class _LateJoin:
+    """A join with an answer, which kafka-python waits for as if there were none yet."""
+
+    is_done = False
+
+    def __init__(self, join: Any) -> None:
+        self.add_callback, self.add_errback = join.add_callback, join.add_errback
 
 
 class _Listener(kafka.AsyncConsumerRebalanceListener):

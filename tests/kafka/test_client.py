@@ -62,6 +62,17 @@ def test_a_member_joins_once(join):
     assert seen == [10]
 
 
+def test_a_member_joins_once_where_the_answers_come_between_two_polls(cluster, join):
+    [proxy] = proxies(cluster)
+    with closing(proxy):
+        reader, seen = join(Cluster(proxy.address))
+        proxy.delay = 0.05
+        # A poll without a wait is over before any answer comes.
+        wait_until("it is assigned", lambda: reader.poll(0) or seen, every=0.2)
+        assert reader.group_metadata.generation_id == 1
+        reader.close()
+
+
 def test_a_partition_that_was_paused_goes_on_after_the_resume(cluster, topic, join):
     total = 30_000
     with Emitter(cluster, topic, String(), buffer=total) as emitter:

@@ -129,6 +129,7 @@ NAMES = (
     Name("kafka.consumer:KafkaConsumer", "_subscription", "the topics of a member"),
     Name("kafka.coordinator.base:BaseCoordinator", "_send_heartbeat_request", "asked for at once"),
     Name("kafka.coordinator.base:BaseCoordinator", "_manager", "waits for the answer"),
+    Name("kafka.coordinator.base:BaseCoordinator", "_join_task", "an answer that came too late"),
     # writer: time limits for the steps of a transaction, and a close that ends the thread
     Name("kafka.producer:KafkaProducer", "_metadata", "how often the brokers have answered"),
     Name("kafka.cluster:ClusterMetadata", "add_listener", "told of each answer"),
