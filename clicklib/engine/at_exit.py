@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -24,7 +25,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def close_all(timeout: float) -> None:
-    """Close them all side by side; returns after at most `timeout` seconds."""
+    """Close them all side by side; returns about `timeout` seconds later at most."""
+    deadline = time.monotonic() + timeout + 1
     methods = list(_open.values())
     _open.clear()
     closing = [
@@ -35,7 +37,7 @@ def close_all(timeout: float) -> None:
     for thread in closing:
         thread.start()
     for thread in closing:
-        thread.join(timeout + 1)
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 atexit.register(close_all, 5.0)
