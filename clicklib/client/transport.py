@@ -11,7 +11,7 @@ from typing import Any
 import kafka.errors
 from kafka.net.manager import KafkaConnectionManager
 
-from clicklib.client.limit import allowed, time_left, within
+from clicklib.client.limit import allowed, time_left
 from clicklib.errors import OUT_OF_FILES, is_out_of_files
 
 __all__ = ["Connections", "is_refusal"]
@@ -61,8 +61,10 @@ class Connections(KafkaConnectionManager):
         self.bootstrap, self.gives_up = lambda *_: None, False  # type: ignore[method-assign]
 
     def bootstrap(self, timeout_ms: float, refresh: bool = True) -> None:
-        with within(timeout_ms / 1000):
-            self.run(self.bootstrap_async, timeout_ms, refresh)
+        seconds = timeout_ms / 1000
+        # A moment longer: it knows better why it failed.
+        step = (self.bootstrap_async, timeout_ms, refresh)
+        super().run(self._in_time, seconds + 0.2, seconds, *step)
 
     def run(self, coro: Any, *args: Any) -> Any:
         seconds = time_left()
