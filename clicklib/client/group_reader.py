@@ -177,7 +177,7 @@ class GroupReader:
             self._consumer._net.run(ask)
         except kafka.errors.RebalanceInProgressError:
             pass  # it is, and nobody else has its partitions before it gives them up
-        except kafka.errors.KafkaError as exc:
+        except (kafka.errors.KafkaError, RuntimeError) as exc:  # that of a client that was closed
             raise UnavailableError(f"the group does not confirm this member: {exc!r}") from exc
 
     def _take_late_joins(self) -> None:

@@ -12,7 +12,7 @@ import kafka.errors
 from clicklib.client.admin import bounds
 from clicklib.client.batches import FetchedRecords
 from clicklib.client.cluster import Cluster
-from clicklib.client.connect import connect
+from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import OUT_OF_RANGE, OutOfRange, translated
 from clicklib.client.limit import time_left, within
 from clicklib.client.offsets import TopicPartition
@@ -55,7 +55,11 @@ class TopicReader:
         self._consumer = consumer(cluster, connect_timeout, [topic], auto_offset_reset="none")
         # A loop of its own would take three files, a thread and two answers.
         self._admin = connect(
-            kafka.KafkaAdminClient, cluster, connect_timeout, beside=self._consumer
+            kafka.KafkaAdminClient,
+            cluster,
+            connect_timeout,
+            beside=self._consumer,
+            request_timeout_ms=answer_ms(connect_timeout),
         )
         self._find_leaders = self._admin._async_get_leader_for_partitions
         self._admin._async_get_leader_for_partitions = self._leaders
