@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import clicklib
@@ -194,6 +195,18 @@ CALLS: dict[str, tuple[Make, Call, str]] = {
         lambda it, emitter: it.emitted(emitter, lambda one: one.emit("a", "now")),
         "no room in the buffer within|did not take the message",
     ),
+    "Emitter.emit_frame": (
+        lambda it: it.emitter(delivery_timeout=LIMIT),
+        lambda it, emitter: emitter.emit_frame(
+            pd.DataFrame({"key": ["a"], "n": ["1"]}), "key", "n"
+        ),
+        "did not take 1 of 1 messages|cannot encode",
+    ),
+    "Emitter.emit_many": (
+        lambda it: it.emitter(delivery_timeout=LIMIT),
+        lambda it, emitter: emitter.emit_many([("a", "1"), ("b", "2")]),
+        "did not take . of . messages",
+    ),
     "Emitter.emit_sync": (
         Stage.emitter,
         lambda it, emitter: it.emitted(
@@ -243,7 +256,8 @@ CALLS: dict[str, tuple[Make, Call, str]] = {
     ),
 }
 # Their limit is that of the `with` block, or of `stop`.
-LONGER = {"Emitter.__exit__": DEFAULT, "Processor.__exit__": DEFAULT, "View.__exit__": DEFAULT}
+LONGER = {"Emitter.emit_many": 2 * LIMIT}  # two messages, each with its own time to be delivered
+LONGER |= {"Emitter.__exit__": DEFAULT, "Processor.__exit__": DEFAULT, "View.__exit__": DEFAULT}
 # These answer from memory, or from the local store.
 AT_ONCE = {
     *("Processor.error", "Processor.get", "Processor.partitions", "Processor.progress"),
@@ -253,8 +267,16 @@ AT_ONCE = {
 }
 # These wait for programs, files and sockets of this machine, never for a distant Kafka.
 THIS_MACHINE = {
-    *("Endpoint", "Endpoint.__enter__", "Endpoint.__exit__", "Endpoint.port", "Endpoint.start"),
-    *("Endpoint.stop", "Endpoint.url", "broker.fetch", "broker.home", "broker.logs"),
+    *("Endpoint", "Endpoint.__enter__", "Endpoint.__exit__", "Endpoint.port"),
+    *(
+        "Endpoint.proxied",
+        "Endpoint.start",
+        "Endpoint.stop",
+        "Endpoint.url",
+        "broker.fetch",
+        "broker.home",
+        "broker.logs",
+    ),
     *("broker.release", "broker.start", "broker.status", "broker.stop", "broker.use"),
     "broker.wipe",
 }
