@@ -112,12 +112,18 @@ class Claims:
     def _answer(self, names: list[str], over: Callable[[], bool]) -> Mapping[str, tuple[int, int]]:
         """Let the client's thread ask, and wait for it."""
         done, sender = threading.Event(), self._producer._sender
-        asked = sender._client._manager.call_soon(self._ask, names)
+        closed = UnavailableError("no answer to a claim of partitions: the writer was closed")
+        try:
+            asked = sender._client._manager.call_soon(self._ask, names)
+        except RuntimeError:
+            raise closed from None
         asked.add_both(lambda _: done.set())
         sender.wakeup()
         while not done.wait(0.05):
             if over():
                 raise UnavailableError("no answer in time to a claim of partitions")
+        if isinstance(asked.exception, GeneratorExit | RuntimeError):
+            raise closed
         if asked.exception is not None:
             raise asked.exception
         return asked.value

@@ -80,8 +80,8 @@ def test_a_log_is_read_up_to_an_open_transaction(cluster, name):
     writer = Writer(cluster, name, transactional_id=name, **options)
     with Logs(cluster, name, timeout=5) as logs:
         for value in (b"1", b"2"):
-            writer.begin()
-            writer.send(name, value, b"a")
+            writer.begin([0])
+            writer.append(0, b"a", value)
             assert writer.flush(5)
             if value == b"1":
                 writer.commit()
