@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import kafka
 import kafka.errors
@@ -14,6 +15,7 @@ from clicklib.client.closing import Closing
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import translated
+from clicklib.client.retry import keep_trying
 from clicklib.errors import TopicError
 
 __all__ = ["Layout", "LayoutReader", "Placement"]
@@ -56,9 +58,9 @@ class LayoutReader(Closing):
 
     def read(self, topic: str, group: str | None = None) -> Layout:
         """The layout now, with the coordinator of `group`. Raises TopicError without the topic."""
-        with translated("cannot ask for the cluster's layout", topic=topic):
-            found = self._admin._manager.run(self._admin._get_cluster_metadata, [topic])
-            controller = self._controller()
+        found = keep_trying(lambda: self._metadata(topic), 2.0)  # one of the brokers may be dead
+        controller, coordinator = self._controller(), None
+        with contextlib.suppress(kafka.errors.KafkaError):
             coordinator = self._admin._manager.run(self._coordinator, group) if group else None
         partitions = found["topics"][0]["partitions"]
         if not partitions:
@@ -76,6 +78,10 @@ class LayoutReader(Closing):
             controller,
             coordinator,
         )
+
+    def _metadata(self, topic: str) -> dict[str, Any]:
+        with translated("cannot ask for the cluster's layout", topic=topic):
+            return self._admin._manager.run(self._admin._get_cluster_metadata, [topic])
 
     def _controller(self) -> int | None:
         """The leader of the controllers. What the metadata name is just one of the brokers."""

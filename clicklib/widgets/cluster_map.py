@@ -16,8 +16,8 @@ class ClusterMap(Picture):
     """For each broker a column, for each partition of `topic` a line with its copies.
 
     A copy leads, is in step, or is behind; a broker that has copies and does not answer the cluster
-    is dead. The controller is named too, and the coordinator of `group`. All is read again each
-    second. What the cluster does not tell is drawn as `?`.
+    is dead. The controller is named too, and the coordinator of `group`. All is read again
+    twice a second. What the cluster does not tell is drawn as `?`.
     """
 
     _esm = asset("cluster_map.js")
@@ -29,7 +29,7 @@ class ClusterMap(Picture):
             f"clicklib maps {topic}",
             lambda: LayoutReader(cluster, 3.0),
             lambda reader: reader.read(topic, group),
-            every=1.0,
+            every=0.5,
         )
         super().__init__()
 
