@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import marshal
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -42,6 +43,8 @@ def _freeze_before(kind: type, commit: str, order: Path) -> None:
 
 def main(stream: str, group: str, guarantee: Any, folder: str, code: str) -> None:
     """Run the processor until Ctrl-C."""
+    # Where the notebook's server is a background job of a shell, Ctrl-C would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _freeze_before(GroupReader, "commit_async", Path(folder, "freeze"))  # at least once
     _freeze_before(Writer, "commit", Path(folder, "freeze"))  # exactly once
     callback = FunctionType(marshal.loads(base64.b64decode(code)), {})

@@ -54,6 +54,7 @@ def test_each_alone_holds_tombstones_and_many_members(
     notebook.run_all()
     expect(page.get_by_role("button", name="user-49")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("button", name="user-50")).to_have_count(0)
+    expect(page.get_by_role("slider", name="clicks a second")).to_have_count(1)
     notebook.ask(WRITE)
     notebook.ask("more = [Processor(cluster, graph, storage='memory').start() for _ in range(10)]")
     expect(page.get_by_text("mini-group: 11 members", exact=True)).to_be_visible(timeout=40_000)
