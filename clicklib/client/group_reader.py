@@ -9,6 +9,7 @@ from typing import Any
 
 import kafka
 import kafka.errors
+from kafka.protocol.consumer import HeartbeatRequest
 
 from clicklib.client.admin import Admin
 from clicklib.client.assignor import CopartitionAssignor
@@ -26,6 +27,9 @@ __all__ = ["GroupReader"]
 logger = logging.getLogger("clicklib")
 
 _GROUP = "Read on the group"
+
+# In a rebalance nobody else has the partitions of a member before it gives them up.
+_TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
 
 
 class GroupReader:
@@ -165,18 +169,25 @@ class GroupReader:
     def confirm(self, timeout: float) -> None:
         """Ask the coordinator whether this member has its assignment still. Any thread may call it.
 
-        Raises UnavailableError if it is not, or if no answer comes within `timeout` seconds.
+        Raises UnavailableError if it has not, or if no answer comes within `timeout` seconds.
         """
-        coordinator = self._consumer._coordinator
+        coordinator, member = self._consumer._coordinator, self.group_metadata
 
-        async def ask() -> None:
-            asked = coordinator._manager.call_soon(coordinator._send_heartbeat_request)
-            await coordinator._manager.wait_for(asked, int(timeout * 1000))
+        async def ask() -> Any:
+            # Not kafka-python's own heartbeat: after a refusal that would end a join under way.
+            request = HeartbeatRequest(
+                group_id=self._group,
+                generation_id=member.generation_id,
+                member_id=member.member_id,
+                group_instance_id=None,
+            )
+            asked = coordinator._manager.send(request, node_id=coordinator.coordinator_id)
+            answer = await coordinator._manager.wait_for(asked, int(timeout * 1000))
+            if answer.error_code not in _TO_MEMBERS:
+                raise kafka.errors.for_code(answer.error_code)
 
         try:
-            self._consumer._net.run(ask)
-        except kafka.errors.RebalanceInProgressError:
-            pass  # it is, and nobody else has its partitions before it gives them up
+            keep_trying(lambda: self._consumer._net.run(ask), timeout, passes=_passes)
         except (kafka.errors.KafkaError, RuntimeError) as exc:  # that of a client that was closed
             raise UnavailableError(f"the group does not confirm this member: {exc!r}") from exc
 
@@ -279,6 +290,10 @@ class GroupReader:
         """Leave the group and close; repeatable."""
         with contextlib.suppress(kafka.errors.KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=int(timeout * 1000))
+
+
+def _passes(error: Exception) -> bool:
+    return isinstance(error, kafka.errors.RetriableError)
 
 
 def _snapshot(subscription: Any, cluster: Any) -> dict[str, set[int]]:

@@ -354,6 +354,18 @@ def test_a_member_is_confirmed_until_it_is_removed(cluster, name, join):
         reader.confirm(10)
 
 
+def test_a_refused_confirmation_leaves_the_member_as_it_is(topic, join):
+    """The refusal may be of an earlier assignment, and come while the member joins anew."""
+    reader, seen = join()
+    wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+    present = reader.group_metadata
+    reader.group_metadata = present._replace(generation_id=present.generation_id - 1)
+    with pytest.raises(UnavailableError, match="does not confirm"):
+        reader.confirm(10)
+    reader.commit({TopicPartition(topic, 3): 7}, 5)
+    assert reader._consumer.group_metadata() == present
+
+
 def test_a_member_without_an_answer_is_not_confirmed(cluster, join):
     [proxy] = proxies(cluster)
     with closing(proxy):
