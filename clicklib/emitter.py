@@ -14,6 +14,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
+from clicklib.client.bar import Bar
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.limit import within
 from clicklib.client.outgoing import headers_as_bytes
@@ -22,7 +23,6 @@ from clicklib.client.retry import keep_trying
 from clicklib.client.writer import Writer
 from clicklib.codec import Codec, cannot_encode, encode, text_of
 from clicklib.engine.at_exit import closed_at_exit
-from clicklib.engine.bar import Bar
 from clicklib.engine.deliveries import Deliveries, Load
 from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
 from clicklib.given import check

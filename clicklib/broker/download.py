@@ -19,6 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from clicklib.broker.jars import Jar, missing, pinned
+from clicklib.client.bar import bar_class
 from clicklib.errors import LocalBrokerError, needing
 
 __all__ = ["fetch"]
@@ -129,15 +130,10 @@ def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: A
 def _bar(size: int, shown: bool) -> Any:
     """A bar of `size` bytes for a terminal or a notebook; elsewhere one line, and no bar."""
     with needing("clicklib.broker"):
-        from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
-        from tqdm.notebook import tqdm_notebook
-
-    class Bar(tqdm):
-        monitor_interval = 0  # else a thread of tqdm goes on running
-
-    drawn = shown and (issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty())
+        kind, seen = bar_class()
+    drawn = shown and seen
     if shown and not drawn:
         sys.stderr.write(f"Fetching Apache Kafka ({round(size / 2**20)} MB)…\n")
-    return Bar(
+    return kind(
         total=size, unit="B", unit_scale=True, desc="Apache Kafka", leave=False, disable=not drawn
     )

@@ -5,9 +5,11 @@ kafka-python's defects end in this package: its modules mend them, and speak in 
 - `connect`, `security`, `transport`: how a client gets to its broker
 - `topic_reader`, `group_reader`, `writer`, `admin`: the four clients; `assignor`, `batches` and
   `offsets` beside them
-- `outgoing`, `answers`: batches of records on their way, and what becomes of each record
+- `outgoing`, `answers`: batches of records on their way, and what becomes of each record; `claims`:
+  who may write to a partition
 - `cluster`, `topics`, `groups`, `logs`: what users call
-- `faults`: kafka-python's errors become clicklib's; `retry`: a question that is asked again
+- `faults`: kafka-python's errors become clicklib's; `retry`: a question that is asked again;
+  `limit`: one deadline for all questions of a call; `bar`: the progress of a long one
 
 Where it uses names of kafka-python that are not public, `tests/unit/client/private_names.py` lists
 them.

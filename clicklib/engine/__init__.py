@@ -37,6 +37,5 @@ stores. The table's topic is all that joins a processor and a view.
 The other modules: `clients` connects the two clients of a membership side by side; `service` has
 the methods for users, `lifecycle` those for the threads, `state` the states and the permitted
 changes, `commits` the rule of which offsets may be committed. `at_exit` closes what is open when
-the program ends. For the emitter, `deliveries` counts messages and has room for them, and `bar`
-shows progress.
+the program ends. For the emitter, `deliveries` counts messages and has room for them.
 """

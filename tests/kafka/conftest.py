@@ -73,6 +73,13 @@ def graph(topic: str, name: str) -> Graph:
 
 
 @pytest.fixture
+def emitter(cluster: Cluster, topic: str) -> Iterator[Emitter]:
+    """An emitter of clicks to that stream."""
+    with Emitter(cluster, topic, String()) as emitter:
+        yield emitter
+
+
+@pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A folder for local stores."""
     return tmp_path / "state"

@@ -27,12 +27,6 @@ def wait_figures(ledger, **wanted):
 
 
 @pytest.fixture
-def emitter(cluster, topic):
-    with Emitter(cluster, topic, String()) as emitter:
-        yield emitter
-
-
-@pytest.fixture
 def processor(cluster, graph):
     with Processor(cluster, graph, storage="memory") as processor:
         yield processor

@@ -7,16 +7,9 @@ import threading
 import pytest
 from ipywidgets.widgets import widget as registry
 
-from clicklib import Emitter, Processor, View, clicks
-from clicklib.codec import String
+from clicklib import Processor, View, clicks
 from clicklib.widgets import Dashboard, HistoryPlot, LogView
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def emitter(cluster, topic):
-    with Emitter(cluster, topic, String()) as emitter:
-        yield emitter
 
 
 @pytest.fixture

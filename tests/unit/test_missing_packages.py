@@ -72,7 +72,7 @@ def test_a_part_says_which_package_it_needs(hidden: str, code: str, part: str) -
         "from clicklib import broker; print(broker.status())",
         "from clicklib.broker.java import packaged; assert packaged() is None",
         "from clicklib.cli.doctor import examine; list(examine())",
-        "from clicklib.engine import bar; assert bar._made('message', 1, 0) is None",
+        "from clicklib.client import bar; assert bar._made('message', 1, 0) is None",
     ],
 )
 def test_nothing_else_needs_what_is_optional(code: str) -> None:

@@ -1,4 +1,4 @@
-"""A progress bar for work that takes longer than a second."""
+"""Progress bars, in a terminal or a notebook: nobody sees them elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Bar"]
+__all__ = ["Bar", "bar_class"]
 
 _PATIENCE = 1.0  # seconds
 
@@ -44,16 +44,22 @@ class Bar:
             self._bar.close()
 
 
-def _made(unit: str, total: int | None, done: int) -> Any:
-    try:
-        from tqdm.auto import tqdm  # the notebook's widgets where there are some
-        from tqdm.notebook import tqdm_notebook
-    except ImportError:
-        return None
+def bar_class() -> tuple[Any, bool]:
+    """The class of tqdm's bars, and whether somebody sees them. Raises ImportError without tqdm."""
+    from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
+    from tqdm.notebook import tqdm_notebook
 
     class Shown(tqdm):
         monitor_interval = 0  # else a thread of tqdm goes on running
 
-    if not (issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty()):
+    return Shown, issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty()
+
+
+def _made(unit: str, total: int | None, done: int) -> Any:
+    try:
+        kind, seen = bar_class()
+    except ImportError:
         return None
-    return Shown(total=total, unit=unit, unit_scale=True, initial=done, leave=False)
+    if not seen:
+        return None
+    return kind(total=total, unit=unit, unit_scale=True, initial=done, leave=False)

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from clicklib.engine import bar as module
-from clicklib.engine.bar import Bar
+from clicklib.client import bar as module
+from clicklib.client.bar import Bar
 
 
 class Terminal(io.StringIO):
