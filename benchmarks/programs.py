@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from clicklib import broker
+from clicklib.broker import download, jars
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -167,10 +168,10 @@ def streams() -> Program:
     java, javac = shutil.which("java"), shutil.which("javac")
     if java is None or javac is None:
         raise LeftOut("no java and javac on the PATH; a JDK of 17 or newer will do")
-    jars = BUILD / "jars"
-    jars.fetch(jars, jars=jars.read_lock(STREAMS))
+    folder = BUILD / "jars"
+    download.fetch(folder, jars=jars.read_lock(STREAMS))
     classes = BUILD / "streams"
-    path = os.pathsep.join(map(str, (classes, jars / "*", broker.fetch() / "*")))
+    path = os.pathsep.join(map(str, (classes, folder / "*", broker.fetch() / "*")))
     source = ROOT / "benchmarks" / "peers" / "streams" / "Clicks.java"
     run([javac, "-cp", path, "-d", classes, source], ROOT)
     return Program(

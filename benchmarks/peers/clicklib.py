@@ -74,7 +74,8 @@ def kafka(options: argparse.Namespace) -> None:
 
 def demo(options: argparse.Namespace) -> None:
     """What `clicklib demo` does, with a line for the first count."""
-    stop, counted = until_terminated(), []
+    stop = until_terminated()
+    counted: list[bool] = []
 
     def count(ctx: Context, msg: str) -> None:
         clicks.count(ctx, msg)
