@@ -43,6 +43,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
     """All cases, for a backlog of so many messages; the dear ones have fewer rounds."""
     users, fewer = max(10, messages // 10), min(2, rounds)
     few, many = ("uniform", messages, 10), ("uniform", messages, users)
+    one = ("uniform", messages, 1)
     zipf, table = ("zipf", messages, users), ("table", messages, users)
     store, emit = partial(_restart, many), partial(_emit, messages, False)
     at_once = partial(_emit, messages, True)
@@ -63,6 +64,7 @@ def cases(messages: int, rounds: int) -> list[Case]:
         *(_several_case(number, few, 1) for number in (1, 2, 4)),
         *(_growth_case(messages * times // 10, 10, fewer) for times in (1, 10, 100)),
         *(_growth_case(messages, partitions, fewer) for partitions in (1, 100)),
+        Case("k", "one busy partition of ten", ALL[:2], partial(_count, "", one), fewer),
         Case("l", "start of the local Kafka", ALL[:2], starts.kafka, STARTS, measure="wall"),
         Case("l", "the demo to its first count", ALL[1:2], starts.demo, STARTS, measure="wall"),
         Case("l", "restart of the first lesson", ALL[1:2], starts.lesson, STARTS, measure="wall"),

@@ -100,6 +100,22 @@ def test_a_partition_that_was_paused_goes_on_after_the_resume(cluster, topic, jo
     wait_until("all come", lambda: (reader.resume(everything), read())[1] == total, timeout=30)
 
 
+def test_a_resumed_partition_does_not_wait_for_a_fetch_of_quiet_ones(
+    cluster, topic, join, monkeypatch
+):
+    with Emitter(cluster, topic, String()) as emitter:
+        hot = TopicPartition(topic, emitter.emit_sync("user-1", "x")[0])
+    monkeypatch.setitem(FETCH, "fetch_max_wait_ms", 20_000)
+    reader, seen = join()
+    wait_until("it is assigned", lambda: reader.poll(0.1) or seen)
+    places = {TopicPartition(topic, partition) for partition in range(10)}
+    reader.go_on(list(places), newest=False)
+    reader.resume(places - {hot})
+    assert reader.poll(1) == {}
+    reader.resume([hot])
+    wait_until("its record is there", lambda: reader.poll(0.1), timeout=10)
+
+
 def test_offsets_are_committed_and_a_refused_commit_is_told(cluster, topic, name, join):
     reader, seen = join()
     wait_until("it is assigned", lambda: reader.poll(0.1) or seen)

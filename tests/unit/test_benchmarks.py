@@ -121,7 +121,7 @@ def test_the_baseline_covers_the_quick_jobs_at_their_size() -> None:
 
 def test_every_job_has_its_cases() -> None:
     cases = jobs.cases(1_000_000, rounds=3)
-    assert Counter(case.job for case in cases) == Counter("abcdeefffghiijjjkkkkklllm")
+    assert Counter(case.job for case in cases) == Counter("abcdeefffghiijjjkkkkkklllm")
     assert all(set(case.programs) <= set(programs.MAKERS) for case in cases)
 
 

@@ -63,6 +63,8 @@ NAMES = (
     Name("kafka.admin:KafkaAdminClient", "_async_get_leader_for_partitions", "asked if need be"),
     # batches: records decoded a batch at a time
     Name("kafka.consumer:KafkaConsumer", "_fetcher", "made to use `batches.FetchedRecords`"),
+    Name("kafka.consumer.fetcher:Fetcher", "_create_fetch_requests", "extended"),
+    Name("kafka.consumer.fetcher:Fetcher", "_fetchable_partitions", "those of the next fetch"),
     Name("kafka.consumer.fetcher", "ConsumerRecord", "the record that is made"),
     Name("kafka.consumer.fetcher:Fetcher", "PartitionRecords", "extended"),
     Name(_FETCHED, "_unpack_records", "replaced"),
