@@ -78,7 +78,7 @@ class Emitter:
         self.topic, self.codec, self.closed = topic, codec, False
         self._headers = dict(headers or {})
         self._end = headers_as_bytes(self._headers)
-        self._chunk = max(1, min(buffer // 2, 20_000))  # half are encoded while Kafka has others
+        self._chunk = max(1, min(buffer // 2, 20_000))  # a half while Kafka has the other
         self._deliveries = Deliveries(topic, buffer)
         self._patience = delivery_timeout
         cluster = Cluster.of(brokers)
@@ -111,8 +111,8 @@ class Emitter:
         CodecError for a message that the codec cannot encode, DeliveryError for one that is too
         large to send, UsageError for a wrong key or header and after `close`. If Kafka does not
         take the message, its future fails with DeliveryError; every later `emit` and the end of the
-        `with` block raise this error, so that it is noticed. They raise TopicError once the stream
-        has grown or is gone.
+        `with` block raise this error, so that it is noticed. Once the stream has grown or is gone,
+        every `emit` and the end of the `with` block raise TopicError.
         """
         return self._emit(key, msg, headers, inf)
 
@@ -169,9 +169,9 @@ class Emitter:
         """Send messages, each after its key, and return their number when Kafka has all of them.
 
         It is quicker than `emit` in a loop, and shows a progress bar after a second, in a terminal
-        or a notebook. Raises what `emit` raises, when Kafka has the messages before the wrong one;
-        DeliveryError says how many Kafka did not take, and the key of the first. UsageError in a
-        future's callback.
+        or a notebook. A wrong message raises what `emit` raises, after Kafka has taken those before
+        it. DeliveryError says how many messages Kafka did not take, and the key of the first. A
+        call in a future's callback raises UsageError.
         """
         check(pairs=pairs)
         self._check_may_wait("emit_many")
@@ -194,7 +194,7 @@ class Emitter:
         return load.sent
 
     def _send(self, chunk: Iterable[tuple[str, Any]], load: Load) -> None:
-        """Send messages whose number is at most the buffer's; those before an error as well."""
+        """Send messages, no more than the buffer holds. Those before a wrong one are sent too."""
         self._check_open(None)
         rows: defaultdict[int, list[tuple[bytes, bytes | None]]] = defaultdict(list)
         try:
@@ -219,9 +219,9 @@ class Emitter:
     ) -> int:
         """`emit_many` for the rows of a DataFrame.
 
-        `key` is the name of the column with the keys, or of the index. `value` is that of the
-        column with the messages; if it is a list of names, each message is a dict, and without it
-        a dict of all columns but the key. A gap in the frame is None, as a message a tombstone.
+        `key` names the column with the keys, or the index. `value` names the column with the
+        messages. If it is a list of names, each message is a dict of these columns; without it,
+        of all columns but the key. A gap in the frame is None, and a message of None a tombstone.
         """
         check(frame=frame, key=key)
         if key == frame.index.name:
@@ -317,7 +317,7 @@ class Emitter:
     def stats(self) -> EmitterStats:
         """The messages that `emit` took, and how many of them were acknowledged or failed.
 
-        A message is counted before its future is done. `error` is the first failure.
+        A message is counted before its future is done. `error` of the emitter is the first failure.
         """
         return EmitterStats(*self._deliveries.counts())
 
@@ -329,7 +329,8 @@ def _close_soon(writer: Writer, process: ThisProcess) -> None:
     """Close the writer of an emitter that is gone.
 
     The collector may call this at any moment, on any thread, perhaps within a lock of `threading`
-    or on the writer's own thread. So all that it does is done elsewhere.
+    or on the writer's own thread. So it only begins a bare thread, for which no lock is needed,
+    and that one begins a thread of `threading`, which may take locks.
     """
 
     def close() -> None:

@@ -55,10 +55,11 @@ _ENDED = (State.IDLE, State.STOPPED, State.FAILED)
 class Processor(Service):
     """Runs the callbacks of `graph` for its share of the partitions.
 
-    `guarantee` is `at_least_once`: an offset is committed when all rows of the messages before it
-    are acknowledged; after a crash some messages are handled again. Or `exactly_once`: rows and
-    offsets are committed in one Kafka transaction, and readers of committed data see each message
-    counted once, about 0.1 s later than otherwise.
+    `guarantee` is one of two:
+    - `at_least_once`: an offset is committed when all rows of the messages before it are
+      acknowledged. After a crash some messages are handled again.
+    - `exactly_once`: rows and offsets are committed in one Kafka transaction. Readers of committed
+      data see each message counted once, about 0.1 s later than otherwise.
 
     With no committed offset a group starts at the oldest message, or at the newest if `start` says
     so. A processor that is behind sends rows and commits offsets every `commit_interval` seconds;
@@ -72,8 +73,8 @@ class Processor(Service):
     with None for a row that was deleted; both should be quick.
 
     Several processors of a group may run in one program, and share the partitions. `start` logs a
-    warning if another one of them has callbacks of another `def`: mostly the cell was edited and
-    run again, and the earlier processor still runs. `stop_others()` stops it.
+    warning if the callbacks of another one come from other code. Mostly a cell was edited and run
+    again, and the earlier processor still runs: `stop_others()` stops it.
 
     These errors may stop it: DataError for a message, or for a row if there is an `on_update`,
     DeliveryError for a row that Kafka refuses, StoreError for the local copy, TopicError for topics
@@ -245,7 +246,8 @@ class Processor(Service):
                 ),
                 self._lingering,
                 table.partitions,
-                # Kept with the stores: their next holder ends a transaction that is left open.
+                # The id belongs to the stores. So the next processor that uses them ends a
+                # transaction that was left open.
                 f"{self.graph.group}-{stores.holder}" if self._exactly_once else None,
             )
             self._membership.run()

@@ -40,8 +40,9 @@ class ViewStats:
 class View(Service):
     """A local copy of all partitions of `table`, which follows the table's topic.
 
-    During the first recovery, reads are refused unless they ask for stale values. After it, the
-    view answers also while the broker cannot be reached (`reconnecting`), and catches up later.
+    Its `state` says whether it is up to date. During the first recovery (`recovering`) reads are
+    refused unless they ask for stale values. After it the view answers also while the broker cannot
+    be reached (`reconnecting`), with what it has, and catches up later.
 
     Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (else CLICKLIB_STATE_DIR,
     CLICKLIB_HOME or the user's cache folder), or `memory`. `on_update(key, value)` is
@@ -104,7 +105,7 @@ class View(Service):
 
         Each field of a value (a dict, a dataclass, a Struct) becomes a column; a value without
         fields is in the column `value`. Fields are what the codec decoded: a Decimal is a Decimal.
-        A column has a type of pandas if that changes no value; None and gaps count as missing.
+        A column has a dtype of pandas if every value stays equal; None and gaps count as missing.
         """
         with needing("View.to_frame"):
             import pandas as pd
@@ -117,7 +118,7 @@ class View(Service):
         index = pd.Index(keys, name="key", dtype=object)
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = [_column([row.get(name, nan) for row in rows], index) for name in names]
-        # The names come afterwards: pandas would take those that are tuples for levels.
+        # The names come afterwards: pandas makes a MultiIndex of names that are tuples.
         frame = pd.DataFrame(dict(enumerate(columns)), index=index)
         frame.columns = pd.Index(names, dtype=None if _are_texts(names) else object)
         return frame

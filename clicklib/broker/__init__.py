@@ -3,8 +3,8 @@
     cluster = broker.use()       # start it if it is not running; it ends after its last user
     cluster = broker.start()     # the same, but it runs until broker.stop()
 
-This package imports only the errors, the checks and `Cluster` from the rest of clicklib. Several
-processes work together here, through the files of a `Place`:
+This package imports from the rest of clicklib only what connects to nothing. Several processes
+work together here, through the files of a `Place`:
 
     user ──┐                                            ┌──▶ Java, one for each node
     user ──┼── users/*.lock ───▶ keeper ── starts ──────┤

@@ -7,9 +7,11 @@ kafka-python's defects end in this package: its modules mend them, and speak in 
   `offsets` beside them
 - `outgoing`, `answers`: batches of records on their way, and what becomes of each record; `claims`:
   who may write to a partition
-- `cluster`, `topics`, `groups`, `logs`: what users call
+- `cluster`, `topics`, `groups`, `logs`: what users call; `layout`: what the map of a cluster asks
 - `faults`: kafka-python's errors become clicklib's; `retry`: a question that is asked again;
   `limit`: one deadline for all questions of a call; `bar`: the progress of a long one
+- `closing`: the end of a client; `process`: whether this is a forked child; `unchanged`: whether
+  topics have changed
 
 Where it uses names of kafka-python that are not public, `tests/unit/client/private_names.py` lists
 them.

@@ -24,8 +24,8 @@ def decode(batch: Any, topic: str, partition: int) -> list[ConsumerRecord]:
 
     Numbers are varints. A byte holds seven bits of the number, the lowest bits come first, and the
     lowest bit of all is the sign. The eighth bit is set in all bytes but the last. Nearly all
-    numbers take one or two bytes. Those are decoded here, with the same code for each number: with
-    a call for each number, decoding took 1.3 us instead of 0.9.
+    lengths take one byte, and nearly all differences one or two. Those are decoded here, without
+    a call: with a call for each number, decoding took 1.3 us instead of 0.9.
     Raises CorruptRecordError if the batch does not agree with the lengths in it.
     """
     iter(batch)  # decompresses it

@@ -31,8 +31,8 @@ from clicklib.errors import UnavailableError
 __all__ = ["Claims", "Ended"]
 
 _TRANSACTION = 1  # the kind of coordinator
-_AT_ONCE = 4  # requests; kafka-python has up to five under way to a broker
-_TIMEOUT_MS = 60_000  # of a transaction; there is none, but the broker wants to know
+_AT_ONCE = 4  # requests at once: fewer than the five that kafka-python allows for each broker
+_TIMEOUT_MS = 60_000  # the request must name one; no transaction is begun
 
 
 class Ended(kafka.errors.RetriableError):
@@ -42,12 +42,12 @@ class Ended(kafka.errors.RetriableError):
 class Claims:
     """The producer ids of the partitions of `topic`, for an idempotent producer.
 
-    kafka-python has one id for all partitions. This object stands in its place: it has the id of
-    the partition whose batch is numbered at that moment. Partitions that were not claimed have the
-    producer's own.
+    kafka-python has one id for all partitions. This object stands in its place. kafka-python asks
+    first for the next number of a partition's batch, and then for the id: the answer is the id of
+    that partition. Partitions that were not claimed have the producer's own.
     """
 
-    is_valid = True
+    is_valid = True  # kafka-python asks before it sends
 
     def __init__(self, producer: kafka.KafkaProducer, topic: str) -> None:
         self._producer, self._topic = producer, topic
@@ -81,7 +81,10 @@ class Claims:
         return self._own if self._now is None else self._ids.get(self._now, self._own)
 
     def match(self, batch: Any) -> bool:
-        """Whether the batch may be sent again under its number. It may: no id is ever replaced."""
+        """Whether the batch may be sent again under its number. It may.
+
+        An id is replaced only when its partition is claimed again, and no batch is under way then.
+        """
         return True
 
     def _end(self) -> None:

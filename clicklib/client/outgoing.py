@@ -32,11 +32,11 @@ Row = tuple[bytes, bytes | None]
 
 NO_HEADERS = b"\0"
 _HEADER = 61  # bytes before the records of a batch
-_KEPT = 1 << 14  # numbers below it keep their bytes
+_KEPT = 1 << 14  # the bytes of smaller numbers are kept
 
 
 class _Varints(dict[int, bytes]):
-    """Numbers from 0 on as Kafka writes them: seven bits a byte, the sign in the lowest one."""
+    """Numbers from 0 on as Kafka writes them: seven bits a byte; the lowest bit is the sign."""
 
     def __missing__(self, number: int) -> bytes:
         left, data = number << 1, bytearray()
@@ -79,9 +79,9 @@ def _record(
 
 
 class _Batch(MemoryRecordsBuilder):
-    """The records of one batch, in `data` after room for a header: `answers` has theirs from record
-    `first` on.
+    """The records of one batch, in `data` after room for a header.
 
+    Their results go into `answers`, from index `first` on.
     kafka-python asks it for its size and its count, and closes it under the partition's lock.
     """
 
@@ -111,7 +111,7 @@ class _Batch(MemoryRecordsBuilder):
 
 
 class _Split:
-    """In place of the futures of a batch's records, which only a batch that is split needs."""
+    """Stands for the list of the records' futures, which only a batch that is split needs."""
 
     def __init__(self, records: _Batch, future: Any) -> None:
         self._records, self._future = records, future
@@ -247,7 +247,7 @@ class Outgoing:
     def _enter(self, records: _Batch) -> None:
         """Hand a batch to the accumulator, as its method `append` does it, and with the lock held.
 
-        An earlier batch of the partition takes no more records: they would overtake.
+        An earlier batch of the partition takes no more records: they would come before this one's.
         """
         partition = records.answers.partition
         place, accumulator = self._places[partition], self._accumulator

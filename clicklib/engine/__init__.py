@@ -8,7 +8,7 @@ The threads of a processor, and what passes between them:
         v
        loop ---- inbox ----> worker ---- submit() ----> flusher ---- send() ----> Kafka
         ^                    one for                      |  ^                      |
-        |                    each partition               |  +------ futures -------+
+        |                    each partition               |  +------ answers -------+
         |                      ^                          |
         |                      +--- answers: position ----+
         +------ Handover.commits: offsets that are safe --+
@@ -24,18 +24,20 @@ The threads of a processor, and what passes between them:
 4. When Kafka has a batch, the flusher calls `Membership.safe`. That hands the offsets to
    `Handover.commits`, and puts the table's new position into the worker's `answers`. The worker
    then writes the rows into its store. So a store never has a row that Kafka lacks.
-5. The loop commits the safe offsets. Two commits are made elsewhere: of a revoked partition, by the
-   client's thread; and under exactly-once by the flusher, in one transaction with the rows.
+5. The loop commits the safe offsets (`commits`). Two commits are made elsewhere: of a revoked
+   partition, by the client's thread; and under exactly-once by the flusher, in one transaction with
+   the rows.
 
 kafka-python calls `assigned`, `revoked` and `lost` on its own thread, and only while the loop waits
-in `GroupReader.poll` or `close`. A lock in `Handover` makes sure that a batch becomes safe before
-its partition is dropped, or not at all.
+in `GroupReader.poll` or `close`. A lock in `Handover` makes sure that no batch of a partition
+becomes safe after the partition was dropped.
 
 A view has one thread of its own: `replica` reads the table's topic with a `follower`, into local
 stores. The table's topic is all that joins a processor and a view.
 
 The other modules: `clients` connects the two clients of a membership side by side; `service` has
 the methods for users, `lifecycle` those for the threads, `state` the states and the permitted
-changes, `commits` the rule of which offsets may be committed. `at_exit` closes what is open when
-the program ends. For the emitter, `deliveries` counts messages and has room for them.
+changes, `commits` the rules of which offsets are committed and when, `settings` what a processor
+was given. `at_exit` closes what is open when the program ends. For the emitter, `deliveries` counts
+messages and has room for them.
 """

@@ -1,12 +1,21 @@
-"""The input offsets that may be committed, and those that are committed."""
+"""Commits input offsets: which may be committed, and when.
+
+The loop of a membership calls `commit` at each turn. When partitions are revoked, and when the
+processor ends, the membership commits what is `due`. Under exactly-once the flusher commits offsets
+in a transaction with the rows, and only tells `safe` of it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
+from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Offsets, TopicPartition
 
 __all__ = ["Commits"]
+
+_PAUSE = 0.1  # seconds between two commits while caught up
 
 
 class Commits:
@@ -21,6 +30,7 @@ class Commits:
         self._safe: dict[TopicPartition, int] = {}
         self._sent: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
+        self._next = 0.0
 
     def safe(self, partition: int, offsets: Mapping[str, int], committed: bool = False) -> None:
         """Note that these offsets, by topic, are safe.
@@ -40,6 +50,17 @@ class Commits:
         """The offsets that are safe and not committed yet."""
         safe = self._safe.copy()  # one step: another thread may add to it
         return {p: offset for p, offset in safe.items() if offset > self._committed.get(p, -1)}
+
+    def commit(self, reader: GroupReader) -> None:
+        """Note the answer to the last commit, and commit what is due; not before the pause."""
+        if time.monotonic() < self._next or not reader.commit_done:
+            return
+        self.answered(reader.commit_error)
+        offsets = self.due()
+        if offsets:
+            reader.commit_async(offsets)
+            self.sent(offsets)
+            self._next = time.monotonic() + _PAUSE
 
     def sent(self, offsets: Offsets) -> None:
         """Note that a commit of `offsets` was sent."""

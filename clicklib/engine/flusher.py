@@ -50,7 +50,8 @@ class Flusher(OwnedThread):
     If rows get no answer in time, Kafka may have them or not. Then the flusher sends nothing more,
     and the processor starts its partitions over from what Kafka has.
 
-    `claim(partitions, stopping)` makes the writer the only one that can write to these partitions.
+    `claim(partitions, stopping)` claims partitions: from the writer's next row on, Kafka refuses
+    the rows of their earlier owners.
     """
 
     def __init__(
@@ -106,13 +107,16 @@ class Flusher(OwnedThread):
                 self.owner.fail(exc)
                 _abandon(work)
         # Without an answer these workers would wait for ever, and a rebalance would wait for them.
-        while not self._queue.empty():
-            work += filter(None, [self._queue.get()])
-        _abandon(work)
+        _abandon(work + self._waiting())
 
     def _gather(self) -> Work:
         """Take everything from the queue; block while it is empty."""
-        items = [self._queue.get()]
+        first = self._queue.get()
+        return [*filter(None, [first]), *self._waiting()]
+
+    def _waiting(self) -> Work:
+        """Take what is in the queue by now."""
+        items = []
         while not self._queue.empty():
             items.append(self._queue.get())
         return [item for item in items if item is not None]
@@ -120,8 +124,8 @@ class Flusher(OwnedThread):
     def _claim_assigned(self) -> None:
         """Claim what was assigned; then make sure that it is still this member's.
 
-        A member that was suspended before its claim may come after the next owner's. Its rows
-        would be the older ones. So the group must confirm it after the claim.
+        If this member was suspended before its claim, the claim may come after that of the next
+        owner, and its older rows would win. So the group must confirm the member after the claim.
         """
         partitions: set[int] = set()
         while not self._assigned.empty():
@@ -186,27 +190,25 @@ def _abandon(work: Work) -> None:
 
 
 class TransactionalFlusher(Flusher):
-    """Sends each round in a transaction, with the input offsets of its batches.
+    """Sends all batches that wait in one transaction, with their input offsets.
 
     After an error the transaction may be committed or not, and the partitions are started over.
     The coordinator refuses the offsets of a member that was replaced, and so its transaction.
     """
 
-    _began, _took = 0.0, 1.0  # the last transaction
+    _began, _took = 0.0, 1.0  # when the last transaction began, and its seconds
 
     def _gather(self) -> Work:
         work = super()._gather()
-        # Over a slow link a moment longer: what comes just too late waits for a whole transaction.
+        # Over a slow link a moment longer: a batch that misses this transaction waits for the next.
         moment = min(_WINDOW, self._took / 20)
         time.sleep(max(moment, self._began + _WINDOW - time.monotonic()))
-        while not self._queue.empty():
-            work += filter(None, [self._queue.get()])
-        return work
+        return work + self._waiting()
 
     def _flush(self, work: Work) -> None:
         """1. Begin. 2. Send all rows. 3. Add the offsets. 4. Check each answer. 5. Commit."""
-        # The metadata first, then `_wanted`, which leaves out the batches of lost partitions: so
-        # the batches that remain belong to the assignment of these metadata.
+        # The metadata first: `_wanted` then leaves out the batches of partitions that were lost in
+        # between, and the metadata fit all that remain.
         group_metadata = self._reports.group_metadata
         work = self._wanted(work)
         if not work:
@@ -239,6 +241,6 @@ class TransactionalFlusher(Flusher):
             self._reports.doubt(exc)
             return
         for (worker, batch), found in zip(work, offsets_of_rows, strict=True):
-            # Offsets without a row are ends of transactions: no other member committed meanwhile.
+            # Between rows lie ends of transactions. No other member wrote: they may be passed.
             position = found[-1] + 1 if found else None
             self._reports.safe(worker, batch, position, committed=True)

@@ -2,20 +2,24 @@
 
 A partition that the group assigns passes through these stages:
 
-    waiting      an earlier worker of this program may still handle a message of it
+    waiting      an earlier worker of this program has not ended, or Kafka has not told yet where
+                 to read on
     recovering   a follower reads the table's topic into the local store
     working      a worker handles its messages
 
-The loop of the membership moves partitions to the next stage. When the assignment is revoked or
-lost, all of them are dropped at once, on the loop's thread or on the client's.
+The loop of the membership moves partitions to the next stage. When the group revokes them, the
+workers finish their messages (`revoked`), the membership commits, and all are dropped; partitions
+that are lost are dropped at once. Both happen on the client's thread, while the loop waits. When
+the loop starts over or leaves, it drops them itself.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from clicklib.client.faults import OutOfRange
+from clicklib.client.offsets import Offsets
 from clicklib.engine.commits import Commits
 from clicklib.engine.follower import Follower
 from clicklib.engine.worker import Worker
@@ -31,8 +35,8 @@ class Handover:
     `follower` recovers partitions, and `begin(table)` makes the worker of a recovered one.
     `lingering` lists dropped workers whose callback has not returned yet: a partition waits until
     its earlier worker ends. The client's thread calls `assigned`, and in a rebalance, while the
-    loop waits, `finish`, `busy` and `drop`. The flusher's thread calls `safe`. Any thread may look
-    at `owned`, `workers` and `handled`. The rest is for the loop's thread.
+    loop waits, `revoked` and `drop`. The flusher's thread calls `safe`. Any thread may look at
+    `owned`, `workers` and `handled`. The rest is for the loop's thread.
     """
 
     def __init__(
@@ -122,6 +126,15 @@ class Handover:
         """Ask the workers to end once all that they did is acknowledged."""
         for worker in self.workers.values():
             worker.finish()
+
+    async def revoked(
+        self, sleep: Callable[[float], Awaitable[None]], gives_up: Callable[[], bool]
+    ) -> Offsets:
+        """Let the workers finish, until `gives_up()`; return the offsets to be committed then."""
+        self.finish()
+        while self.busy and not gives_up():
+            await sleep(0.005)
+        return self.commits.due()
 
     @property
     def busy(self) -> bool:

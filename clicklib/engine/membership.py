@@ -36,7 +36,6 @@ __all__ = ["Membership"]
 logger = logging.getLogger("clicklib")
 
 _QUEUE_BYTES = 8 << 20  # with more in its inbox a partition is paused; below half, resumed
-_COMMIT_PAUSE = 0.1  # seconds between two commits while caught up
 _JOIN_TIMEOUT = 30.0  # seconds, at least, to wait for an assignment: kafka-python's join can hang
 _LEAVE_TIMEOUT = 1.0  # seconds to wait for the answer when it leaves and starts over
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
@@ -46,10 +45,10 @@ _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 class Membership:
     """A membership in the group of a graph. `run` is for one thread; any thread may read the rest.
 
-    `follower` recovers the table. It and each input have `count` partitions. `lingering` lists
-    earlier workers whose callback has not returned yet. With a `transactional_id` rows and offsets
-    are committed in one transaction; a transaction that an earlier member with that id did not end
-    is ended first.
+    `follower` recovers the table. The table and each input have `count` partitions. `lingering`
+    lists earlier workers whose callback has not returned yet. With a `transactional_id` rows and
+    offsets are committed in one transaction; a transaction that an earlier member with that id did
+    not end is ended first.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Membership:
         self._count, self._transactional_id = count, transactional_id
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
-        self._next_commit = self._next_lag = 0.0
+        self._next_lag = 0.0
         # If a member could not leave, the coordinator waits until its session ends, and only then
         # assigns its partitions.
         self._join_timeout = max(
@@ -103,13 +102,13 @@ class Membership:
                 self.doubt(KafkaError(f"made anew: {remade}"))
             if self._in_doubt is not None:
                 self._start_over()
-                continue  # if it is stopping by now, the inputs are closed
+                continue  # if it is to stop, there may be no new inputs
             self._adopt()
             self._recover()
             records = self._poll(0.0 if self.partitions.recovering else 0.1)
             self._hand_out(records)
             self._look_after(records)
-            self._commit()
+            self.partitions.commits.commit(self._inputs)
 
     def _poll(self, timeout: float) -> Records:
         """The next records; none while the client tries to reach the broker."""
@@ -164,7 +163,7 @@ class Membership:
             answer_timeout=settings.connect_timeout,
             on_revoked=self._revoked,
             on_assigned=self._assigned,
-            on_lost=self._taken,
+            on_lost=self._lost,
         )
 
     def doubt(self, error: BaseException) -> None:
@@ -177,14 +176,14 @@ class Membership:
         The new writer ends a transaction that the old one left open.
         """
         logger.warning("%s starts its partitions over: %s", self._life.name, self._in_doubt)
-        self._lost()
+        self._drop()
         self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
         self._clients.close_flusher()
         self._connect(lambda: False)
         self._in_doubt = None
 
-    # The group assigns and revokes partitions. The client calls these three methods on its own
-    # thread, while the loop waits in `poll` or `close`.
+    # The group assigns and revokes partitions. The client calls `_assigned`, `_revoked` and `_lost`
+    # on its own thread, while the loop waits in `poll` or `close`.
 
     def _assigned(self, places: set[TopicPartition]) -> None:
         partitions = {place.partition for place in places}
@@ -195,14 +194,13 @@ class Membership:
     async def _revoked(self) -> None:
         """Finish the current messages, flush, commit: then another member can continue."""
         deadline = time.monotonic() + self._settings.max_poll_interval / 2
-        self.partitions.finish()
-        while self.partitions.busy:
-            left = deadline - time.monotonic()
-            if left < 0 or (self._life.stopping and self._life.time_left() < 1):
-                break
-            await self._inputs.sleep(0.005)
-        offsets = self.partitions.commits.due()
-        self._lost()
+
+        def over() -> bool:
+            hurries = self._life.stopping and self._life.time_left() < 1
+            return hurries or time.monotonic() > deadline
+
+        offsets = await self.partitions.revoked(self._inputs.sleep, over)
+        self._drop()
         if offsets:
             try:
                 await self._inputs.commit_soon(offsets)
@@ -212,14 +210,14 @@ class Membership:
     def _not_committed(self, exc: Exception) -> None:
         logger.warning("%s: last commit failed, messages repeat: %s", self._life.name, exc)
 
-    def _taken(self) -> None:
+    def _lost(self) -> None:
         """The group took this member for dead, and gave its partitions to others."""
-        if self.partitions.owned and self._transactional_id is None:
+        if self.partitions.owned and self._transactional_id is None:  # else no message repeats
             text = "%s: the group took it for dead, others have its partitions, messages repeat"
             logger.warning(text, self._life.name)
-        self._lost()
+        self._drop()
 
-    def _lost(self) -> None:
+    def _drop(self) -> None:
         """Drop all partitions at once, and wait for another assignment."""
         self.partitions.drop(self._halt)
         self.lag = {}
@@ -229,8 +227,9 @@ class Membership:
     def _halt(self) -> None:
         """Start over with a new writer: rows of the old one may have no answer for long.
 
-        Those that are still unsent are never sent: this member may get the partition again after
-        another one, and would then send them under its new claim. A transaction is refused.
+        Unsent rows are never sent: if this member gets the partition back from another one, its new
+        claim would make the old rows count as new. Under exactly-once Kafka refuses the old
+        transaction, and nothing is to be done.
         """
         if self._transactional_id is None and self._clients.flusher is not None:
             self._clients.flusher.halt()
@@ -239,7 +238,7 @@ class Membership:
     # An assigned partition is first recovered, then processed.
 
     def _adopt(self) -> None:
-        """Begin to recover the partitions of a new assignment."""
+        """Take over a new assignment, and begin to recover the partitions that are ready."""
         if self.partitions.adopt():
             self._join_by = math.inf
             self.rebalances += 1
@@ -250,7 +249,7 @@ class Membership:
             try:
                 # The inputs come first. Their committed offsets are known only after the
                 # transactions of the last owner have ended. The table's rows are then complete.
-                places = [TopicPartition(t, p) for t in self._graph.topics for p in ready]
+                places = [place for p in ready for place in self._places(p)]
                 self._inputs.go_on(places, newest=self._settings.start == "newest")
                 self.partitions.recover(ready)
                 if self._transactional_id is None:
@@ -292,6 +291,7 @@ class Membership:
             worker.give(self._edges[place.topic], batch)
 
     def _look_after(self, records: Records) -> None:
+        """Pause and resume partitions, let workers flush, note the lag, wait no longer to join."""
         now = time.monotonic()
         workers = self.partitions.workers
         for partition, worker in workers.items():
@@ -345,25 +345,13 @@ class Membership:
         """Raise UnavailableError unless the group confirms that this is a member."""
         self._inputs.confirm(self._settings.connect_timeout)
 
-    def _commit(self) -> None:
-        """Note the answer to the last commit, and commit the offsets that are safe."""
-        if time.monotonic() < self._next_commit or not self._inputs.commit_done:
-            return
-        commits = self.partitions.commits
-        commits.answered(self._inputs.commit_error)
-        offsets = commits.due()
-        if offsets:
-            self._inputs.commit_async(offsets)
-            commits.sent(offsets)
-            self._next_commit = time.monotonic() + _COMMIT_PAUSE
-
     def _leave(self) -> None:
         """End the workers and commit, within `life.time_left()`."""
         self.partitions.finish()
         for worker in self.partitions.workers.values():
             worker.join(max(0.0, self._life.time_left() - 2))
         offsets = self.partitions.commits.due()
-        self._lost()
+        self._drop()
         if offsets:
             try:
                 self._inputs.commit(offsets, timeout=max(0.5, self._life.time_left() - 2))
