@@ -21,12 +21,12 @@ from clicklib.client.outgoing import headers_as_bytes
 from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
 from clicklib.client.writer import Writer
-from clicklib.codec import Codec, cannot_encode, encode, text_of
+from clicklib.codec import Codec, cannot_encode, text_of
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.engine.deliveries import Deliveries, Load
 from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
 from clicklib.given import check
-from clicklib.keys import encode_key, partition_of
+from clicklib.keys import encode_key, hashed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,12 +120,12 @@ class Emitter:
         self, key: str, msg: Any, headers: Mapping[str, bytes] | None, patience: float
     ) -> Future[Acknowledged]:
         """`emit`, which waits at most `patience` seconds."""
-        raw = encode_key(key, self.topic)
+        raw, number = self._hashed(key)
         if headers is not None:
             self._check_headers(key, headers)
         self._process.check("this emitter")
         data = self._encode(key, msg)
-        partition = partition_of(raw, self._writer.partitions)
+        partition = number % self._writer.partitions
         if not self._deliveries.take():
             self._wait_for_room(key, max(0.0, min(patience, self._patience)))
         try:
@@ -196,6 +196,7 @@ class Emitter:
     def _send(self, chunk: Iterable[tuple[str, Any]], load: Load) -> None:
         """Send messages, no more than the buffer holds. Those before a wrong one are sent too."""
         self._check_open(None)
+        partitions = self._writer.partitions
         rows: defaultdict[int, list[tuple[bytes, bytes | None]]] = defaultdict(list)
         try:
             for pair in chunk:
@@ -204,9 +205,8 @@ class Emitter:
                 except (TypeError, ValueError):
                     wrong = f"pairs are of a key and a message, not {text_of(pair, repr):.60}"
                     raise UsageError(wrong, topic=self.topic) from None
-                raw = encode_key(key, self.topic)
-                data = self._encode(key, msg)
-                rows[partition_of(raw, self._writer.partitions)].append((raw, data))
+                raw, number = self._hashed(key)
+                rows[number % partitions].append((raw, self._encode(key, msg)))
         finally:
             count = sum(map(len, rows.values()))
             self._deliveries.take(count, patience=None)
@@ -269,9 +269,21 @@ class Emitter:
         if self._deliveries.error is not None:
             raise self._deliveries.error
 
+    def _hashed(self, key: str) -> tuple[bytes, int]:
+        try:
+            return hashed(key)
+        except (TypeError, UnicodeEncodeError):
+            encode_key(key, self.topic)  # this says what is wrong
+            raise
+
     def _encode(self, key: str, msg: Any) -> bytes | None:
         try:
-            return None if msg is None else encode(self.codec, msg)
+            if msg is None:
+                return None
+            data = self.codec.encode(msg)
+            if not isinstance(data, bytes):  # as `codec.encode`, without its call
+                raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+            return data
         except Exception as exc:
             where = {"topic": self.topic, "key": key}
             raise cannot_encode("the codec of the stream", msg, exc, **where) from exc

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from clicklib.given import check
 
-__all__ = ["decode_key", "encode_key", "fnv1a", "partition_of", "share"]
+__all__ = ["decode_key", "encode_key", "fnv1a", "hashed", "partition_of", "share"]
 
 
 def encode_key(key: str, topic: str | None = None) -> bytes:
@@ -54,8 +54,22 @@ def partition_of(key: bytes, partitions: int) -> int:
 def _partition_of(key: bytes, partitions: int) -> int:
     """The same, kept: the hash costs one Python step for each byte."""
     check(key__bytes=key, partitions=partitions)
+    return _number(key) % partitions
+
+
+@lru_cache(maxsize=1 << 17)
+def hashed(key: str) -> tuple[bytes, int]:
+    """The key as `encode_key` gives it, and the number whose remainder is its partition; kept.
+
+    Raises TypeError or UnicodeEncodeError for a key that `encode_key` refuses.
+    """
+    raw = str.encode(key, "utf-8", "surrogateescape")
+    return raw, _number(raw)
+
+
+def _number(key: bytes) -> int:
     value = fnv1a(key)
-    return (value if value < 0x80000000 else 0x1_0000_0000 - value) % partitions
+    return value if value < 0x80000000 else 0x1_0000_0000 - value
 
 
 def share(member: int, members: int, partitions: int) -> range:

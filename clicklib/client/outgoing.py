@@ -210,10 +210,16 @@ class Outgoing:
         manager = self._producer._transaction_manager
         if manager is not None and manager.is_transactional() and rows:
             manager.maybe_add_partition_to_transaction(self._places[partition])
-        first, count, data = 0, 0, bytearray(_HEADER)
+        first, count, data, size, ready = 0, 0, bytearray(_HEADER), self.batch_size, _VARINTS
         for number, (key, value) in enumerate(rows):
-            record = _record(count, key, value, end)
-            if count and len(data) + len(record) > self.batch_size:
+            if value is None:
+                record = _record(count, key, value, end)
+            else:  # as `_record`, without its call, which takes a third of the time
+                body = b"".join(
+                    (b"\0\0", ready[count], ready[len(key)], key, ready[len(value)], value, end)
+                )
+                record = ready[len(body)] + body
+            if count and len(data) + len(record) > size:
                 self._put(answers, first, count, data)
                 count, data, record = 0, bytearray(_HEADER), _record(0, key, value, end)
             if not count:

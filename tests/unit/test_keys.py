@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib.keys import fnv1a, partition_of, share
+from clicklib.errors import UsageError
+from clicklib.keys import encode_key, fnv1a, hashed, partition_of, share
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,18 @@ def test_keys_go_to_the_partitions_that_goka_sends_them_to(key: str, partition: 
 def test_a_partition_is_the_absolute_value_of_the_signed_hash(key: bytes, count: int) -> None:
     signed = int.from_bytes(fnv1a(key).to_bytes(4, "big"), "big", signed=True)
     assert partition_of(key, count) == abs(signed) % count
+
+
+@given(st.text(st.characters(exclude_categories=[])), st.integers(1, 1_000))
+def test_an_emitter_sends_a_key_where_the_partitioner_says(key: str, count: int) -> None:
+    try:
+        raw = encode_key(key)
+    except UsageError:
+        with pytest.raises(UnicodeEncodeError):
+            hashed(key)
+    else:
+        same, number = hashed(key)
+        assert (same, number % count) == (raw, partition_of(raw, count))
 
 
 def test_with_one_partition_there_is_no_choice() -> None:
