@@ -36,12 +36,12 @@ COURSE = (
     Chapter("04", "04_codec.ipynb", "bytes and values; a wrong codec", 35),
     Chapter("05", "05_partitioning_and_concurrency.ipynb", "keys, order, sharing the work", 45),
     Chapter("06", "06_recovery.ipynb", "rebuild a table from its topic", 35),
-    Chapter("07", "07_compaction.ipynb", "what Kafka removes from a table's topic", 35),
-    Chapter("08", "08_at_least_once.ipynb", "a click that is counted twice", 35),
-    Chapter("09", "09_exactly_once.ipynb", "transactions, and what they cost", 35),
-    Chapter("10", "10_testing_without_kafka.ipynb", "test a callback in milliseconds", 40),
-    Chapter("11", "11_scale_out.ipynb", "several processors; kill one", 35),
-    Chapter("12", "12_failover.ipynb", "three brokers; kill one", 30),
+    Chapter("07", "07_compaction.ipynb", "what Kafka removes from a table's topic", 40),
+    Chapter("08", "08_at_least_once.ipynb", "a click that is counted twice", 40),
+    Chapter("09", "09_exactly_once.ipynb", "transactions, and what they cost", 40),
+    Chapter("10", "10_testing_without_kafka.ipynb", "test a callback in milliseconds", 45),
+    Chapter("11", "11_scale_out.ipynb", "several processors; kill one", 40),
+    Chapter("12", "12_failover.ipynb", "three brokers; kill one", 40),
 )
 
 
