@@ -29,13 +29,13 @@ class Chapter(NamedTuple):
 
 
 COURSE = (
-    Chapter("00", "00_user_clicks.ipynb", "press a button and watch Kafka count", 15),
-    Chapter("01", "01_how_to_get_it_running.ipynb", "the demo, its lines, its endpoint", 25),
-    Chapter("02", "02_count_user_clicks.ipynb", "write `process`; counts that survive", 35),
-    Chapter("03", "03_view_and_emitter.ipynb", "promises, views, the web endpoint", 35),
-    Chapter("04", "04_codec.ipynb", "bytes and values; a wrong codec", 35),
+    Chapter("00", "00_user_clicks.ipynb", "press a button and watch Kafka count", 25),
+    Chapter("01", "01_how_to_get_it_running.ipynb", "the demo, its lines, its endpoint", 35),
+    Chapter("02", "02_count_user_clicks.ipynb", "write `process`; counts that survive", 40),
+    Chapter("03", "03_view_and_emitter.ipynb", "promises, views, the web endpoint", 40),
+    Chapter("04", "04_codec.ipynb", "bytes and values; a wrong codec", 40),
     Chapter("05", "05_partitioning_and_concurrency.ipynb", "keys, order, sharing the work", 45),
-    Chapter("06", "06_recovery.ipynb", "rebuild a table from its topic", 35),
+    Chapter("06", "06_recovery.ipynb", "rebuild a table from its topic", 40),
     Chapter("07", "07_compaction.ipynb", "what Kafka removes from a table's topic", 40),
     Chapter("08", "08_at_least_once.ipynb", "a click that is counted twice", 40),
     Chapter("09", "09_exactly_once.ipynb", "transactions, and what they cost", 40),

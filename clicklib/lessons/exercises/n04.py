@@ -84,7 +84,7 @@ def third_format(decode: Callable[[bytes], Any]) -> Verdict:
         except Exception:  # noqa: S112, any error refuses the row
             continue
         return not_yet(
-            f"It has made {user!r} of {data.decode()}. A row that it does not know must raise an "
+            f"It turns {data.decode()} into {user!r}. A row that it does not know must raise an "
             "error.",
             _said(read),
         )
