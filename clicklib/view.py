@@ -173,7 +173,8 @@ class View(Service):
                     f"the view of {self.table} has failed: {self.error}"
                 ) from self.error
             done, total = progress(tables.values())
-            first = "wait_running()" if tables else "start() and wait_running()"
+            begun = self.state in (State.STARTING, State.RECOVERING)
+            first = "wait_running()" if begun else "start() and wait_running()"
             raise UsageError(
                 f"the view of {self.table} is {self.state} ({done} of {total} offsets): call "
                 f"{first} first, or read with stale=True"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from clicklib import View, clicks
 from clicklib.codec import Json
+from clicklib.errors import UsageError
 from tests.support.values import Place, anything, same
 
 Frame = Callable[..., pd.DataFrame]
@@ -129,3 +130,11 @@ def test_each_cell_is_the_field_that_was_decoded(frame: Frame, values: list[Any]
             if cell is not field:
                 missing = field is None or field != field
                 assert pd.isna(cell) if missing else same(field, cell), (name, field, cell)
+
+
+def test_a_read_that_is_refused_says_what_to_call_first() -> None:
+    view = View("127.0.0.1:1", "t", Json(), storage="memory")
+    with pytest.raises(UsageError, match=r"call start\(\) and wait_running\(\) first"):
+        view.get("user-3")
+    with view.start(), pytest.raises(UsageError, match=r"call wait_running\(\) first"):
+        view.get("user-3")
