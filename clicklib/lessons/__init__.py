@@ -7,6 +7,7 @@ wait_until("what", condition)      waits for what other threads and programs do
 Program("-m", "clicklib", "demo")  a program beside this kernel; it ends with the kernel
 free_port(9095)                    that port, or another one where it is taken
 Victim(cluster, stream, group)     a processor beside this kernel, to be frozen and killed
+StepByStep(cluster, "name")        a processor under the buttons of a debugger: step, run, kill
 kill_broker(cluster, 2)            kills a broker of the local Kafka, which is started again
 Timeline()                         notes when clicks are counted, as a view sees them
 Way()                              the exercises that were solved, and the next notebook
@@ -20,6 +21,7 @@ with needing("clicklib.lessons"):
     from clicklib.lessons.lesson import Lesson
     from clicklib.lessons.ports import free_port
     from clicklib.lessons.programs import Program
+    from clicklib.lessons.step_by_step import StepByStep
     from clicklib.lessons.stopping import stop_everything
     from clicklib.lessons.timeline import Timeline
     from clicklib.lessons.victim import Victim
@@ -28,6 +30,7 @@ with needing("clicklib.lessons"):
 __all__ = [
     "Lesson",
     "Program",
+    "StepByStep",
     "Timeline",
     "Victim",
     "Way",

@@ -45,6 +45,8 @@ class Victim(Program):
     victim that has another one `before` it is the same program, started again: it has its folder.
     """
 
+    _file = freezing.__file__
+
     def __init__(
         self,
         brokers: Brokers,
@@ -66,14 +68,14 @@ class Victim(Program):
             self.freeze_before_commit()
         code = base64.b64encode(marshal.dumps(callback.__code__)).decode()
         arguments = (stream, group, guarantee, str(self.folder), code)
-        super().__init__("-P", freezing.__file__, *arguments, CLICKLIB_BROKERS=str(self.cluster))
+        super().__init__("-P", self._file, *arguments, CLICKLIB_BROKERS=str(self.cluster))
         # A cell that runs again replaces its victim, which would else count on in the group.
         weakref.finalize(self, _end, self._process).atexit = False
 
     @property
     def text(self) -> str:
         """The text of the program."""
-        return Path(freezing.__file__).read_text("utf-8")
+        return Path(self._file).read_text("utf-8")
 
     def freeze_before_commit(self) -> None:
         """Let the program freeze itself just before its next commit: Kafka has the rows then."""

@@ -41,6 +41,7 @@ The modules behind the widgets:
     part         a widget that belongs to a cell and is closed with it
     rows         the rows of a view's table
     books        the rules of the ledger; `audit` reads for it what Kafka has
+    errands      a thread that does what buttons ask for
     watch        looks at Kafka on a thread; `group_watch` does so for a group and its owners
     colours      the letters and colours of members; beside it `text`, `rate` and `pad_stats`
 """

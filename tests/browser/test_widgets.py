@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.notebook import THEMES, Notebook, picture
@@ -161,3 +162,52 @@ def test_a_click_is_a_dot_that_moves_from_part_to_part(
     expect(moved).to_be_visible(timeout=10_000)
     assert page.evaluate("dots") == before
     page.emulate_media(reduced_motion="no-preference")
+
+
+STEPS = """
+from clicklib import broker
+from clicklib.lessons import StepByStep
+steps = StepByStep(broker.use(progress=False), "steps")
+steps
+"""
+
+
+@pytest.mark.long
+def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
+    notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
+) -> None:
+    page = notebook.page
+    notebook.open(write([STEPS]))
+    notebook.run_all()
+    keys = page.get_by_role("group", name="The processor")
+    line = page.get_by_role("status").filter(has_text="The ")
+    figures, here = page.locator(".clicklib .figures"), page.locator(".clicklib .come")
+
+    def press(button: str, then: str) -> None:
+        keys.get_by_role("button", name=button, exact=True).press("Enter")
+        expect(page.get_by_role("status").filter(has_text=then)).to_be_visible(timeout=60_000)
+
+    expect(line.filter(has_text="waits for a click")).to_be_visible(timeout=60_000)
+    expect(keys.get_by_role("button", name="Start again")).to_have_attribute(
+        "aria-disabled", "true"
+    )
+    press("Click", "the click at offset 0")
+    press("Step", "The new row is in the memory")
+    press("Step", "Kafka has the row. The offset is not committed")
+    expect(here).to_have_count(4)  # everywhere but in the offset
+    for theme in THEMES:
+        notebook.theme(theme)
+        page.wait_for_timeout(1_000)  # JupyterLab complains of a theme that comes too soon
+        pictures.take(page, f"steps-{theme.split()[1].lower()}")
+    notebook.theme(THEMES[0])
+    press("kill -9 here", "is dead")
+    press("Start again", "the click at offset 0")
+    press("Run", "waits for a click")
+    expect(figures).to_have_text("clicks1counted2lost0twice1", timeout=10_000)
+    keys.get_by_role("combobox", name="guarantee").select_option("at_most_once")
+    expect(line.filter(has_text="waits for a click")).to_be_visible(timeout=60_000)
+    press("Click", "the click at offset 0")
+    press("Step", "The offset is committed. The callback")
+    press("kill -9 here", "is dead")
+    expect(figures).to_have_text("clicks1counted0lost1twice0", timeout=10_000)
+    notebook.ask("steps.close()")
