@@ -1,6 +1,7 @@
 """Widgets for notebooks: they emit clicks, and they draw what Kafka does with the clicks.
 
     ClickPad(emitter, users=10)        buttons and automatic clicks; the numbers sent and failed
+    ClickTimes(cluster, "name")        a button, and how long each step of a click's way took
     CountsPlot(view)                   a bar for each user's clicks, and the total
     TableView(view)                    the table; a press on a key shows hash, partition and offset
     PartitionMap(processor)            the owners of all partitions over time, and the lag
@@ -50,6 +51,7 @@ from clicklib.errors import needing
 
 with needing("clicklib.widgets"):
     from clicklib.widgets.click_pad import ClickPad
+    from clicklib.widgets.click_times import ClickTimes
     from clicklib.widgets.cluster_map import ClusterMap
     from clicklib.widgets.counts import CountsPlot
     from clicklib.widgets.dashboard import Dashboard
@@ -63,6 +65,7 @@ with needing("clicklib.widgets"):
 
 __all__ = [
     "ClickPad",
+    "ClickTimes",
     "ClusterMap",
     "CountsPlot",
     "Dashboard",

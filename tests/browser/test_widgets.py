@@ -173,6 +173,7 @@ steps
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
     notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:
@@ -211,3 +212,45 @@ def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
     press("kill -9 here", "is dead")
     expect(figures).to_have_text("clicks1counted0lost1twice0", timeout=10_000)
     notebook.ask("steps.close()")
+
+
+TIMES = """
+from clicklib import broker
+from clicklib.widgets import ClickTimes
+times = ClickTimes(broker.use(progress=False), "times")
+times
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_one_click_is_timed_from_the_press_until_it_is_drawn(
+    notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
+) -> None:
+    page = notebook.page
+    notebook.open(write([TIMES]))
+    notebook.run_all()
+    keys = page.get_by_role("group", name="One click, timed")
+    expect(page.get_by_text("Press Click.", exact=True)).to_be_visible(timeout=60_000)
+    keys.get_by_role("button", name="Click", exact=True).press("Enter")
+    one = picture(
+        notebook, r"Milliseconds of one click: taken up [<\d.]+, .*; drawn [\d.]+, median"
+    )
+    expect(one).to_be_visible(timeout=20_000)
+    keys.get_by_role("button", name="Click 100 times").click()
+    many = page.get_by_text("the medians are of the last 100 clicks")
+    expect(many).to_be_visible(timeout=60_000)
+    keys.get_by_role("combobox", name="linger").select_option("50")
+    keys.get_by_role("combobox", name="guarantee of the processor").select_option("exactly_once")
+    expect(page.get_by_text("Press Click.", exact=True)).to_be_visible(timeout=60_000)
+    button = keys.get_by_role("button", name="Click", exact=True)
+    expect(button).to_have_attribute("aria-disabled", "false", timeout=60_000)
+    button.click()
+    totals = page.locator(".clicklib li").filter(has_text="exactly once, linger 50 ms")
+    expect(totals).to_have_count(1, timeout=20_000)
+    for theme in THEMES:
+        notebook.theme(theme)
+        page.wait_for_timeout(1_000)
+        pictures.take(page, f"times-{theme.split()[1].lower()}")
+    notebook.theme(THEMES[0])
+    notebook.ask("times.close()")
