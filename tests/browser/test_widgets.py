@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.notebook import THEMES, Notebook, picture
 from tests.browser.pictures import Pictures
+from tests.support.long import cases
 
 START = """
 from clicklib import Emitter, Processor, View, broker, clicks
@@ -254,3 +256,76 @@ def test_one_click_is_timed_from_the_press_until_it_is_drawn(
         pictures.take(page, f"times-{theme.split()[1].lower()}")
     notebook.theme(THEMES[0])
     notebook.ask("times.close()")
+
+
+EVERY = """
+import inspect
+import ipywidgets
+from clicklib import widgets
+
+given = {
+    "emitter": emitter, "processor": processor, "view": view,
+    "where": processor, "brokers": cluster, "topic": clicks.TOPIC, "name": "axe",
+}
+
+def made(kind):
+    wanted = inspect.signature(kind).parameters
+    return kind(**{name: each for name, each in given.items() if name in wanted})
+
+kinds = [getattr(widgets, name) for name in widgets.__all__]
+kinds = [kind for kind in kinds if issubclass(kind, ipywidgets.Widget)]
+"""
+# The dashboard has a HistoryPlot, of which a kernel has one.
+ALONE = "ipywidgets.VBox([made(kind) for kind in kinds if kind is not widgets.Dashboard])"
+TOGETHER = "made(widgets.Dashboard)"
+# What is not there in a quiet lesson: a row that is chosen, a tombstone, an error.
+DISTURB = """
+for user in ("user-3", "user-4", "user-3"):
+    emitter.emit_sync(user, "now")
+with Emitter(cluster, clicks.TOPIC, String()) as writer:
+    writer.emit_sync("user-5", None)
+"""
+FAIL = "emitter._writer.append(8, b'user-3', b'\\xff')"
+OWN = """
+import os
+os.environ["CLICKLIB_PREFIX"] = {prefix!r}  # a broken message stays in its topic
+"""
+OUTPUTS = ".jp-Notebook:not(.lm-mod-hidden) .jp-OutputArea-output"
+
+
+@cases("theme", THEMES[:1], THEMES[1:])
+def test_axe_finds_nothing_in_any_widget(
+    notebook: Notebook, write: Callable[[list[str]], str], theme: str
+) -> None:
+    page = notebook.page
+    own = OWN.format(prefix=theme.split()[1])
+    notebook.open(write([own + START + EVERY, ALONE, TOGETHER]))
+    notebook.theme(theme)
+    notebook.run("cell-0")
+    notebook.run("cell-1")
+    assert notebook.errors() == {}, "`given` lacks what a new widget takes"
+    notebook.ask(DISTURB)
+    page.get_by_role("row").get_by_role("button", name="user-3").click(timeout=60_000)
+    expect(page.get_by_text("last offset")).to_be_visible(timeout=20_000)
+    expect(page.locator(".clicklib .dead").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    assert complaints(notebook) == []
+    notebook.clear_outputs()
+    notebook.run("cell-2")
+    notebook.ask(FAIL)
+    problem = page.get_by_role("alert").filter(has_text="partition 8")
+    expect(problem.first).to_be_visible(timeout=20_000)
+    assert complaints(notebook) == []
+    notebook.theme(THEMES[0])
+
+
+def complaints(notebook: Notebook) -> list[str]:
+    """What axe-core finds wrong in the outputs of the notebook."""
+    notebook.unfold()
+    found = Axe().run(notebook.page, context={"include": [[OUTPUTS]]})
+    notebook.fold()
+    return [
+        f"{rule['id']}: {node['html']} {node['failureSummary']}"
+        for rule in found.response["violations"]
+        for node in rule["nodes"]
+    ]
