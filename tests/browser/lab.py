@@ -6,15 +6,13 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 from clicklib import broker
+from tests.browser.server import Server, free_ports
 
 FAR = "jupyter.example"
 """The name of a machine that the browsers of these tests find here."""
@@ -34,9 +32,7 @@ class Lab:
         self.root.mkdir()
         self._token = secrets.token_hex(16)
         self._log = folder / "lab.log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        [self._port] = free_ports(1)
         quiet = folder / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
         quiet.parent.mkdir(parents=True)
         quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}', "utf-8")
@@ -58,24 +54,14 @@ class Lab:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                env=self._environment,
-                cwd=self.root,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
         local = self._address.replace(self.host, "127.0.0.1")
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(f"{local}api?token={self._token}", timeout=1)
-                return
-            except OSError:
-                assert self._process.poll() is None, self._log.read_text("utf-8")
-                time.sleep(0.1)
-        raise AssertionError(f"JupyterLab does not answer: {self._log.read_text('utf-8')}")
+        self._server = Server(
+            self._command(),
+            f"{local}api?token={self._token}",
+            log=self._log,
+            folder=self.root,
+            environment=self._environment,
+        )
 
     def _command(self) -> list[str]:
         root = f"--ServerApp.root_dir={self.root}"
@@ -91,12 +77,7 @@ class Lab:
         return switches.split()
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(5)
+        self._server.stop()
         command = [sys.executable, "-m", "clicklib", "broker", "stop"]
         subprocess.run(command, env=self._environment, check=True, stdout=subprocess.DEVNULL)
 

@@ -6,12 +6,10 @@ import os
 import subprocess
 import sys
 import sysconfig
-import urllib.request
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,6 +17,7 @@ from playwright.sync_api import Page, expect
 from clicklib.cli.handout import FIRST
 from tests.browser.lab import Lab
 from tests.browser.notebook import Notebook, press
+from tests.browser.server import plain_environment
 from tests.support.wheel import ROOT, built_wheel
 
 
@@ -31,9 +30,7 @@ class Course(Lab):
         self.home = folder / "home"
         self.home.mkdir()
         kept = {"CLICKLIB_JARS": self._environment["CLICKLIB_JARS"], "HOME": str(self.home)}
-        own = ("CLICKLIB_", "JUPYTER", "IPYTHON", "XDG_", "PYTHON", "VIRTUAL_ENV")
-        others = {key: text for key, text in os.environ.items() if not key.startswith(own)}
-        self._environment = {**others, **kept}
+        self._environment = {**plain_environment(), **kept}
 
     def _command(self) -> list[str]:
         return [self._program, "lab", "--", *self._switches()]
@@ -59,14 +56,16 @@ def opened(window: Page, course: Course) -> Iterator[Notebook]:
         course.stop()
 
 
-def test_it_leads_to_the_first_notebook(tmp_path: Path) -> None:
+def assert_it_is_beside_the_others(page: Page) -> None:
+    """The notebook's beginning is in sight, and so is the list of the course's notebooks."""
+    expect(page.get_by_role("heading", name="Press a button and watch")).to_be_in_viewport()
+    expect(page.get_by_role("listitem", name="12_failover.ipynb")).to_be_in_viewport()
+
+
+def test_it_leads_to_the_first_notebook(window: Page, tmp_path: Path) -> None:
     course = Course(tmp_path, Path(sysconfig.get_path("scripts")))
-    course.start()
-    try:
-        with urllib.request.urlopen(course.start_page, timeout=10) as answer:
-            assert urlsplit(answer.url).path == f"/lab/tree/{FIRST}"
-    finally:
-        course.stop()
+    with opened(window, course):
+        assert_it_is_beside_the_others(window)
     assert (course.root / "clicklib-course" / FIRST).is_file()
     assert list(course.home.rglob("kafka-*")) == []  # Kafka starts with the notebook
 
@@ -87,8 +86,7 @@ def test_an_installed_wheel_runs_the_first_notebook(window: Page, tmp_path: Path
         place = notebook.ask("import clicklib; print(clicklib.__file__)")
         assert Path(place).is_relative_to(environment)
         page = notebook.page
-        expect(page.get_by_role("heading", name="Press a button and watch")).to_be_visible()
-        expect(page.get_by_role("listitem", name="12_failover.ipynb")).to_be_visible()
+        assert_it_is_beside_the_others(page)
         page.evaluate("() => jupyterapp.shell.collapseLeft()")
         notebook.run_all()
         assert notebook.errors() == {}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.hub import LAB, NOTEBOOK_7, Hub
+from tests.browser.hub import LAB, NOTEBOOK_7, Hub, install
 from tests.browser.lab import FAR, Lab
 from tests.browser.notebook import Notebook, press
+from tests.browser.reader import Reader, at_once, memory
 from tests.browser.test_first_notebook import NAME
-from tests.support.wheel import built_wheel
+from tests.browser.test_widgets import START
+from tests.support.nodes import new_node, running
 
 ENDPOINT = """
 from clicklib import Endpoint
@@ -72,6 +75,21 @@ def through_jupyter(notebook: Notebook) -> Page:
     return opened.value
 
 
+def test_the_launcher_s_tile_opens_the_page_of_all_users(notebook: Notebook, far: Lab) -> None:
+    notebook.open(far.write("tile.ipynb", [START, "emitter.emit_sync('user-3', 'now')"]))
+    notebook.run_all()
+    assert notebook.errors() == {}
+    notebook.page.evaluate("() => jupyterapp.commands.execute('launcher:create')")
+    with notebook.page.expect_popup() as opened:
+        notebook.page.locator(".jp-LauncherCard").filter(has_text="Clicks").click()
+    page = opened.value
+    row = page.get_by_role("row").filter(has_text="user-3")
+    expect(row).to_contain_text('{"Clicks":1}', timeout=60_000)
+    assert page.url.startswith(f"http://{FAR}:")
+    assert page.url.endswith("/deep/er/clicks/")
+    page.close()
+
+
 @pytest.mark.long
 def test_the_first_notebook_runs_below_a_path(notebook: Notebook, far: Lab) -> None:
     notebook.open(far.copy(NAME))
@@ -80,13 +98,20 @@ def test_the_first_notebook_runs_below_a_path(notebook: Notebook, far: Lab) -> N
     press(notebook)
 
 
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_a_hub_s_user_presses_a_button_and_opens_the_page(window: Page, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a hub is installed."""
     if shutil.which("npm") is None:
         pytest.skip("no npm here, which brings the hub's proxy")
-    hub = Hub(tmp_path)
-    hub.install(built_wheel(tmp_path))
+    return install(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_hub_s_user_presses_a_button_and_opens_the_page(
+    window: Page, installed: Path, tmp_path: Path
+) -> None:
+    hub = Hub(installed, tmp_path)
     hub.start()
     try:
         hub.log_in(window)
@@ -112,3 +137,41 @@ def test_a_hub_s_user_presses_a_button_and_opens_the_page(window: Page, tmp_path
         notebook.assert_clean()
     finally:
         hub.stop()
+
+
+TEN = [f"reader{i}" for i in range(10)]
+SHARED = """
+c.Spawner.environment["CLICKLIB_BROKERS"] = {brokers!r}
+c.Spawner.environment["CLICKLIB_PREFIX"] = lambda spawner: f"{{spawner.user.name}}-"
+"""
+# MB of a user, and seconds; docs/where.md says what was measured. With room for a busy machine.
+LIMITS = {"server": 200, "kernel": 350, "Kafka": 700}
+LATE = 240
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kafka", ["one for each", "one for all"])
+def test_ten_users_of_a_hub_begin_at_once(installed: Path, tmp_path: Path, kafka: str) -> None:
+    with ExitStack() as ends:
+        more = ""
+        if kafka == "one for all":
+            node = ends.enter_context(new_node(tmp_path, {}))
+            ends.enter_context(running(node))
+            more = SHARED.format(brokers=node.address)
+        hub = Hub(installed, tmp_path, TEN, more)
+        hub.start()
+        ends.callback(hub.stop)
+        readers = at_once([Reader(hub, name) for name in TEN], NAME)
+        sizes = [memory(hub.home(name)) for name in TEN]
+    for what in readers[0].seconds:
+        seconds = sorted(each.seconds[what] for each in readers)
+        print(f"{kafka}: {what} after {seconds[0]:.1f} to {seconds[-1]:.1f} s")
+        assert seconds[-1] < LATE
+    for part, limit in LIMITS.items():
+        most = max(each[part] for each in sizes)
+        print(f"{kafka}: {part} {sum(each[part] for each in sizes) / 10:.0f} MB, at most {most}")
+        assert most < limit
+    # The notebook clicks twice; nobody's clicks are counted for another one.
+    assert [each.counted for each in readers] == [2] * 10
+    assert any(each["Kafka"] for each in sizes) == (kafka == "one for each")
