@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -12,7 +14,7 @@ from clicklib.client.cluster import Cluster
 from clicklib.errors import LocalBrokerError
 from clicklib.lessons.waiting import wait_until
 
-__all__ = ["kill_broker"]
+__all__ = ["broker_processes", "harmed_broker", "kill_broker"]
 
 
 def kill_broker(cluster: Cluster, number: int) -> int:
@@ -22,20 +24,29 @@ def kill_broker(cluster: Cluster, number: int) -> int:
     go on without two of them. So if another notebook has just killed one, this call waits until all
     run again. Raises LocalBrokerError if the brokers of `cluster` do not run on this machine.
     """
+    with harmed_broker(cluster, number) as process:
+        process.kill()
+        process.wait(10)
+    return process.pid
+
+
+@contextmanager
+def harmed_broker(cluster: Cluster, number: int) -> Iterator[psutil.Process]:
+    """The process of a broker that runs, to be harmed: meanwhile no other program harms one.
+
+    Raises LocalBrokerError if the brokers of `cluster` do not run on this machine.
+    """
     local = [each for each in broker.status() if set(each.addresses) == set(cluster.addresses)]
     if not local:
         raise LocalBrokerError(
-            f"broker {number} of {cluster} is no program of this machine, so it cannot be killed "
+            f"broker {number} of {cluster} is no program of this machine, so it cannot be harmed "
             "here: unset CLICKLIB_BROKERS to use the local Kafka"
         )
-    with FileLock(local[0].directory / "kill.lock"):
-        nodes = wait_until("all brokers run", lambda: _all_listen(cluster), timeout=60)
-        nodes[number].kill()
-        nodes[number].wait(10)
-    return nodes[number].pid
+    with FileLock(local[0].directory / "kill.lock", thread_local=False):
+        yield wait_until("all brokers run", lambda: broker_processes(cluster), timeout=60)[number]
 
 
-def _all_listen(cluster: Cluster) -> dict[int, psutil.Process]:
+def broker_processes(cluster: Cluster) -> dict[int, psutil.Process]:
     """The processes of the brokers by their numbers, or nothing if one does not listen yet."""
     nodes = {}
     for status in broker.status():

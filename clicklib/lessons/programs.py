@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -18,7 +20,7 @@ from clicklib.broker.detach import detached
 from clicklib.engine.at_exit import close_all, closed_at_exit
 from clicklib.lessons import leash
 
-__all__ = ["Program", "temporary_folder"]
+__all__ = ["Program", "at_kernels_end", "temporary_folder"]
 
 
 class Program:
@@ -32,6 +34,7 @@ class Program:
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self._log = temporary_folder(self) / "output.txt"
+        self._asked = threading.Lock()  # it is taken when the program has been asked to end
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", *arguments],
@@ -41,7 +44,7 @@ class Program:
                 env={**os.environ, **environment},
                 **detached(),
             )
-        _leash(self._process.pid)
+        at_kernels_end("kill", self._process.pid)
         closed_at_exit(self, self.stop)
 
     def __repr__(self) -> str:
@@ -68,7 +71,7 @@ class Program:
 
     def stop(self, timeout: float = 10) -> int:
         """End it as Ctrl-C does, and return its exit code; kill it after `timeout` seconds."""
-        if self.running:
+        if self.running and self._asked.acquire(blocking=False):  # a second Ctrl-C would cut it off
             self._process.send_signal(signal.SIGINT)
         try:
             return self._process.wait(timeout)
@@ -92,8 +95,8 @@ def temporary_folder(owner: object) -> Path:
 _leash_process: subprocess.Popen[bytes] | None = None
 
 
-def _leash(pid: int) -> None:
-    """Let the program with this process id end when this kernel has ended."""
+def at_kernels_end(order: Literal["kill", "resume"], pid: int) -> None:
+    """Let the leash do this with the process when this kernel has ended, however it ends."""
     global _leash_process
     if _leash_process is None:
         _leash_process = subprocess.Popen(
@@ -101,7 +104,7 @@ def _leash(pid: int) -> None:
         )
         atexit.register(_let_go, _leash_process)
     assert _leash_process.stdin is not None
-    _leash_process.stdin.write(f"{pid}\n".encode())
+    _leash_process.stdin.write(f"{order} {pid}\n".encode())
     _leash_process.stdin.flush()
 
 

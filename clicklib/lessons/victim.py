@@ -43,6 +43,7 @@ class Victim(Program):
     `callback` changes rows that are dicts with the field `Clicks`. It may use its arguments and
     nothing else of the notebook. With `freeze` the program freezes before its first commit. A
     victim that has another one `before` it is the same program, started again: it has its folder.
+    The program reaches Kafka `through` other addresses, if they are given.
     """
 
     _file = freezing.__file__
@@ -57,8 +58,10 @@ class Victim(Program):
         guarantee: str = "at_least_once",
         freeze: bool = False,
         before: Victim | None = None,
+        through: str | None = None,
     ) -> None:
         self.cluster, self.callback = Cluster.of(brokers), callback
+        self._through = through or str(self.cluster)
         self.guarantee, self._before = guarantee, before
         self.graph = define_group(group, Input(stream, String(), callback), Persist(Json(dict)))
         self.folder: Path = before.folder if before else temporary_folder(self)
@@ -68,7 +71,7 @@ class Victim(Program):
             self.freeze_before_commit()
         code = base64.b64encode(marshal.dumps(callback.__code__)).decode()
         arguments = (stream, group, guarantee, str(self.folder), code)
-        super().__init__("-P", self._file, *arguments, CLICKLIB_BROKERS=str(self.cluster))
+        super().__init__("-P", self._file, *arguments, CLICKLIB_BROKERS=self._through)
         # A cell that runs again replaces its victim, which would else count on in the group.
         weakref.finalize(self, _end, self._process).atexit = False
 
@@ -122,9 +125,8 @@ class Victim(Program):
     def again(self) -> Victim:
         """Start the same program again. It finds the local table that this one has left."""
         stream, group = self.graph.topics[0], self.graph.group
-        return Victim(
-            self.cluster, stream, group, self.callback, guarantee=self.guarantee, before=self
-        )
+        same: Any = {"guarantee": self.guarantee, "through": self._through}
+        return Victim(self.cluster, stream, group, self.callback, before=self, **same)
 
     def _logs(self) -> list[PartitionLog]:
         with Logs(self.cluster, self.graph.table) as logs:

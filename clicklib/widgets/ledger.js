@@ -48,7 +48,6 @@ function open(el) {
     const scale = (width - 2) / Math.max(30, now - begin);
     const place = (time) => 1 + Math.max(0, time - begin) * scale;
     picture.replaceChildren();
-    picture.setAttribute("height", data.marks.length ? 28 : 14);
     data.strip.forEach(([level, start], index) => {
       const x = place(start);
       const length = place(data.strip[index + 1]?.[1] ?? now) - x;
@@ -57,13 +56,20 @@ function open(el) {
       const words = { wrong: "wrong", waiting: "waiting", unknown: "?", even: "" }[level];
       if (length > 8 + 6 * words.length) node(picture, "svg:text", { x: x + 4, y: 11 }, words);
     });
+    const ends = []; // of the words in each line below the strip
     for (const [time, text] of data.marks) {
       if (time < begin) continue;
       const x = place(time);
-      node(picture, "svg:path", { d: `M${x},0 v16`, class: "mark" });
-      const end = x > width / 2;
-      node(picture, "svg:text", { x, y: 26, "text-anchor": end ? "end" : "start" }, `↑ ${text}`);
+      const long = 6.2 * text.length + 14;
+      const from = x > width / 2 ? x - long : x;
+      let line = ends.findIndex((end) => end < from);
+      if (line < 0) line = ends.length;
+      ends[line] = from + long;
+      node(picture, "svg:path", { d: `M${x},0 v${16 + 13 * line}`, class: "mark" });
+      const end = x > width / 2 ? "end" : "start";
+      node(picture, "svg:text", { x, y: 26 + 13 * line, "text-anchor": end }, `↑ ${text}`);
     }
+    picture.setAttribute("height", 14 + (ends.length ? 1 + 13 * ends.length : 0));
     const marks = data.marks.map(([time, text]) => `${text} ${Math.round(now - time)} s ago`);
     const words = [`now ${data.level}`, ...marks].join(", ");
     picture.setAttribute("aria-label", `The clicks over ${Math.round(now - begin)} s: ${words}`);

@@ -68,7 +68,7 @@ class Ledger(Picture):
 
     def mark(self, text: str) -> None:
         """Mark this moment on the strip, for example as the one of a fault."""
-        self._marks.append((time.monotonic(), readable(text, 20)))
+        self._marks.append((time.monotonic(), readable(text, 30)))
 
     def end(self) -> None:
         super().end()
@@ -95,7 +95,7 @@ class Ledger(Picture):
             "level": level,
             "why": why,
             "strip": [list(each) for each in self._strip],
-            "marks": [list(each) for each in self._marks if each[0] > now - self._window],
+            "marks": [list(each) for each in list(self._marks) if each[0] > now - self._window],
             "window": self._window,
             "error": self._audit.error,
         }

@@ -16,11 +16,13 @@ from clicklib.widgets.part import Part
 __all__ = ["Picture", "asset"]
 
 
-def asset(name: str) -> str:
-    """The text of a JavaScript or CSS file of this package; a script begins with `common.js`."""
-    here = Path(__file__).parent
-    names = ["common.js", name] if name.endswith(".js") else [name]
-    return "\n".join((here / each).read_text("utf-8") for each in names)
+_HERE = Path(__file__).parent
+
+
+def asset(name: str, folder: Path = _HERE) -> str:
+    """The text of a JavaScript or CSS file in `folder`; a script begins with `common.js`."""
+    files = [_HERE / "common.js", folder / name] if name.endswith(".js") else [folder / name]
+    return "\n".join(each.read_text("utf-8") for each in files)
 
 
 class Picture(Part, anywidget.AnyWidget):

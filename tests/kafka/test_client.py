@@ -12,6 +12,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import MemberToRemove, OffsetSpec
 
 from clicklib import Cluster, Emitter, Input, Persist, Processor, define_group
+from clicklib.breaking.proxy import proxies
 from clicklib.client.group_reader import GroupReader
 from clicklib.client.offsets import Offsets, TopicPartition
 from clicklib.client.topic_reader import FETCH, TopicReader
@@ -20,7 +21,6 @@ from clicklib.client.transport import Connections
 from clicklib.client.writer import Writer
 from clicklib.codec import Int64, String
 from clicklib.errors import TopicError, UnavailableError
-from tests.support.proxy import proxies
 from tests.waiting import wait_until
 
 

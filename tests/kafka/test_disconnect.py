@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_group
+from clicklib.breaking.proxy import Proxy, proxies
 from clicklib.client.groups import Groups
 from clicklib.client.retry import Patience
 from clicklib.codec import Int64, String
@@ -17,7 +18,6 @@ from clicklib.errors import UnavailableError
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
 from tests.support.long import GUARANTEES, cases
-from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
 FAULTS = {

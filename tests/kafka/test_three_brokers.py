@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from clicklib import Cluster, Emitter, Processor, View, broker, clicks
+from clicklib.breaking import BreakingPanel
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.lessons import kill_broker
@@ -112,3 +113,42 @@ def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name:
         assert picture.data["tasks"]["coordinator"] != killed
     finally:
         picture.close()
+
+
+@cases("fault", ["suspend"], ["kill"])
+def test_a_broker_that_the_panel_breaks_is_healed_and_no_click_is_lost(
+    three: Cluster, name: str, fault: str
+) -> None:
+    stream = f"{name}-clicks"
+    graph = clicks.graph(clicks.count, name, stream)
+    with TopicManager(three) as topics:
+        topics.ensure_stream(stream, 4, replication=3)
+    processor = Processor(three, graph, guarantee="exactly_once", storage="memory")
+    panel, picture = BreakingPanel([], three), ClusterMap(three, stream)
+
+    def shown() -> set[str]:
+        """What the copies of the second broker are."""
+        picture.paint()
+        return {copies[1] for copies in picture.data["partitions"].values()}
+
+    def going() -> str:
+        panel.paint()
+        assert not panel.data["error"]
+        return panel.data["targets"][1]["on"]
+
+    with processor, View(three, graph.table, clicks.UserCodec(), storage="memory") as view:
+        view.wait_running()
+        load = Load(three, stream)
+        try:
+            wait_until("it counts", lambda: sum(counts(view).values()) > 200, 60)
+            wait_until("all is well", lambda: shown() and shown() <= {"leader", "in step"}, 30)
+            panel.press(fault, 1)
+            wait_until("others lead in its place", lambda: shown() <= {"dead", "behind"}, 60)
+            wait_until("it is healed by itself", lambda: not going(), 60)
+            wait_until("it is in step again", lambda: shown() <= {"leader", "in step"}, 60)
+        finally:
+            wanted = load.stop()
+            panel.close(), picture.close()
+        wait_until_counted(view, wanted, 60)
+        assert counts(view) == dict(wanted)
+    assert processor.error is None

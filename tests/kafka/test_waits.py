@@ -34,10 +34,10 @@ from clicklib import (
     View,
     clicks,
 )
+from clicklib.breaking.proxy import Proxy, proxies
 from clicklib.client.retry import keep_trying
 from clicklib.codec import String
 from tests.support.long import cases
-from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
 LIMIT = 1.5  # seconds that a call is given

@@ -9,9 +9,9 @@ import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from clicklib import Cluster, TopicManager
+from clicklib.breaking.proxy import proxies
 from clicklib.client.writer import Writer
 from tests.kafka.test_emit import read
-from tests.support.proxy import proxies
 from tests.waiting import wait_until
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from clicklib import Cluster, broker
+from clicklib.breaking.proxy import Proxy, proxies
 from tests.support.parts import Ledger, Part, graph
-from tests.support.proxy import Proxy, proxies
 from tests.waiting import wait_until
 
 TOPIC, GROUP = "soak-clicks", "soak"

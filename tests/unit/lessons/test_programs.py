@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -18,6 +19,16 @@ STAYS = """
 import signal, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 print("stays")
+time.sleep(60)
+"""
+TIDIES = """
+import signal, time
+def tidy(*_):
+    print("asked")
+    time.sleep(0.5)
+    raise SystemExit
+signal.signal(signal.SIGINT, tidy)
+print("ready")
 time.sleep(60)
 """
 KERNEL = f"""
@@ -50,6 +61,15 @@ def test_one_that_does_not_end_in_time_is_killed() -> None:
     assert program.stop(timeout=0.2) == -signal.SIGKILL
 
 
+def test_it_is_asked_once_by_all_who_stop_it() -> None:
+    program = Program("-c", TIDIES)
+    wait_until("it has printed", program.lines, timeout=20)
+    with ThreadPoolExecutor() as pool:
+        stops = [pool.submit(program.stop) for _ in range(2)]
+        assert [stop.result(30) for stop in stops] == [0, 0]
+    assert program.lines("asked") == ["asked"]
+
+
 def test_a_frozen_one_is_known_and_can_be_killed() -> None:
     program = Program("-c", FREEZES)
     wait_until("it is frozen", lambda: program.frozen, timeout=20)
@@ -63,6 +83,33 @@ def test_stop_everything_stops_it_too() -> None:
     stop_everything()
     stop_everything()
     assert not program.running
+
+
+SUSPENDS = f"""
+import time
+from clicklib.lessons.programs import at_kernels_end
+import psutil, subprocess, sys
+other = subprocess.Popen([sys.executable, "-c", {TALKS!r}], start_new_session=True)
+at_kernels_end("resume", other.pid)
+psutil.Process(other.pid).suspend()
+print(other.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_process_that_the_kernel_has_suspended_is_resumed_at_its_end() -> None:
+    kernel = subprocess.Popen([sys.executable, "-c", SUSPENDS], stdout=subprocess.PIPE, text=True)
+    assert kernel.stdout is not None
+    other = psutil.Process(int(kernel.stdout.readline()))
+    try:
+        wait_until("it is suspended", lambda: other.status() == psutil.STATUS_STOPPED, timeout=20)
+        kernel.kill()
+        kernel.wait(20)
+        wait_until("it is resumed", lambda: other.status() != psutil.STATUS_STOPPED, timeout=20)
+    finally:
+        other.kill()
+        kernel.kill()
+        kernel.stdout.close()
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

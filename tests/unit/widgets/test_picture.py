@@ -14,6 +14,7 @@ from tests.unit.widgets.fakes import names, rows, view
 from tests.waiting import wait_until
 
 FOLDER = Path(clicklib.widgets.__file__).parent
+BREAKING = FOLDER.parent / "breaking"
 
 
 def test_nothing_is_sent_when_nothing_changed() -> None:
@@ -55,6 +56,6 @@ def test_a_picture_rests_while_no_browser_shows_it() -> None:
 
 
 def test_the_scripts_write_text_only_as_text_and_ask_nobody() -> None:
-    for path in [*FOLDER.glob("*.js"), *FOLDER.glob("*.css")]:
+    for path in [*FOLDER.glob("*.js"), *FOLDER.glob("*.css"), *BREAKING.glob("*.js")]:
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacent|eval\(|https?:|import ", text)

@@ -19,7 +19,9 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-from clicklib import Cluster
+from clicklib.client.cluster import Cluster
+
+__all__ = ["HOST", "Proxy", "proxies"]
 
 HOST = "127.0.0.1"
 
