@@ -17,11 +17,12 @@ after the last user has ended, also if that user was killed; `CLICKLIB_KAFKA_IDL
 seconds, and `stop()` ends it at once. If the keeper itself is killed, the guard ends its Java and
 starts another keeper. The data stay until `wipe()`.
 
-Everything lives below `home()`, and listens on 127.0.0.1 only. If `CLICKLIB_BROKERS` names another
-cluster, `use` and `start` return that one.
+Everything lives below `home()`, and listens on 127.0.0.1 only. `serve(address)` opens it at one
+more address, with a password, until `stop()`. If `CLICKLIB_BROKERS` names another cluster, `use`
+and `start` return that one.
 """
 
-from clicklib.broker.local import fetch, logs, release, start, stop, use, wipe
+from clicklib.broker.local import fetch, logs, release, serve, start, stop, use, wipe
 from clicklib.broker.paths import home
 from clicklib.broker.report import Status, status
 
@@ -31,6 +32,7 @@ __all__ = [
     "home",
     "logs",
     "release",
+    "serve",
     "start",
     "status",
     "stop",

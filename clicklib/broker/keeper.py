@@ -1,12 +1,13 @@
 """The keeper: the one process that owns a local cluster.
 
-    python -m clicklib.broker.keeper NODES [PORT]
+    python -m clicklib.broker.keeper NODES [PORT [ADDRESS]]
 
-It locks `keeper.lock` of its place; a second keeper of this place ends again. It starts the nodes,
-and a guard that ends them if the keeper is killed. After that it restarts each node that has died,
-on the same port, and has the class archive made if there is none. When it is asked to stop, or had
-no user for a minute (unless the broker must stay), it ends all. It has one thread, one loop and no
-signals, so that it does the same on every system.
+PORT is the first port, or 0 for free ones. At ADDRESS, 'host:port', the broker is open to those who
+log in. The keeper locks `keeper.lock` of its place; a second keeper of this place ends again. It
+starts the nodes, and a guard that ends them if the keeper is killed. After that it restarts each
+node that has died, on the same port, and has the class archive made if there is none. When it is
+asked to stop, or had no user for a minute (unless the broker must stay), it ends all. It has one
+thread, one loop and no signals, so that it does the same on every system.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from clicklib.broker.node import Node, cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import jars_directory, patience
 from clicklib.broker.place import Place
-from clicklib.broker.ports import Ports
+from clicklib.broker.ports import Ports, check_open
 from clicklib.errors import LocalBrokerError
 
 __all__ = ["Keeper", "main"]
@@ -55,13 +56,13 @@ _TRIES = 3  # the keeper gives up after so many starts of a node, if not all nod
 class Keeper:
     """Owns the nodes of one place, whose `keeper.lock` it holds."""
 
-    def __init__(self, place: Place, port: int | None) -> None:
+    def __init__(self, place: Place, port: int | None, open_at: str = "") -> None:
         self.place = place
-        self.port = port
+        self.port, self.open_at = port, open_at
         self.ports = Ports(2 * place.nodes)  # each node's broker and controller
         token = secrets.token_hex(8)
         self.mark = mark_of(token)
-        self.notice = Notice("starting", token, Pid.of(os.getpid()))
+        self.notice = Notice("starting", token, Pid.of(os.getpid()), open_at=open_at)
         self.nodes: list[Node] = []
         self.java: list[psutil.Popen] = []
         self.guard: subprocess.Popen[bytes] | None = None
@@ -110,7 +111,9 @@ class Keeper:
         last = int(chosen.read_text("ascii")) if chosen.exists() else None
         first = self.ports.choose(self.port, last)
         write_whole(chosen, str(first).encode())
-        self.nodes = layout(self.place, first)
+        if self.open_at:
+            check_open(self.open_at)
+        self.nodes = layout(self.place, first, self.open_at)
         cluster = cluster_id(self.place)
         self._tell(cluster=cluster, addresses=tuple(node.address for node in self.nodes))
         for node in self.nodes:
@@ -145,7 +148,7 @@ class Keeper:
     def _watch_guard(self) -> None:
         if self.guard is None or self.guard.poll() is not None:
             script = str(Path(guard.__file__))
-            keeper = command(self.place, self.port)
+            keeper = command(self.place, self.port, self.open_at)
             run = [sys.executable, "-P", script, self.mark, *keeper]
             self.guard = subprocess.Popen(run, stdin=subprocess.PIPE, **detached())
 
@@ -241,7 +244,9 @@ def main(arguments: list[str]) -> None:
                 return
             time.sleep(0.05)
     try:
-        Keeper(place, int(arguments[1]) if len(arguments) > 1 else None).run()
+        given, defaults = arguments[1:], ["0", ""]
+        port, open_at = [*given, *defaults[len(given) :]]
+        Keeper(place, int(port) or None, open_at).run()
     except LocalBrokerError as error:
         logger.error("giving up: %s", error)
     finally:

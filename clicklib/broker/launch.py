@@ -18,7 +18,7 @@ from clicklib.errors import LocalBrokerError
 __all__ = ["command", "launch", "mark_of"]
 
 
-def launch(place: Place, port: int | None) -> Pid | None:
+def launch(place: Place, port: int | None, open_at: str = "") -> Pid | None:
     """Start a keeper for a place, not as a child process; None if it has ended already."""
     package = str(Path(__file__).parents[2])
     environment = os.environ | {
@@ -27,7 +27,7 @@ def launch(place: Place, port: int | None) -> Pid | None:
         "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
     }
     run = [sys.executable, "-I", "-S", str(Path(detach.__file__)), str(place.keeper_log)]
-    run += command(place, port)
+    run += command(place, port, open_at)
     try:
         done = subprocess.run(
             run, cwd=place.directory, env=environment, capture_output=True, check=True
@@ -40,10 +40,10 @@ def launch(place: Place, port: int | None) -> Pid | None:
         return None
 
 
-def command(place: Place, port: int | None) -> list[str]:
+def command(place: Place, port: int | None, open_at: str = "") -> list[str]:
     """The command that runs a keeper."""
     run = [sys.executable, "-P", "-m", "clicklib.broker.keeper", str(place.nodes)]
-    return run if port is None else [*run, str(port)]
+    return [*run, str(port or 0), *filter(None, [open_at])]
 
 
 def mark_of(token: str) -> str:

@@ -21,10 +21,10 @@ from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.place import Place
 from clicklib.client.cluster import Cluster
-from clicklib.errors import LocalBrokerError
+from clicklib.errors import LocalBrokerError, UsageError
 from clicklib.given import check
 
-__all__ = ["fetch", "logs", "release", "start", "stop", "use", "wipe"]
+__all__ = ["fetch", "logs", "release", "serve", "start", "stop", "use", "wipe"]
 
 logger = logging.getLogger("clicklib")
 
@@ -56,6 +56,20 @@ def start(nodes: int = 1, port: int | None = None, progress: bool = True) -> Clu
     return Cluster.from_environment() or _begin(nodes, port, progress, stays=True)
 
 
+def serve(address: str, progress: bool = True) -> Cluster:
+    """The local Kafka of one broker, started to stay, and open at `address` to those who log in.
+
+    Programs of this machine use it as before. At `address`, 'host:port', it takes logins by
+    SCRAM-SHA-256, and nobody has a password until an administrator gives one. `stop` closes it.
+    Raises LocalBrokerError as `start` does, if it runs already and is not open there, and if it
+    cannot be. Raises UsageError if `CLICKLIB_BROKERS` names another Kafka.
+    """
+    check(address=address, progress=progress)
+    if Cluster.from_environment() is not None:
+        raise UsageError("CLICKLIB_BROKERS names another Kafka: unset it to open that of yours")
+    return _begin(1, None, progress, stays=True, open_at=address)
+
+
 def release(nodes: int = 1) -> None:
     """End this process's use of the local Kafka; does nothing if this process does not use it."""
     check(nodes=nodes)
@@ -65,18 +79,19 @@ def release(nodes: int = 1) -> None:
             lock.release()
 
 
-def _begin(nodes: int, port: int | None, progress: bool, stays: bool) -> Cluster:
+def _begin(nodes: int, port: int | None, progress: bool, stays: bool, open_at: str = "") -> Cluster:
     place = Place(nodes)
     place.create()
-    if not _is_at(place.read(), port):
+    if not _is_at(place.read(), port, open_at):
         _stop_unused(place)
     take_back = _claim(place, stays)
     try:
-        notice = _await_ready(place, port, progress)
-        if not _is_at(notice, port):
+        notice = _await_ready(place, port, progress, open_at)
+        if not _is_at(notice, port, open_at):
+            wanted = f"open at {open_at}" if open_at else f"on port {port}"
             raise LocalBrokerError(
-                f"the local Kafka runs already, at {','.join(notice.addresses)} and not on port "
-                f"{port}: use it there, or stop it first"
+                f"the local Kafka runs already, at {','.join(notice.addresses)} and not {wanted}: "
+                "use it there, or stop it first"
             )
     except BaseException:
         take_back()
@@ -84,11 +99,12 @@ def _begin(nodes: int, port: int | None, progress: bool, stays: bool) -> Cluster
     return Cluster(notice.addresses)
 
 
-def _is_at(notice: Notice | None, port: int | None) -> bool:
-    """Whether a broker has the port that is wanted; so has each if none is wanted."""
-    return port is None or (
-        notice is not None and any(each.endswith(f":{port}") for each in notice.addresses[:1])
-    )
+def _is_at(notice: Notice | None, port: int | None, open_at: str) -> bool:
+    """Whether a broker has the port that is wanted, and is open where it is wanted, if at all."""
+    if notice is None:
+        return port is None and not open_at
+    has_port = port is None or any(each.endswith(f":{port}") for each in notice.addresses[:1])
+    return has_port and open_at in ("", notice.open_at)
 
 
 def _claim(place: Place, stays: bool) -> Callable[[], None]:
@@ -103,7 +119,7 @@ def _claim(place: Place, stays: bool) -> Callable[[], None]:
     return lambda: None
 
 
-def _await_ready(place: Place, port: int | None, progress: bool) -> Notice:
+def _await_ready(place: Place, port: int | None, progress: bool, open_at: str) -> Notice:
     """Wait until the broker answers, and start a keeper whenever there is none."""
     before = place.read()
     deadline = time.monotonic() + _READY_WITHIN
@@ -122,7 +138,7 @@ def _await_ready(place: Place, port: int | None, progress: bool) -> Notice:
             if launched == 0:
                 needs.meet(place.nodes, place.directory, progress)
                 deadline = time.monotonic() + _READY_WITHIN
-            keeper, launched = launch(place, port), launched + 1
+            keeper, launched = launch(place, port, open_at), launched + 1
         time.sleep(0.02)
     raise LocalBrokerError(
         f"the local Kafka in {place.directory} did not answer in time; stop it and try again. "

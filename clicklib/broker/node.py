@@ -24,12 +24,17 @@ _HEAP = {True: "256m", False: "192m"}  # of a single node; of one of several
 
 @dataclass(frozen=True)
 class Node:
-    """One node of a local cluster, broker and controller in one process."""
+    """One node of a local cluster, broker and controller in one process.
+
+    At `open_at`, an address as 'host:port', it also listens to programs that log in with a
+    password. Without it the node listens to this machine alone.
+    """
 
     number: int
     directory: Path
     port: int
     controller_port: int
+    open_at: str = ""
 
     @property
     def address(self) -> str:
@@ -165,14 +170,37 @@ class Node:
                 "controller.quorum.fetch.timeout.ms": 600,
                 "controller.quorum.election.backoff.max.ms": 200,
             }
-        return settings
+        return settings | (self._open_settings(controller) if self.open_at else {})
+
+    def _open_settings(self, controller: str) -> dict[str, object]:
+        """What also listens at `open_at`. Nobody has a password yet, so nobody can log in."""
+        both = f"PLAINTEXT://{self.address},SASL_PLAINTEXT://{self.open_at}"
+        own = "listener.name.sasl_plaintext."
+        return {
+            "listeners": f"{both},{controller}",
+            "advertised.listeners": both,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+            "SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+            f"{own}scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram."
+            "ScramLoginModule required;",
+        }
 
 
-def layout(place: Place, first: int) -> list[Node]:
-    """The nodes of a cluster on the ports from `first` on: brokers, then controllers."""
+def layout(place: Place, first: int, open_at: str = "") -> list[Node]:
+    """The nodes of a cluster on the ports from `first` on: brokers, then controllers.
+
+    The first one is also open at `open_at`.
+    """
     count = place.nodes
     return [
-        Node(n, place.node_directory(n), first + n - 1, first + count + n - 1)
+        Node(
+            n,
+            place.node_directory(n),
+            first + n - 1,
+            first + count + n - 1,
+            open_at if n == 1 else "",
+        )
         for n in range(1, count + 1)
     ]
 

@@ -37,7 +37,10 @@ class Pid:
 
 @dataclass(frozen=True)
 class Notice:
-    """The last report of a keeper; `state` is starting, ready, stopping or failed."""
+    """The last report of a keeper; `state` is starting, ready, stopping or failed.
+
+    `open_at` is the address at which others log in; empty if it is closed to them.
+    """
 
     state: str
     token: str
@@ -46,6 +49,7 @@ class Notice:
     addresses: tuple[str, ...] = ()
     java: tuple[int, ...] = ()
     error: str = ""
+    open_at: str = ""
 
     def is_kept(self) -> bool:
         """Whether the keeper runs, and keeps its broker running for its users."""

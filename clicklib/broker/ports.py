@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import tempfile
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["LOOPBACK", "Ports", "is_free"]
+__all__ = ["LOOPBACK", "Ports", "check_open", "is_free"]
 
 LOOPBACK = "127.0.0.1"
 _FIRST, _LAST = 9092, 11_092  # systems give higher ports to outgoing connections
@@ -95,3 +96,25 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def check_open(address: str) -> None:
+    """Raise LocalBrokerError unless a broker can be open at `address`, 'host:port'.
+
+    Clients are told this address, so it is one of this machine and not all of them.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        family, _, _, _, where = found[0]
+        if ipaddress.ip_address(where[0]).is_unspecified:
+            raise ValueError(f"{host} stands for all addresses")
+        with socket.socket(family) as listener:
+            if os.name == "posix":  # else a port counts as taken for a minute after its use
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+    except (OSError, ValueError, OverflowError) as error:
+        raise LocalBrokerError(
+            f"Kafka cannot be open at {address}: {error}; name an address of this machine that the "
+            "others reach, and a port that is free"
+        ) from error

@@ -18,7 +18,7 @@ class Status:
     """One local cluster as it is now.
 
     `size` (of its directory) and `memory` (resident, all nodes) are in bytes; `users` and `java`
-    are process ids, `keeper` is one or None.
+    are process ids, `keeper` is one or None. `open_at` is where others log in, if they can.
     """
 
     nodes: int
@@ -31,6 +31,7 @@ class Status:
     memory: int
     directory: Path
     size: int
+    open_at: str = ""
 
 
 def status() -> list[Status]:
@@ -58,4 +59,5 @@ def _status(place: Place) -> Status:
         memory=memory,
         directory=place.directory,
         size=place.size(),
+        open_at=kept.open_at if kept else "",
     )

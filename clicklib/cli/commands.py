@@ -1,8 +1,7 @@
 """The command line: `clicklib demo`, `emit`, `process`, `view`, `progress` and `doctor`.
 
-The modules `lab` and `local_kafka` have the others. Each command imports slow modules only when it
-runs. Only the command line handles signals, in two
-layers:
+The modules `lab`, `local_kafka` and `classroom` have the others. Each command imports slow modules
+only when it runs. Only the command line handles signals, in two layers:
 
 - `main` is for the whole process. For the commands that do one thing and end, it makes SIGTERM the
   same as Ctrl-C, a KeyboardInterrupt. It ignores both once the command has ended.
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clicklib.cli import terminal
+from clicklib.cli.classroom import classroom
 from clicklib.cli.lab import lab
 from clicklib.cli.local_kafka import broker as local_kafka
 from clicklib.graph import group_table
@@ -152,6 +152,7 @@ def cli(verbose: bool) -> None:
     Environment:
       CLICKLIB_BROKERS    addresses of a Kafka to use, not that of this machine
       CLICKLIB_PREFIX     begins the names of all topics and groups
+      CLICKLIB_SOLUTIONS  hidden: exercises give hints, and no solutions
       CLICKLIB_HOME       the folder of the local Kafka and of your progress
       CLICKLIB_STATE_DIR  the folder of the local copies of tables
       CLICKLIB_JARS, CLICKLIB_JAVA, CLICKLIB_MAVEN
@@ -339,20 +340,34 @@ def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> 
 
 @cli.command()
 @click.option("--reset", is_flag=True, help="Forget what was solved.")
-def progress(reset: bool) -> None:
+@click.option("--share", metavar="NAME", help="Show it to your class, under this name.")
+@click.option("--private", is_flag=True, help="Take it back from the class.")
+def progress(reset: bool, share: str | None, private: bool) -> None:
     """Say which exercises are solved, and what comes next.
+
+    Nothing of it leaves this machine, unless you --share it. Then your class sees under the NAME
+    what you have solved and will solve, until you say --private.
 
     \b
     Examples:
       clicklib progress
+      clicklib progress --share Anna
+      clicklib progress --private
       clicklib progress --reset
     """
+    from clicklib.lessons import sharing
     from clicklib.lessons.course import Way
     from clicklib.lessons.progress import Progress
 
     if reset:
         Progress().reset()
+    if private:
+        sharing.keep_private()
+    if share is not None:
+        sharing.share(share)
     click.echo(str(Way()))
+    if name := sharing.typed_name():
+        click.echo(f"Shared with the class, under the name {name}.")
 
 
 @cli.command()
@@ -392,5 +407,6 @@ def completion(shell: str) -> None:
     click.echo(script(cli, {}, "clicklib", "_CLICKLIB_COMPLETE").source())
 
 
+cli.add_command(classroom)
 cli.add_command(lab)
 cli.add_command(local_kafka)

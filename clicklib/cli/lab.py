@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from clicklib.cli.class_settings import read_settings
 from clicklib.cli.handout import FIRST, Handout, State
 from clicklib.cli.terminal import has_browser
 
@@ -40,7 +41,7 @@ def lab(
     They are first put into FOLDER: into clicklib-course if none is named, or into this folder if
     notebook 00 is here. A file that is there stays as it is. --update replaces those that have
     become old, but none that you have changed, and names each. What a notebook has printed is no
-    change.
+    change. What a teacher has set for you is read from the file class.env in FOLDER.
 
     The notebooks start Kafka, which ends with them. What follows after -- goes to JupyterLab.
 
@@ -55,6 +56,8 @@ def lab(
     if folder is not None and str(folder).startswith("-"):  # `clicklib lab -- --no-browser`
         folder, jupyter = None, (str(folder), *jupyter)
     handout = Handout(folder or _default_folder())
+    for name, value in read_settings(handout.folder).items():
+        os.environ.setdefault(name, value)
     if check:
         from clicklib.cli.doctor import examine, tell
         from clicklib.cli.lab_doctor import examine_lab

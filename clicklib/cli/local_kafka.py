@@ -66,6 +66,7 @@ def status() -> None:
         click.echo(
             f"{cluster.nodes} node{'s' * (cluster.nodes > 1)}: "
             f"{'running at ' + ','.join(cluster.addresses) if cluster.running else 'not running'}, "
+            f"{f'open at {cluster.open_at} with a password, ' if cluster.open_at else ''}"
             f"{'stays until stopped' if cluster.stays else f'{len(cluster.users)} users'}, "
             f"{cluster.memory >> 20} MB of memory, {cluster.size >> 20} MB in {cluster.directory}"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import kafka
 import kafka.errors
-from kafka.admin import NewTopic
+from kafka.admin import NewTopic, UserScramCredentialUpsertion
 
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
@@ -23,8 +23,11 @@ __all__ = ["Admin", "GroupAdmin", "bounds"]
 _NEWS = 3.0  # seconds until a broker certainly knows a new topic or a new broker
 _MADE = 30.0  # seconds until all brokers know a topic that was made just now
 
+# A new topic is not known yet, or has no leader while its broker is too busy for a heartbeat.
+_NOT_YET = (kafka.errors.UnknownTopicOrPartitionError, kafka.errors.UnknownBrokerIdError)
 
-def _is(kind: type[Exception]) -> Callable[[Exception], bool]:
+
+def _is(kind: type[Exception] | tuple[type[Exception], ...]) -> Callable[[Exception], bool]:
     """Make a test for kafka-python's errors of a kind; some are the cause of another error."""
     return lambda error: isinstance(error.__cause__ or error, kind)
 
@@ -139,11 +142,7 @@ class Admin:
         places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
         with translated("cannot find the new topic", topic=topic):
             # Several brokers that have just started on a busy machine take longer than one.
-            keep_trying(
-                lambda: bounds(self._admin, places),
-                _MADE,
-                passes=_is(kafka.errors.UnknownTopicOrPartitionError),
-            )
+            keep_trying(lambda: bounds(self._admin, places), _MADE, passes=_is(_NOT_YET))
         return found
 
     def delete(self, topics: Iterable[str]) -> None:
@@ -152,6 +151,14 @@ class Admin:
             found = list(self.topics(topics))
             if found:
                 self._admin.delete_topics(found)
+
+    def let_in(self, user: str, password: str) -> None:
+        """Let a user log in by SCRAM-SHA-256 with this password, and with none from before."""
+        new = UserScramCredentialUpsertion(user, "SCRAM-SHA-256", password)
+        with self._asking("cannot set the password"):
+            [problem] = self._admin.alter_user_scram_credentials([new]).values()
+        if problem is not None:
+            raise KafkaError(f"cannot set the password: {problem}")
 
     def session_limits(self) -> tuple[float, float] | None:
         """The session timeouts, in seconds, that the brokers allow; None if they do not tell."""

@@ -172,6 +172,7 @@ _wait = _seconds(-inf)
 _flag = _kind("True or False", lambda value: isinstance(value, Integral) and value in (0, 1))
 
 _KINDS: dict[str, Kind] = {
+    "address": _text,
     "addresses": _addresses,
     "brokers": _addresses,
     "buffer": _whole(1, inf),

@@ -11,6 +11,8 @@ StepByStep(cluster, "name")        a processor under the buttons of a debugger: 
 kill_broker(cluster, 2)            kills a broker of the local Kafka, which is started again
 Timeline()                         notes when clicks are counted, as a view sees them
 Way()                              the exercises that were solved, and the next notebook
+share("Anna")                      shows the class what Anna solves; keep_private() ends it
+ClassProgress(cluster)             who has solved what, of those who share it
 """
 
 from clicklib.errors import needing
@@ -21,6 +23,7 @@ with needing("clicklib.lessons"):
     from clicklib.lessons.lesson import Lesson
     from clicklib.lessons.ports import free_port
     from clicklib.lessons.programs import Program
+    from clicklib.lessons.sharing import ClassProgress, keep_private, share
     from clicklib.lessons.step_by_step import StepByStep
     from clicklib.lessons.stopping import stop_everything
     from clicklib.lessons.timeline import Timeline
@@ -28,6 +31,7 @@ with needing("clicklib.lessons"):
     from clicklib.lessons.waiting import wait_until
 
 __all__ = [
+    "ClassProgress",
     "Lesson",
     "Program",
     "StepByStep",
@@ -35,7 +39,9 @@ __all__ = [
     "Victim",
     "Way",
     "free_port",
+    "keep_private",
     "kill_broker",
+    "share",
     "stop_everything",
     "wait_until",
 ]

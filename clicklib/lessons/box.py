@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import ipywidgets
 
 from clicklib.lessons.exercise import Exercise, Status, Verdict, judged
 from clicklib.lessons.progress import Progress
+from clicklib.lessons.sharing import share_news
 from clicklib.widgets.part import Part
 
 __all__ = ["ExerciseBox"]
@@ -30,7 +32,8 @@ class ExerciseBox(Part, ipywidgets.VBox):
 
     The hints come one after the other, by a button. After the last one the button shows the
     solution, and then a second button uses it: it gives the answer's name its value in the
-    notebook and judges again. Nothing else changes what the learner has written.
+    notebook and judges again. Nothing else changes what the learner has written. If a teacher has
+    set CLICKLIB_SOLUTIONS to `hidden`, the hints are all that is shown.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class ExerciseBox(Part, ipywidgets.VBox):
         self._found, self._namespace = found, namespace
         self._progress = progress or Progress()
         self._shown, self._used = 0, False
+        self._hidden = os.environ.get("CLICKLIB_SOLUTIONS") == "hidden"
         self._busy = threading.Lock()
         self._text = ipywidgets.HTML()
         self._help = ipywidgets.HTML()
@@ -80,17 +84,23 @@ class ExerciseBox(Part, ipywidgets.VBox):
     def _helps(self) -> list[str]:
         hints = self.exercise.hints
         shown = [f"Hint {i} of {len(hints)}: {hint}" for i, hint in enumerate(hints, 1)]
-        return shown[: self._shown] + ([self.exercise.because] if self._solution_shown else [])
+        last = "Your teacher has the solution." if self._hidden else self.exercise.because
+        return shown[: self._shown] + ([last] if self._all_shown else [])
+
+    @property
+    def _all_shown(self) -> bool:
+        return self._shown + self._hidden > len(self.exercise.hints)
 
     @property
     def _solution_shown(self) -> bool:
-        return self._shown > len(self.exercise.hints)
+        return self._all_shown and not self._hidden
 
     def _judge(self, answer: Any) -> None:
         self._verdict = judged(self.exercise, answer, **self._found)
         if self._verdict.status is Status.SOLVED:
             helped = "solution" if self._solution_shown else "hints" if self._shown else "alone"
             self._progress.note(self.exercise.key, helped)
+            share_news(self._progress)
         self._draw()
 
     def _draw(self) -> None:
@@ -101,7 +111,7 @@ class ExerciseBox(Part, ipywidgets.VBox):
         self._more.description = (
             f"Hint {self._shown + 1} of {len(self.exercise.hints)}" if left > 0 else "Solution"
         )
-        self._more.layout.display = "none" if self._solution_shown else ""
+        self._more.layout.display = "none" if self._all_shown else ""
         usable = self._solution_shown and status is not Status.SOLVED
         self._use.layout.display = "" if usable else "none"
 

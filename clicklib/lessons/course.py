@@ -42,6 +42,7 @@ COURSE = (
     Chapter("10", "10_testing_without_kafka.ipynb", "test a callback in milliseconds", 45),
     Chapter("11", "11_scale_out.ipynb", "several processors; kill one", 40),
     Chapter("12", "12_failover.ipynb", "three brokers; kill one", 40),
+    Chapter("13", "13_a_class.ipynb", "many readers in one group", 30),
 )
 
 
@@ -68,7 +69,7 @@ class Step:
     @property
     def signs(self) -> str:
         """A sign for each exercise: solved, solved with the solution's help, or open."""
-        return "".join(SIGNS[self.solved.get(each.key, "")] for each in self.exercises)
+        return "".join(SIGNS.get(self.solved.get(each.key, ""), "✔") for each in self.exercises)
 
 
 SIGNS = {"alone": "✔", "hints": "✔", "solution": "◐", "": "○"}

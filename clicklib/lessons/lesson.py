@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -51,6 +52,15 @@ class Lesson:
     def name(self, word: str) -> str:
         """A name of this run for a further topic or group: `word`, the lesson, a random end."""
         return f"{PREFIX}{word}-{self.number}-{self.unique}"
+
+    @property
+    def alone(self) -> bool:
+        """Whether this reader is the whole class: no shared Kafka is named."""
+        return not os.environ.get("CLICKLIB_BROKERS")
+
+    def shared_name(self, word: str) -> str:
+        """The name of a topic or group that all readers of a class share; alone, of this run."""
+        return self.name(word) if self.alone else word
 
     def folder(self) -> Path:
         """A new, empty folder. It is deleted when the kernel ends or when a new lesson begins."""

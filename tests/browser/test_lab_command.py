@@ -59,7 +59,7 @@ def opened(window: Page, course: Course) -> Iterator[Notebook]:
 def assert_it_is_beside_the_others(page: Page) -> None:
     """The notebook's beginning is in sight, and so is the list of the course's notebooks."""
     expect(page.get_by_role("heading", name="Press a button and watch")).to_be_in_viewport()
-    expect(page.get_by_role("listitem", name="12_failover.ipynb")).to_be_in_viewport()
+    expect(page.get_by_role("listitem", name="13_a_class.ipynb")).to_be_in_viewport()
 
 
 def test_it_leads_to_the_first_notebook(window: Page, tmp_path: Path) -> None:

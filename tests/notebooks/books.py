@@ -74,9 +74,12 @@ def tagged(book: NotebookNode, tag: str) -> Iterator[NotebookNode]:
     return (cell for cell in code(book) if tag in tags(cell))
 
 
-def client(book: NotebookNode, folder: Path, allow_errors: bool = False) -> NotebookClient:
+def client(
+    book: NotebookNode, folder: Path, allow_errors: bool = False, timeout: int = 60
+) -> NotebookClient:
+    """`timeout` is for each cell, in seconds."""
     resources = {"metadata": {"path": str(folder)}}
-    return NotebookClient(book, timeout=60, allow_errors=allow_errors, resources=resources)
+    return NotebookClient(book, timeout=timeout, allow_errors=allow_errors, resources=resources)
 
 
 def run(book: NotebookNode, folder: Path, allow_errors: bool = False) -> NotebookNode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -76,6 +77,20 @@ print(json.dumps([each.pid for each in psutil.Process().children(recursive=True)
 """
 
 
+STUDENTS, AT_WORK = 20, 3  # so many run a cell at a time; the others read, with all parts alive
+LATE = 300  # seconds for a cell while twenty kernels share this machine
+
+# Two clicks of user-3 are those of notebook 00 itself.
+COUNT_MINE = """
+for _ in range({number}):
+    emitter.emit("user-7", "now")
+
+emitter.flush()
+wait_until("mine are counted", lambda: view.to_frame().Clicks.sum() >= 2 + {number}, timeout=120)
+print(view.to_frame().Clicks.to_dict())
+"""
+
+
 def is_as_tagged(book: NotebookNode) -> None:
     """The cells tagged so have raised, and no others."""
     raised = [cell.id for cell in code(book) if errors(cell)]
@@ -131,6 +146,41 @@ def test_four_kernels_run_it_at_the_same_time(home: Path, tmp_path: Path, name: 
     asyncio.run(all_of_them())
     for book in books:
         is_as_tagged(book)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("name", "count", "wanted"),
+    [
+        ("00_user_clicks", COUNT_MINE, "{{'user-3': 2, 'user-7': {number}}}"),
+    ],
+    ids=["00"],
+)
+def test_a_class_of_twenty_finishes_and_nobody_counts_the_clicks_of_another(
+    home: Path, tmp_path: Path, name: str, count: str, wanted: str
+) -> None:
+    books = {number: read(name) for number in range(1, STUDENTS + 1)}
+
+    async def study(number: int, turns: asyncio.Semaphore) -> None:
+        """What a student runs, whose prefix is all that tells them from the others."""
+        book = books[number]
+        book.cells.insert(-1, new_code_cell(count.format(number=number)))
+        kernel = client(book, tmp_path, timeout=LATE)
+        environment = {**os.environ, "CLICKLIB_PREFIX": f"student-{number}-"}
+        async with kernel.async_setup_kernel(env=environment):
+            for index, cell in enumerate(book.cells):
+                async with turns:
+                    await kernel.async_execute_cell(cell, index)
+
+    async def class_room() -> None:
+        turns = asyncio.Semaphore(AT_WORK)
+        await asyncio.gather(*(study(number, turns) for number in books))
+
+    asyncio.run(class_room())
+    for number, book in books.items():
+        is_as_tagged(book)
+        assert printed(book.cells[-2]) == [wanted.format(number=number)]
 
 
 @pytest.mark.timeout(300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -23,7 +24,7 @@ from clicklib.broker.node import cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import home, jars_directory
 from clicklib.broker.place import Place
-from clicklib.broker.ports import Ports, is_free
+from clicklib.broker.ports import Ports, check_open, is_free
 from clicklib.errors import LocalBrokerError, UsageError
 
 
@@ -230,6 +231,44 @@ def test_settings_of_one_node_and_of_three(place: Place) -> None:
     assert "voters=1@127.0.0.1:9095,2@127.0.0.1:9096,3@127.0.0.1:9097\n" in text
     assert "default.replication.factor=3\nmin.insync.replicas=2\n" in text
     assert "offsets.topic.replication.factor=3\n" in text
+
+
+def test_settings_of_a_node_that_is_open_to_a_class(place: Place) -> None:
+    (one,) = layout(place, 9092, "192.168.1.5:9192")
+    one.prepare([one], "an-id")
+    text = one.settings.read_text()
+    both = "PLAINTEXT://127.0.0.1:9092,SASL_PLAINTEXT://192.168.1.5:9192"
+    assert f"\nlisteners={both},CONTROLLER://127.0.0.1:9093\n" in text
+    assert f"\nadvertised.listeners={both}\n" in text
+    assert "\nsasl.enabled.mechanisms=SCRAM-SHA-256\n" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("0.0.0.0:9192", "stands for all addresses"),
+        ("[::]:9192", "stands for all addresses"),
+        ("192.0.2.1:9192", "open at 192.0.2.1:9192"),
+        ("127.0.0.1:70000", "open at"),
+        ("9192", "open at 9192"),
+        ("127.0.0.1:port", "open at"),
+    ],
+)
+def test_an_address_at_which_it_cannot_be_open_is_refused(address: str, says: str) -> None:
+    with pytest.raises(LocalBrokerError, match=f"{re.escape(says)}.* that the others reach"):
+        check_open(address)
+
+
+def test_an_address_of_this_machine_with_a_free_port_will_do(taken_port: int) -> None:
+    check_open(f"127.0.0.1:{taken_port - 1}")
+    with pytest.raises(LocalBrokerError, match="a port that is free"):
+        check_open(f"127.0.0.1:{taken_port}")
+
+
+def test_another_cluster_cannot_be_opened(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKLIB_BROKERS", "kafka.example:9092")
+    with pytest.raises(UsageError, match="unset it"):
+        broker.serve("127.0.0.1:9192")
 
 
 def test_a_place_has_one_cluster_id(place: Place) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,10 +309,13 @@ def test_start_prints_the_address_last(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_status_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     common = {"keeper": None, "java": (), "memory": 150 << 20, "size": 2 << 20}
     runs = broker.Status(1, True, ("127.0.0.1:9092",), False, (1, 2), directory=Path("a"), **common)
+    opened = replace(runs, users=(), stays=True, open_at="10.0.0.5:9192")
     rests = broker.Status(3, False, (), True, (), directory=Path("b"), **common)
-    monkeypatch.setattr(broker, "status", lambda: [runs, rests])
+    monkeypatch.setattr(broker, "status", lambda: [runs, opened, rests])
     assert run("broker", "status").stdout.splitlines() == [
         "1 node: running at 127.0.0.1:9092, 2 users, 150 MB of memory, 2 MB in a",
+        "1 node: running at 127.0.0.1:9092, open at 10.0.0.5:9192 with a password, "
+        "stays until stopped, 150 MB of memory, 2 MB in a",
         "3 nodes: not running, stays until stopped, 150 MB of memory, 2 MB in b",
     ]
     monkeypatch.setattr(broker, "status", list)

@@ -70,7 +70,7 @@ def test_an_example_is_a_command_that_is_taken(example: str) -> None:
     command.make_context("clicklib", words)  # raises what the command line would
 
 
-@pytest.mark.parametrize("path", [(), ("broker",)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("broker",), ("class",)], ids=" ".join)
 def test_the_list_of_commands_is_whole(path: tuple[str, ...]) -> None:
     _, _, listed = help_of(path).partition("\nCommands:\n")
     assert listed

@@ -44,6 +44,7 @@ HEADERS += [{"\udc80": b"x"}]
 BROKERS = [3, None, [9092], b"host:9092", ["host:9092", None], object()]
 
 WRONG: dict[str, list[Any]] = {
+    "address": TEXT,
     "addresses": BROKERS,
     "brokers": BROKERS,
     "buffer": [*WHOLE, 0, None],
@@ -105,6 +106,7 @@ ELSEWHERE = {
     "Processor.wait_running.timeout": [*SECONDS, math.inf],
 }
 RIGHT: dict[str, Any] = {
+    "address": "127.0.0.1:1",
     "addresses": "127.0.0.1:1",
     "brokers": "127.0.0.1:1",
     "callback": print,

@@ -83,6 +83,21 @@ def test_hints_come_one_after_the_other_and_the_solution_is_last(learner: Learne
     assert learner.progress.solved() == {"99.1": "solution"}
 
 
+def test_a_teacher_may_hide_the_solution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKLIB_SOLUTIONS", "hidden")
+    learner = Learner(tmp_path)
+    box = learner.check(2)
+    learner.press("Hint 1 of 2")
+    learner.press("Hint 2 of 2")
+    assert learner.buttons() == []
+    assert box.text.endswith("Hint 2 of 2: Below 2.\nYour teacher has the solution.")
+    assert "guess = 1" not in box.children[1].value
+    assert learner.check(1).verdict.status is Status.SOLVED
+    assert learner.progress.solved() == {"99.1": "alone"}
+    for each in learner.boxes:
+        each.close()
+
+
 def test_a_page_without_widgets_shows_the_same(learner: Learner) -> None:
     bundle = learner.check(2)._repr_mimebundle_()
     assert bundle["text/plain"].startswith("✘ Exercise 1: not yet.")
