@@ -103,9 +103,12 @@ def check_open(address: str) -> None:
 
     Clients are told this address, so it is one of this machine and not all of them.
     """
-    host, _, port = address.rpartition(":")
+    host, _, text = address.rpartition(":")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        port = int(text)
+        if not 0 < port < 65_536:  # some systems take the remainder
+            raise ValueError("ports go from 1 to 65535")
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         family, _, _, _, where = found[0]
         if ipaddress.ip_address(where[0]).is_unspecified:
             raise ValueError(f"{host} stands for all addresses")
