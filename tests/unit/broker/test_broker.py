@@ -277,6 +277,14 @@ def test_a_place_has_one_cluster_id(place: Place) -> None:
     assert cluster_id(place) == first
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell what a file takes on the disk")
+def test_holes_in_files_take_no_place_on_the_disk(place: Place) -> None:
+    with (place.directory / "00000000000000000000.index").open("wb") as index:
+        index.truncate(10 << 20)
+    (place.directory / "00000000000000000000.log").write_bytes(b"x" * 100_000)
+    assert 100_000 <= place.size() < 1 << 20
+
+
 def test_the_last_words_leave_out_the_stack(place: Place) -> None:
     (node,) = layout(place, 9092)
     assert node.last_words() == ""
