@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
 from tests.browser.hub import Hub
@@ -43,6 +44,9 @@ _OUTPUTS = """() => {
         outputs: cell.model.outputs.toJSON(),
     }));
 }"""
+_OUTPUTS_SHOWN = ".jp-Notebook:not(.lm-mod-hidden) .jp-OutputArea-output"
+# A plot of plotly that gets samples before it is first drawn. Those of the next second are drawn.
+_PLOTLY = "Error setting state: Cannot read properties of undefined (reading 'length')"
 _BLANK = (Path(__file__).parent / "blank.js").read_text("utf-8")
 # Where the last cell ends when the first one is at the top.
 _LENGTH = """() => {
@@ -196,7 +200,7 @@ class Notebook:
         return int(self.page.evaluate(_LENGTH))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not message.text.startswith(_PLOTLY):
             self._complaints.append(f"{message.text} ({message.location.get('url')})")
 
     def _request(self, request: Request) -> None:
@@ -234,3 +238,15 @@ def press(notebook: Notebook) -> None:
 def picture(notebook: Notebook, label: str) -> Locator:
     """A picture by the beginning of what a screen reader says of it."""
     return notebook.page.get_by_role("img", name=re.compile(f"^{label}"))
+
+
+def complaints(notebook: Notebook) -> list[str]:
+    """What axe-core finds wrong in the outputs of the notebook."""
+    notebook.unfold()
+    found = Axe().run(notebook.page, context={"include": [[_OUTPUTS_SHOWN]]})
+    notebook.fold()
+    return [
+        f"{rule['id']}: {node['html']} {node['failureSummary']}"
+        for rule in found.response["violations"]
+        for node in rule["nodes"]
+    ]

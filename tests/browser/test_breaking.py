@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
-from tests.browser.notebook import THEMES, Notebook
+from tests.browser.notebook import THEMES, Notebook, complaints
 from tests.browser.pictures import Pictures
 
 BREAK = """
@@ -58,6 +58,33 @@ print([p.name() for p in psutil.Process().children() if "freezing" in " ".join(p
 """
 
 
+ONE = """
+from clicklib import TopicManager, broker
+from clicklib.breaking import BreakableProcessor, BreakingPanel
+
+cluster = broker.use(progress=False)
+with TopicManager(cluster) as topics:
+    topics.ensure_stream("pressed", 2)
+part = BreakableProcessor(cluster, "pressed", "pressers").wait_running()
+panel = BreakingPanel(part)
+panel
+"""
+
+
+def test_a_press_suspends_a_processor_and_another_resumes_it(
+    notebook: Notebook, write: Callable[[list[str]], str]
+) -> None:
+    notebook.open(write([ONE]))
+    notebook.run_all(60)
+    place = notebook.page.get_by_role("region", name="break a processor")
+    place.get_by_role("button", name="Suspend for 8 s").press("Enter")
+    place.get_by_role("button", name="Resume now").press("Enter", timeout=8_000)
+    healed = notebook.page.get_by_text("processor 1 was suspended, and is healed", exact=True)
+    expect(healed).to_be_visible(timeout=30_000)
+    assert notebook.ask("print(part.state)") == "runs"
+    notebook.ask("panel.close()\npart.stop_for_good()")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(500)
 def test_every_button_of_the_breaking_panel_breaks_and_heals(
@@ -102,6 +129,7 @@ def test_every_button_of_the_breaking_panel_breaks_and_heals(
         notebook.theme(theme)
         page.wait_for_timeout(1_000)  # JupyterLab complains of a theme that comes too soon
         pictures.take(page, f"breaking-{theme.split()[1].lower()}")
+        assert complaints(notebook) == []
     notebook.theme(THEMES[0])
     page.get_by_label("which broker").select_option("broker 2")
     for name, undo in BROKERS.items():

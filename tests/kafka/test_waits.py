@@ -277,7 +277,14 @@ THIS_MACHINE = {
         "broker.home",
         "broker.logs",
     ),
-    *("broker.release", "broker.start", "broker.status", "broker.stop", "broker.use"),
+    *(
+        "broker.release",
+        "broker.serve",
+        "broker.start",
+        "broker.status",
+        "broker.stop",
+        "broker.use",
+    ),
     "broker.wipe",
 }
 # No member of these waits for anything.
