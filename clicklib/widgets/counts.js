@@ -24,7 +24,7 @@ function open(el) {
     const [users, clicks] = data.others || [0, 0];
     const rest = users ? `; ${number(users)} others have ${number(clicks)}` : "";
     const stale = data.state && data.state !== "running" ? `; the view is ${data.state}` : "";
-    const total = `Clicks: ${number(data.total || 0)} by ${number(data.users || 0)} users`;
+    const total = `Clicks: ${number(data.total || 0)} by ${number(data.users || 0)} user${data.users === 1 ? "" : "s"}`;
     picture.setAttribute("aria-label", `${total}: ${bars.map((bar) => bar.join(" ")).join(", ")}`);
     say(total + rest + stale);
     complain(data);

@@ -92,7 +92,7 @@ class FlowMap(Picture):
         name = ", ".join(sorted({each.topic for each in progress})) or ", ".join(self._watch.topics)
         state, level = self._reached(group)
         if progress:
-            state = f"{len(progress)} partitions"
+            state = f"{len(progress)} partition{'s' * (len(progress) != 1)}"
         if self._watch.error:
             state = "unreachable"
         count = sum(each.end for each in progress) if progress else None

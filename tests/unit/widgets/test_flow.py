@@ -29,7 +29,7 @@ def test_the_flow_says_what_each_part_is() -> None:
         ("idle", "off"),
     ]
     watch.seen, emitter.closed = group(member("m1", 0), member("m2")), True
-    assert levels()[:3] == [("closed", "off"), ("1 partitions", "ok"), ("2 members", "ok")]
+    assert levels()[:3] == [("closed", "off"), ("1 partition", "ok"), ("2 members", "ok")]
     emitter.error, watch.error = DeliveryError("lost", topic="clicks"), "no broker"
     assert levels()[:2] == [("failed", "failed"), ("unreachable", "failed")]
     assert flow.data["error"] == "lost (topic clicks); no broker"
