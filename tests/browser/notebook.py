@@ -47,6 +47,9 @@ _OUTPUTS = """() => {
 _OUTPUTS_SHOWN = ".jp-Notebook:not(.lm-mod-hidden) .jp-OutputArea-output"
 # A plot of plotly that gets samples before it is first drawn. Those of the next second are drawn.
 _PLOTLY = "Error setting state: Cannot read properties of undefined (reading 'length')"
+# A box that is closed before it is drawn, such as the bar of a load that ends soon after a second:
+# the manager of ipywidgets adds the parts all the same. Nothing is left on the page.
+_GONE = re.compile(r"Could not add child view to box|of null \(reading '(processLumino|widgets)")
 _BLANK = (Path(__file__).parent / "blank.js").read_text("utf-8")
 # Where the last cell ends when the first one is at the top.
 _LENGTH = """() => {
@@ -64,7 +67,7 @@ class Notebook:
         self._complaints: list[str] = []
         self._strangers: list[str] = []
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self._complaints.append(str(error)))
+        page.on("pageerror", lambda error: self._complain(str(error)))
         page.on("request", self._request)
 
     def assert_clean(self) -> None:
@@ -200,8 +203,12 @@ class Notebook:
         return int(self.page.evaluate(_LENGTH))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(_PLOTLY):
-            self._complaints.append(f"{message.text} ({message.location.get('url')})")
+        if message.type == "error":
+            self._complain(f"{message.text} ({message.location.get('url')})")
+
+    def _complain(self, text: str) -> None:
+        if not text.startswith(_PLOTLY) and not _GONE.search(text):
+            self._complaints.append(text)
 
     def _request(self, request: Request) -> None:
         place = urlsplit(request.url)
