@@ -257,3 +257,14 @@ def complaints(notebook: Notebook) -> list[str]:
         for rule in found.response["violations"]
         for node in rule["nodes"]
     ]
+
+
+def look_at(notebook: Notebook, pictures: Pictures, name: str) -> None:
+    """Take a picture in each theme, in which axe-core finds nothing; end in the first theme."""
+    for theme in THEMES:
+        notebook.theme(theme)
+        # JupyterLab complains of a theme that comes too soon.
+        notebook.page.wait_for_timeout(1_000)
+        pictures.take(notebook.page, f"{name}-{theme.split()[1].lower()}")
+        assert complaints(notebook) == []
+    notebook.theme(THEMES[0])

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
-from tests.browser.notebook import THEMES, Notebook, complaints
+from tests.browser.notebook import Notebook, look_at
 from tests.browser.pictures import Pictures
 
 BREAK = """
@@ -125,12 +125,7 @@ def test_every_button_of_the_breaking_panel_breaks_and_heals(
         press(name)
         expect(figures).to_contain_text(re.compile("waiting[1-9]"), timeout=30_000)
         undo_now(undo)
-    for theme in THEMES:
-        notebook.theme(theme)
-        page.wait_for_timeout(1_000)  # JupyterLab complains of a theme that comes too soon
-        pictures.take(page, f"breaking-{theme.split()[1].lower()}")
-        assert complaints(notebook) == []
-    notebook.theme(THEMES[0])
+    look_at(notebook, pictures, "breaking")
     page.get_by_label("which broker").select_option("broker 2")
     for name, undo in BROKERS.items():
         press(name, "break a broker")

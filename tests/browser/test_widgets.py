@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.notebook import THEMES, Notebook, complaints, picture
+from tests.browser.notebook import THEMES, Notebook, complaints, look_at, picture
 from tests.browser.pictures import Pictures
 from tests.support.long import cases
 
@@ -197,12 +197,7 @@ def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
     press("Step", "The new row is in the memory")
     press("Step", "Kafka has the row. The offset is not committed")
     expect(here).to_have_count(4)  # everywhere but in the offset
-    for theme in THEMES:
-        notebook.theme(theme)
-        page.wait_for_timeout(1_000)  # JupyterLab complains of a theme that comes too soon
-        pictures.take(page, f"steps-{theme.split()[1].lower()}")
-        assert complaints(notebook) == []
-    notebook.theme(THEMES[0])
+    look_at(notebook, pictures, "steps")
     press("kill -9 here", "is dead")
     press("Start again", "the click at offset 0")
     press("Run", "waits for a click")
@@ -250,12 +245,7 @@ def test_one_click_is_timed_from_the_press_until_it_is_drawn(
     button.click()
     totals = page.locator(".clicklib li").filter(has_text="exactly once, linger 50 ms")
     expect(totals).to_have_count(1, timeout=20_000)
-    for theme in THEMES:
-        notebook.theme(theme)
-        page.wait_for_timeout(1_000)
-        pictures.take(page, f"times-{theme.split()[1].lower()}")
-        assert complaints(notebook) == []
-    notebook.theme(THEMES[0])
+    look_at(notebook, pictures, "times")
     notebook.ask("times.close()")
 
 
