@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 
-from clicklib.breaking.faults import fault
+from clicklib.breaking.faults import AGAIN, fault
+from clicklib.broker.node import kept_down
 from clicklib.client.cluster import Cluster
-from clicklib.lessons import kill_broker, wait_until
+from clicklib.lessons import wait_until
 from clicklib.lessons.brokers import broker_processes, harmed_broker
 from clicklib.lessons.programs import at_kernels_end
 
@@ -27,14 +29,17 @@ class BreakableBroker:
         """Why this fault cannot be caused now; empty if it can."""
         return ""
 
-    @fault("Kill the broker", "killed")
+    @fault("Kill the broker", "killed", 6, AGAIN)
     def kill(self) -> None:
-        """Clicks wait for some seconds. Then other brokers lead its partitions. The local Kafka
-        starts it again, and it copies what it has missed."""
-        kill_broker(self._cluster, self._number)
+        """Clicks wait for some seconds. Then other brokers lead its partitions. Started again,
+        it copies what it has missed."""
+        process = self._ends.enter_context(harmed_broker(self._cluster, self._number))
         self._ends.callback(
             wait_until, "the broker runs again", lambda: broker_processes(self._cluster), timeout=60
         )
+        self._ends.enter_context(kept_down(Path(process.cwd())))
+        process.kill()
+        process.wait(10)
 
     @fault("Suspend the broker", "suspended", 6, "Resume now")
     def suspend(self) -> None:
@@ -46,5 +51,5 @@ class BreakableBroker:
         process.suspend()
 
     def heal(self) -> None:
-        """Resume it, or wait until it runs again."""
+        """Resume it, or start it again and wait until it runs."""
         self._ends.close()

@@ -155,6 +155,7 @@ class Keeper:
     def _watch_nodes(self) -> None:
         """Check whether all nodes are ready, and restart those that have died."""
         dead = [n for n, process in enumerate(self.java) if process.poll() is not None]
+        dead = [n for n in dead if not self.nodes[n].is_kept_down]
         for n in dead:
             node, code = self.nodes[n], self.java[n].returncode
             self.failures[n] += 1

@@ -10,16 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from clicklib.broker.files import last_lines, write_whole
 from clicklib.broker.guard import MAIN
 from clicklib.broker.java import Java
 from clicklib.broker.place import Place
 from clicklib.broker.ports import LOOPBACK
 
-__all__ = ["Node", "cluster_id", "layout"]
+__all__ = ["Node", "cluster_id", "kept_down", "layout"]
 
 _PLAIN = re.compile(r"[\w./ +-]{1,250}", re.ASCII)
 _HEAP = {True: "256m", False: "192m"}  # of a single node; of one of several
+
+
+def kept_down(directory: Path) -> FileLock:
+    """A lock in a node's directory. The keeper does not restart a dead node while it is held.
+
+    The system frees it when its holder ends.
+    """
+    return FileLock(directory / "down.lock", timeout=0, thread_local=False)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,15 @@ class Node:
     def output(self) -> Path:
         """The output of Java itself, such as why it cannot start."""
         return self.directory / "java.log"
+
+    @property
+    def is_kept_down(self) -> bool:
+        """Whether a program holds the lock of `kept_down`."""
+        try:
+            with kept_down(self.directory):
+                return False
+        except Timeout:
+            return True
 
     def prepare(self, nodes: Sequence[Node], cluster_id: str) -> None:
         """Write the settings, and create the data directories that are missing."""

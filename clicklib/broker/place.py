@@ -12,6 +12,7 @@
     stays                    exists if the broker must run even without users
     stop                     holds the token of a keeper that must end
     node-<n>/                a node's settings, data and logs
+    node-<n>/down.lock       held by a program that wants the dead node to stay down for a while
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ SLOWS = {
     "Delay its connections for 10 s": "No delay now",
     "Slow its callback for 10 s": "Full speed now",
 }
-BROKERS = {"Suspend the broker for 6 s": "Resume now", "Kill the broker": ""}
+BROKERS = {"Suspend the broker for 6 s": "Resume now", "Kill the broker for 6 s": "Start again now"}
 LEFT = """
 import psutil, threading
 print(sorted(t.name for t in threading.enumerate() if "breaks" in t.name or "proxy" in t.name))
@@ -80,7 +80,7 @@ def test_a_press_suspends_a_processor_and_another_resumes_it(
     place.get_by_role("button", name="Suspend for 8 s").press("Enter")
     place.get_by_role("button", name="Resume now").press("Enter", timeout=8_000)
     healed = notebook.page.get_by_text("processor 1 was suspended, and is healed", exact=True)
-    expect(healed).to_be_visible(timeout=30_000)
+    expect(healed).to_be_visible()
     assert notebook.ask("print(part.state)") == "runs"
     notebook.ask("panel.close()\npart.stop_for_good()")
 
@@ -100,7 +100,7 @@ def test_every_button_of_the_breaking_panel_breaks_and_heals(
     def press(name: str, section: str = "break a processor") -> None:
         place = page.get_by_role("region", name=section)
         button = place.get_by_role("button", name=name, exact=True)
-        expect(button).to_have_attribute("aria-disabled", "false", timeout=60_000)
+        expect(button).to_have_attribute("aria-disabled", "false")
         button.focus()
         page.keyboard.press("Enter")
 
@@ -113,35 +113,32 @@ def test_every_button_of_the_breaking_panel_breaks_and_heals(
             button.press("Enter", timeout=1_000)
             undone.append(name)
 
-    expect(both).to_be_visible(timeout=60_000)
+    expect(both).to_be_visible()
     for number, (name, undo) in enumerate(LEAVES.items()):
         chosen = f"processor {1 + number % 2}"
         page.get_by_label("which processor").select_option(chosen)
         press(name)
-        expect(alone).to_be_visible(timeout=30_000)
+        expect(alone).to_be_visible()
         undo_now(undo)
-        expect(both).to_be_visible(timeout=60_000)
+        expect(both).to_be_visible()
     for name, undo in SLOWS.items():
         press(name)
-        expect(figures).to_contain_text(re.compile("waiting[1-9]"), timeout=30_000)
+        expect(figures).to_contain_text(re.compile("waiting[1-9]"))
         undo_now(undo)
     look_at(notebook, pictures, "breaking")
     page.get_by_label("which broker").select_option("broker 2")
     for name, undo in BROKERS.items():
         press(name, "break a broker")
-        expect(page.get_by_text(re.compile("copies are not in step")).first).to_be_visible(
-            timeout=30_000
-        )
-        if undo:
-            undo_now(undo, "break a broker")
+        expect(page.get_by_text(re.compile("copies are not in step")).first).to_be_visible()
+        undo_now(undo, "break a broker")
         well = page.get_by_text("All brokers are alive; all copies are in step", exact=True)
-        expect(well).to_be_visible(timeout=60_000)
+        expect(well).to_be_visible()
     marks = notebook.ask("print(len({text for _, text in ledger.data['marks']}))")
     assert int(marks) >= 6  # the strip shows the last two minutes
     assert len(undone) >= 5
     notebook.ask("pad.stop()")
     even = page.get_by_text("No click is lost, none is counted twice", exact=True)
-    expect(even).to_be_visible(timeout=60_000)
-    expect(figures).to_contain_text("waiting0", timeout=60_000)
+    expect(even).to_be_visible()
+    expect(figures).to_contain_text("waiting0")
     notebook.ask("panel.close()\nfor part in parts: part.stop_for_good()")
     assert notebook.ask(LEFT).split() == ["[]", "[]"]
