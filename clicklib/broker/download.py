@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from clicklib.broker.jars import Jar, missing, pinned
-from clicklib.client.bar import bar_class
+from clicklib.client.bar import new_bar, place_of_bars
 from clicklib.errors import LocalBrokerError, needing
 
 __all__ = ["fetch"]
@@ -129,11 +129,8 @@ def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: A
 
 def _bar(size: int, shown: bool) -> Any:
     """A bar of `size` bytes for a terminal or a notebook; elsewhere one line, and no bar."""
-    with needing("clicklib.broker"):
-        kind, seen = bar_class()
-    drawn = shown and seen
-    if shown and not drawn:
+    file = place_of_bars() if shown else None
+    if shown and file is None:
         sys.stderr.write(f"Fetching Apache Kafka ({round(size / 2**20)} MB)…\n")
-    return kind(
-        total=size, unit="B", unit_scale=True, desc="Apache Kafka", leave=False, disable=not drawn
-    )
+    with needing("clicklib.broker"):
+        return new_bar(file, total=size, unit="B", desc="Apache Kafka")

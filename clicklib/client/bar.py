@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from math import inf
-from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Bar", "bar_class"]
+__all__ = ["Bar", "new_bar", "place_of_bars"]
 
 _PATIENCE = 1.0  # seconds
 
@@ -29,37 +29,54 @@ class Bar:
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
         elif time.monotonic() > self._due:
-            self._bar, self._due = _made(self._unit, self._total, done), inf
+            self._due, file = inf, place_of_bars()
+            with suppress(ImportError):
+                options = {"unit": self._unit, "total": self._total, "initial": done}
+                self._bar = None if file is None else new_bar(file, **options)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
 
-def bar_class() -> tuple[Any, bool]:
-    """The class of tqdm's bars, and whether somebody sees them. Raises ImportError without tqdm."""
-    from tqdm.auto import tqdm  # loads the notebook's widgets where there are some
-    from tqdm.notebook import tqdm_notebook
+class _Cell:
+    """A file in the output of a notebook's cell, which shows what was written last.
+
+    tqdm's own bar for notebooks is a widget. A browser complains if it is closed undrawn.
+    """
+
+    encoding = "utf-8"
+    _place: Any = None
+
+    def write(self, text: str) -> None:
+        from IPython.display import display
+
+        said = {"text/plain": text.strip()}
+        if self._place is None:
+            self._place = display(said, raw=True, display_id=True)
+        else:
+            self._place.update(said, raw=True)
+
+    def flush(self) -> None:
+        pass
+
+
+def place_of_bars() -> Any:
+    """The file in which somebody sees a bar: a terminal or a notebook's cell. Else None."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if hasattr(shell, "kernel"):
+        return _Cell()
+    return sys.stderr if sys.stderr.isatty() else None
+
+
+def new_bar(file: Any, **options: Any) -> Any:
+    """A bar of tqdm in `file`, or one that does nothing. Raises ImportError without tqdm."""
+    from tqdm import tqdm
 
     class Shown(tqdm):
         monitor_interval = 0  # else a thread of tqdm goes on running
 
-    return Shown, issubclass(tqdm, tqdm_notebook) or sys.stderr.isatty()
-
-
-def _made(unit: str, total: int | None, done: int) -> Any:
-    try:
-        kind, seen = bar_class()
-    except ImportError:
-        return None
-    if not seen:
-        return None
-    return kind(total=total, unit=unit, unit_scale=True, initial=done, leave=False)
+    return Shown(file=file, disable=file is None, unit_scale=True, leave=False, **options)

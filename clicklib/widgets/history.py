@@ -53,6 +53,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
         _current = self
         self._height = height
         self._figure: Any = None
+        self.is_drawn = False  # by a browser
         self._thread: threading.Thread | None = None
         self.picture = _Recorder(
             self, rows or Rows(view), watch or group_watch(processor, view=view), count
@@ -84,7 +85,12 @@ class HistoryPlot(Part, ipywidgets.VBox):
             figure.close()
             return
         self._figure = figure
+        figure.observe(self._note_drawn, "_js2py_traceDeltas")
         self.children = (self.picture, figure)
+
+    def _note_drawn(self, change: Any) -> None:
+        """A browser has drawn the plot for the first time: earlier samples are errors there."""
+        self.is_drawn = True
 
     def end(self) -> None:
         if self._figure is not None:
@@ -109,9 +115,9 @@ class _Recorder(Picture):
         top = sorted(sorted(counts, key=natural), key=lambda key: -counts[key])[: 2 * _LINES]
         self._samples.append((time.monotonic() - self._begin, {key: counts[key] for key in top}))
         self._watch.latest()
-        if self._plot.figure is not None:
+        if self._plot.is_drawn:
             self._draw(self._plot.figure, sorted(top[:_LINES], key=natural))
-        text = "" if self._plot.figure is not None else "The plot is being made."
+        text = "" if self._plot.is_drawn else "The plot is being made."
         return {"text": text, "error": self.problem or self._watch.error}
 
     def _draw(self, figure: Any, users: list[str]) -> None:

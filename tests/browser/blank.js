@@ -19,9 +19,7 @@
             const kinds = Object.keys(data ?? {});
             const plot = kinds.some(kind => kind.includes("plotly"));
             if (plot && !seen(cell.node, ".js-plotly-plot .main-svg")) say("no plot");
-            // The bar of a long work, `3.00k/5.00k [00:01<00:01, ...]`, is gone at its end.
-            const bar = /\[\d\d:\d\d/.test(data?.["text/plain"] ?? "");
-            const widget = !bar && kinds.some(kind => kind.includes("widget-view"));
+            const widget = kinds.some(kind => kind.includes("widget-view"));
             if (widget && !seen(cell.node, ".jupyter-widgets, .clicklib")) say("no widget");
         }
         for (const widget of cell.node.querySelectorAll(".clicklib")) {

@@ -75,7 +75,7 @@ def use_the_solution(notebook: Notebook, exercise: Exercise) -> None:
     expect(place.get_by_role("note")).to_contain_text(exercise.because.replace("`", ""))
     place.get_by_role("button", name="Use this solution").click()
     solved = f"Exercise {exercise.number}: solved, with the solution."
-    expect(place.get_by_role("status")).to_contain_text(solved, timeout=60_000)
+    expect(place.get_by_role("status")).to_contain_text(solved)
 
 
 def press_all_that_is_alive(notebook: Notebook) -> None:
@@ -99,7 +99,7 @@ def acknowledged(figures: Locator) -> int:
 def stop_everything(notebook: Notebook) -> None:
     notebook.page.get_by_role("button", name="Stop everything").click()
     said = notebook.page.locator(".clicklib-stop").get_by_role("status")
-    expect(said).to_contain_text("Everything is stopped. To go on", timeout=30_000)
+    expect(said).to_contain_text("Everything is stopped. To go on")
     assert json.loads(notebook.ask(AFTER)) == [[], []]
 
 

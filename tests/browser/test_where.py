@@ -84,7 +84,7 @@ def test_the_launcher_s_tile_opens_the_page_of_all_users(notebook: Notebook, far
         notebook.page.locator(".jp-LauncherCard").filter(has_text="Clicks").click()
     page = opened.value
     row = page.get_by_role("row").filter(has_text="user-3")
-    expect(row).to_contain_text('{"Clicks":1}', timeout=60_000)
+    expect(row).to_contain_text('{"Clicks":1}')
     assert page.url.startswith(f"http://{FAR}:")
     assert page.url.endswith("/deep/er/clicks/")
     page.close()
@@ -129,7 +129,7 @@ def test_a_hub_s_user_presses_a_button_and_opens_the_page(
         notebook.run_all(120)
         assert [*notebook.errors()] == ["differs"]
         page = through_jupyter(notebook)
-        expect(page.get_by_role("row").filter(has_text="user-3")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("row").filter(has_text="user-3")).to_be_visible()
         assert f"http://{FAR}" in page.url
         assert "/user/ann/proxy/" in page.url
         page.close()

@@ -54,13 +54,13 @@ def test_each_alone_holds_tombstones_and_many_members(
     page = notebook.page
     notebook.open(write([START, EACH, "HistoryPlot(view, processor)"]))
     notebook.run_all()
-    expect(page.get_by_role("button", name="user-49")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="user-49")).to_be_visible()
     expect(page.get_by_role("button", name="user-50")).to_have_count(0)
     expect(page.get_by_role("slider", name="clicks a second")).to_have_count(1)
     notebook.ask(WRITE)
     notebook.ask("more = [Processor(cluster, graph, storage='memory').start() for _ in range(10)]")
-    expect(page.get_by_text("mini-group: 11 members", exact=True)).to_be_visible(timeout=40_000)
-    expect(page.get_by_role("listitem").filter(has_text="idle")).to_have_count(1, timeout=20_000)
+    expect(page.get_by_text("mini-group: 11 members", exact=True)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="idle")).to_have_count(1)
     for _ in range(60):
         notebook.ask(TICK)
         if page.locator(".clicklib .hole").count():
@@ -70,7 +70,7 @@ def test_each_alone_holds_tombstones_and_many_members(
     expect(page.locator(".clicklib .dead").first).to_be_visible()
     expect(page.locator(".clicklib .log").get_by_text("<img src=").first).to_be_visible()
     assert page.locator(".clicklib img").count() == 0
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     page.get_by_role("button", name="Click everyone").click()
     page.wait_for_timeout(3_000)
     for theme in THEMES:
@@ -111,12 +111,12 @@ def test_the_ledger_says_what_became_of_all_clicks(
     notebook.run_all()
     figures = page.locator(".clicklib .figures")
     even = page.get_by_text("No click is lost, none is counted twice", exact=True)
-    expect(even).to_be_visible(timeout=30_000)
+    expect(even).to_be_visible()
     before = int(notebook.ask("print(int(ledger.data['figures']['counted']))"))
     notebook.ask("for _ in range(3): emitter.emit_sync('user-3', 'now')")
     expect(figures).to_contain_text(f"sent3acknowledged3others{before}waiting0counted{before + 3}")
     notebook.ask(AGAIN)
-    expect(page.get_by_text("Lost 0, counted twice 2", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Lost 0, counted twice 2", exact=True)).to_be_visible()
     expect(figures.locator(".wrong")).to_have_text("twice2")
     said = picture(notebook, "The clicks over .* s: now wrong, offset set back .* s ago")
     expect(said).to_be_visible()
@@ -146,21 +146,21 @@ def test_a_click_is_a_dot_that_moves_from_part_to_part(
     notebook.open(write([START, flow]))
     notebook.run_all()
     ready = picture(notebook, "The way of a click: .*processor running 0.s.*view running 0.s")
-    expect(ready).to_be_visible(timeout=30_000)
+    expect(ready).to_be_visible()
     page.evaluate(DOTS)
     notebook.ask("emitter.emit_sync('user-3', 'now')")
-    page.wait_for_function("() => dots >= 4", timeout=5_000)  # one on each arrow
-    expect(page.locator(".clicklib .dot")).to_have_count(0, timeout=5_000)
-    expect(ready).to_be_visible(timeout=10_000)
+    page.wait_for_function("() => dots >= 4")  # one on each arrow
+    expect(page.locator(".clicklib .dot")).to_have_count(0)
+    expect(ready).to_be_visible()
     assert page.evaluate("dots") == 4
     notebook.ask("for i in range(100): emitter.emit_sync('user-3', 'now')")
     page.wait_for_function("() => dots >= 12")
-    expect(ready).to_be_visible(timeout=10_000)
+    expect(ready).to_be_visible()
     page.emulate_media(reduced_motion="reduce")
     before = page.evaluate("dots")
     notebook.ask("emitter.emit_sync('user-3', 'now')")
     moved = picture(notebook, r"The way of a click: .*view running 0\.[1-9]")
-    expect(moved).to_be_visible(timeout=10_000)
+    expect(moved).to_be_visible()
     assert page.evaluate("dots") == before
     page.emulate_media(reduced_motion="no-preference")
 
@@ -187,9 +187,9 @@ def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
 
     def press(button: str, then: str) -> None:
         keys.get_by_role("button", name=button, exact=True).press("Enter")
-        expect(page.get_by_role("status").filter(has_text=then)).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("status").filter(has_text=then)).to_be_visible()
 
-    expect(line.filter(has_text="waits for a click")).to_be_visible(timeout=60_000)
+    expect(line.filter(has_text="waits for a click")).to_be_visible()
     expect(keys.get_by_role("button", name="Start again")).to_have_attribute(
         "aria-disabled", "true"
     )
@@ -201,13 +201,13 @@ def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
     press("kill -9 here", "is dead")
     press("Start again", "the click at offset 0")
     press("Run", "waits for a click")
-    expect(figures).to_have_text("clicks1counted2lost0twice1", timeout=10_000)
+    expect(figures).to_have_text("clicks1counted2lost0twice1")
     keys.get_by_role("combobox", name="guarantee").select_option("at_most_once")
-    expect(line.filter(has_text="waits for a click")).to_be_visible(timeout=60_000)
+    expect(line.filter(has_text="waits for a click")).to_be_visible()
     press("Click", "the click at offset 0")
     press("Step", "The offset is committed. The callback")
     press("kill -9 here", "is dead")
-    expect(figures).to_have_text("clicks1counted0lost1twice0", timeout=10_000)
+    expect(figures).to_have_text("clicks1counted0lost1twice0")
     notebook.ask("steps.close()")
 
 
@@ -228,23 +228,23 @@ def test_one_click_is_timed_from_the_press_until_it_is_drawn(
     notebook.open(write([TIMES]))
     notebook.run_all()
     keys = page.get_by_role("group", name="One click, timed")
-    expect(page.get_by_text("Press Click.", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Press Click.", exact=True)).to_be_visible()
     keys.get_by_role("button", name="Click", exact=True).press("Enter")
     one = picture(
         notebook, r"Milliseconds of one click: taken up [<\d.]+, .*; drawn [\d.]+, median"
     )
-    expect(one).to_be_visible(timeout=20_000)
+    expect(one).to_be_visible()
     keys.get_by_role("button", name="Click 100 times").click()
     many = page.get_by_text("the medians are of the last 100 clicks")
-    expect(many).to_be_visible(timeout=60_000)
+    expect(many).to_be_visible()
     keys.get_by_role("combobox", name="linger").select_option("50")
     keys.get_by_role("combobox", name="guarantee of the processor").select_option("exactly_once")
-    expect(page.get_by_text("Press Click.", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Press Click.", exact=True)).to_be_visible()
     button = keys.get_by_role("button", name="Click", exact=True)
-    expect(button).to_have_attribute("aria-disabled", "false", timeout=60_000)
+    expect(button).to_have_attribute("aria-disabled", "false")
     button.click()
     totals = page.locator(".clicklib li").filter(has_text="exactly once, linger 50 ms")
-    expect(totals).to_have_count(1, timeout=20_000)
+    expect(totals).to_have_count(1)
     look_at(notebook, pictures, "times")
     notebook.ask("times.close()")
 
@@ -296,14 +296,14 @@ def test_axe_finds_nothing_in_any_widget(
     assert notebook.errors() == {}, "`given` lacks what a new widget takes"
     notebook.ask(DISTURB)
     page.get_by_role("row").get_by_role("button", name="user-3").click(timeout=60_000)
-    expect(page.get_by_text("last offset")).to_be_visible(timeout=20_000)
-    expect(page.locator(".clicklib .dead").first).to_be_visible(timeout=20_000)
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("last offset")).to_be_visible()
+    expect(page.locator(".clicklib .dead").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     assert complaints(notebook) == []
     notebook.clear_outputs()
     notebook.run("cell-2")
     notebook.ask(FAIL)
     problem = page.get_by_role("alert").filter(has_text="partition 8")
-    expect(problem.first).to_be_visible(timeout=20_000)
+    expect(problem.first).to_be_visible()
     assert complaints(notebook) == []
     notebook.theme(THEMES[0])

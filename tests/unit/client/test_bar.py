@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,3 +51,26 @@ def test_nobody_sees_a_bar_in_a_file(clock: list[float], monkeypatch: pytest.Mon
         bar.show(2_000)
     assert told.getvalue() == ""
     assert bar._bar is None
+
+
+def test_a_notebook_s_bar_is_text_that_its_cell_updates(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    class Place:
+        def update(self, said: dict[str, str], raw: bool) -> None:
+            shown.append(said["text/plain"])
+
+    def display(said: dict[str, str], raw: bool, display_id: bool) -> Place:
+        shown.append(said["text/plain"])
+        return Place()
+
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr("IPython.display.display", display)
+    with Bar("message", 5_000) as bar:
+        clock[0] += 2
+        bar.show(2_000)
+        assert "2.00k/5.00k" in shown[-1]
+        bar.show(5_000)
+    assert shown[-1] == ""
