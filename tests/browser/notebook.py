@@ -24,6 +24,10 @@ _IDLE = (
     "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
     " === 'idle'"
 )
+_OPEN = """async (path) => {
+    jupyterapp.shell.currentWidget?.dispose();
+    await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+}"""
 # A command answers when its cells have ended, or at the first that ends with an error, although
 # the kernel goes on where the cell was tagged so. What is asked afterwards is answered at the end.
 _BEGIN = """([command, cell]) => {
@@ -79,7 +83,11 @@ class Notebook:
 
     def open(self, name: str) -> None:
         self.page.set_viewport_size(_WINDOW)
-        self.page.goto(self._lab.url(name))
+        here = self._lab.url("").partition("?")[0]
+        if isinstance(self._lab, Lab) and self.page.url.startswith(here):
+            self.page.evaluate(_OPEN, name)  # JupyterLab itself takes longer to load than this
+        else:
+            self.page.goto(self._lab.url(name))
         self.wait_idle()
         # The file browser takes the width that the widgets need.
         self.page.evaluate("() => jupyterapp.shell.collapseLeft()")

@@ -46,23 +46,29 @@ def box(notebook: Notebook, number: int) -> Locator:
     return boxes.filter(has_text=re.compile(rf"Exercise {number}: ", re.DOTALL))
 
 
-def judged_again(notebook: Notebook, answer: str, check: str) -> str:
-    """What the check says of another answer, typed into the same kernel."""
-    assert notebook.ask(answer) == ""
-    return notebook.ask(f"print(({check}).text)")
+# One question for all of them: each takes its time while pictures are alive.
+JUDGED = """
+import json
+texts = []
+for answer in {answers!r}:
+    assert get_ipython().run_cell(answer).success, answer
+    texts.append(({check}).text)
+print(json.dumps(texts))
+"""
 
 
 def assert_each_answer_is_judged(
     notebook: Notebook, exercise: Exercise, answers: Answers, untouched: str, check: str
 ) -> None:
-    for answer, hint in answers.wrong.items():
-        text = judged_again(notebook, answer, check)
-        assert f"Exercise {exercise.number}: not yet." in text, answer
+    """Other answers, typed into the same kernel."""
+    typed = [*answers.wrong, *answers.right, untouched]
+    texts = json.loads(notebook.ask(JUDGED.format(answers=typed, check=check)))
+    hints, many = list(answers.wrong.values()), len(answers.right)
+    verdicts = [*["not yet"] * len(hints), *["solved"] * many, "open"]
+    for answer, text, verdict in zip(typed, texts, verdicts, strict=True):
+        assert f"Exercise {exercise.number}: {verdict}." in text, (answer, text)
+    for answer, text, hint in zip(typed, texts, hints, strict=False):
         assert hint in text, answer
-    for answer in answers.right:
-        text = judged_again(notebook, answer, check)
-        assert f"Exercise {exercise.number}: solved." in text, (answer, text)
-    assert f"Exercise {exercise.number}: open." in judged_again(notebook, untouched, check)
 
 
 def use_the_solution(notebook: Notebook, exercise: Exercise) -> None:
