@@ -27,8 +27,8 @@ demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 html: $(READY) ## run the notebooks and make pages of them to read, below build/html
 	@$(PY) -m docs.site $(ARGS)
 
-# Three files at a time, for they mostly wait, in their order (tests/support/schedule.py).
-PYTEST := $(PY) -m pytest -p tests.support.report -n 3 --no-loadscope-reorder
+# Four files at a time, for they mostly wait; their order is that of tests/support/schedule.py.
+PYTEST := $(PY) -m pytest -p tests.support.report -n 4 --no-loadscope-reorder
 
 test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
 	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
 __all__ = ["Files"]
 
-_NOTEBOOKS = 4  # groups of notebooks in a browser, which run side by side
+_BROWSER = "tests/browser/"
+_NOTEBOOKS = 4  # groups of notebooks in a browser, each with a JupyterLab of its own
+_BROWSERS = 2  # at a time: one takes a core while it draws, and the other tests mostly wait
 
 
 class Files(LoadScopeScheduling):
@@ -20,6 +23,18 @@ class Files(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
         found = re.search(r"\[(\d\d)[_.]", test)
-        if found and file.endswith("browser/test_notebooks.py"):
+        if found and file == f"{_BROWSER}test_notebooks.py":
             return f"{file} {int(found[1]) % _NOTEBOOKS}"
         return file
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if sum(map(self._draws, self.nodes)) >= _BROWSERS:
+            others = (scope for scope in self.workqueue if not scope.startswith(_BROWSER))
+            if other := next(others, ""):
+                self.workqueue.move_to_end(other, last=False)
+        super()._assign_work_unit(node)
+
+    def _draws(self, node: Any) -> bool:
+        """Whether a process has tests in a browser to run."""
+        work = self.assigned_work[node]
+        return any(not all(work[scope].values()) for scope in work if scope.startswith(_BROWSER))
