@@ -141,7 +141,8 @@ class FlowMap(Picture):
             except UsageError:  # at this very moment it closes its stores
                 pass
             else:
-                read, note = stats.records_in, f"{stats.rows:,} rows"
+                read = stats.records_in
+                note = f"{stats.rows:,} row{'s' * (stats.rows != 1)}"
         return self._node("view", "", state.value, _LEVELS.get(state, "busy"), read, note)
 
     def _problems(self) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 from clicklib import Emitter, Processor, clicks
+from clicklib.engine.state import State
 from clicklib.errors import DeliveryError
 from clicklib.widgets import FlowMap
 from tests.unit.widgets.fakes import NOWHERE, FakeEmitter, FakeWatch, group, member, view
@@ -35,6 +37,20 @@ def test_the_flow_says_what_each_part_is() -> None:
     assert flow.data["error"] == "lost (topic clicks); no broker"
     flow.emitter = flow.processor = flow.view = None
     assert [level for _, level in levels()] == ["off", "failed", "ok", "failed", "off"]
+
+
+def test_a_view_with_one_row_has_no_rows() -> None:
+    found = SimpleNamespace(records_in=2, rows=1)
+    of: Any = SimpleNamespace(state=State.RUNNING, stats=lambda: found, table="g-table", error=None)
+    flow = FlowMap(FakeEmitter(), None, of, watch=FakeWatch(None))  # type: ignore[arg-type]
+
+    def note() -> str:
+        flow.paint()
+        return str(flow.data["nodes"][-1]["note"])
+
+    assert note() == "1 row"
+    found.rows = 2_000
+    assert note() == "2,000 rows"
 
 
 def test_widgets_know_emitters_only_by_what_they_have() -> None:
