@@ -86,7 +86,7 @@ for _ in range({number}):
     emitter.emit("user-7", "now")
 
 emitter.flush()
-wait_until("mine are counted", lambda: view.to_frame().Clicks.sum() >= 2 + {number}, timeout=120)
+wait_until("mine are counted", lambda: view.to_frame().Clicks.sum() >= 2 + {number})
 print(view.to_frame().Clicks.to_dict())
 """
 
