@@ -16,10 +16,10 @@ from .client.groups import (
 from .client.groups import (
     Progress as Progress,
 )
+from .client.layout import Copies as Copies
 from .client.logs import LogRecord as LogRecord
 from .client.logs import Logs as Logs
 from .client.logs import PartitionLog as PartitionLog
-from .client.topics import Copies as Copies
 from .client.topics import Topic as Topic
 from .client.topics import TopicManager as TopicManager
 from .codec import Bytes as Bytes

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from clicklib.errors import CodecError, UsageError
+from clicklib.errors import CodecError, UsageError, text_of
 
 __all__ = [
     "Bytes",
@@ -22,7 +22,6 @@ __all__ = [
     "cannot_encode",
     "encode",
     "fields_of",
-    "text_of",
 ]
 
 
@@ -204,11 +203,3 @@ def cannot_encode(whose: str, value: Any, exc: Exception, **where: Any) -> Codec
 def cannot_decode(whose: str, data: bytes, exc: Exception, **where: Any) -> CodecError:
     """The error for bytes that a codec could not read."""
     return CodecError(f"{whose} cannot decode {data[:60]!r}: {text_of(exc)}", **where)
-
-
-def text_of(value: Any, to: Callable[[Any], str] = str) -> str:
-    """The text of any object. What its own method raises must not hide the error told of."""
-    try:
-        return to(value)
-    except Exception:
-        return f"<{type(value).__name__}>"

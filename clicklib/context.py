@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from clicklib.codec import Codec, cannot_decode, cannot_encode, text_of
-from clicklib.errors import CallbackError, ClicklibError, UsageError
+from clicklib.codec import Codec, cannot_decode, cannot_encode
+from clicklib.errors import CallbackError, ClicklibError, UsageError, text_of
 from clicklib.keys import decode_key
 
 __all__ = ["Context"]
@@ -119,7 +119,12 @@ class Context:
         before = rows.get(key, _MISSING)
         if self._changed is not record:
             self._changed, self._before = record, before
-        self.size += len(data or b"") - (-len(key) if before is _MISSING else len(before or b""))
+        more = len(data or b"")
+        if before is _MISSING:
+            more += len(key)
+        elif before is not None:
+            more -= len(before)
+        self.size += more
         rows[key] = data
 
     def delete(self) -> None:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from clicklib.client.bar import Bar
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.deliveries import Deliveries, Load
 from clicklib.client.limit import within
 from clicklib.client.outgoing import headers_as_bytes
 from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
 from clicklib.client.writer import Writer
-from clicklib.codec import Codec, cannot_encode, text_of
+from clicklib.codec import Codec, cannot_encode
 from clicklib.engine.at_exit import closed_at_exit
-from clicklib.engine.deliveries import Deliveries, Load
-from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError
+from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError, text_of
 from clicklib.given import check
 from clicklib.keys import encode_key, hashed
 
@@ -77,8 +77,9 @@ class Emitter:
         check(delivery_timeout=delivery_timeout, connect_timeout=connect_timeout)
         self.topic, self.codec, self.closed = topic, codec, False
         self._headers = dict(headers or {})
-        self._end = headers_as_bytes(self._headers)
-        self._chunk = max(1, min(buffer // 2, 20_000))  # a half while Kafka has the other
+        self._encoded_headers = headers_as_bytes(self._headers)
+        # One half of the buffer is filled while Kafka answers the other half.
+        self._chunk = max(1, min(buffer // 2, 20_000))
         self._deliveries = Deliveries(topic, buffer)
         self._patience = delivery_timeout
         cluster = Cluster.of(brokers)
@@ -126,12 +127,14 @@ class Emitter:
         self._process.check("this emitter")
         data = self._encode(key, msg)
         partition = number % self._writer.partitions
-        if not self._deliveries.take():
+        if not self._deliveries.admit():
             self._wait_for_room(key, max(0.0, min(patience, self._patience)))
         try:
             self._check_open(key)
-            end = self._end if headers is None else headers_as_bytes({**self._headers, **headers})
-            return self._writer.append(partition, raw, data, end)
+            encoded = self._encoded_headers
+            if headers is not None:
+                encoded = headers_as_bytes({**self._headers, **headers})
+            return self._writer.append(partition, raw, data, encoded)
         except BaseException as exc:
             self._deliveries.give_back(1)
             if isinstance(exc, ClicklibError) or not isinstance(exc, Exception):
@@ -209,10 +212,10 @@ class Emitter:
                 rows[number % partitions].append((raw, self._encode(key, msg)))
         finally:
             count = sum(map(len, rows.values()))
-            self._deliveries.take(count, patience=None)
+            self._deliveries.admit(count, patience=None)
             load.sent += count
             for partition, each in rows.items():
-                self._writer.send_rows(partition, each, self._end, load.note)
+                self._writer.send_rows(partition, each, self._encoded_headers, load.note)
 
     def emit_frame(
         self, frame: pd.DataFrame, key: str, value: str | list[str] | None = None
@@ -297,7 +300,7 @@ class Emitter:
                 topic=self.topic,
                 key=key,
             )
-        if not self._deliveries.take(patience=patience):
+        if not self._deliveries.admit(patience=patience):
             raise UnavailableError(
                 f"no room in the buffer within {patience:g} s: Kafka acknowledged no message",
                 topic=self.topic,
@@ -331,7 +334,7 @@ class Emitter:
 
         A message is counted before its future is done. `error` of the emitter is the first failure.
         """
-        return EmitterStats(*self._deliveries.counts())
+        return EmitterStats(*self._deliveries.totals())
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"

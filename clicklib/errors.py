@@ -15,14 +15,15 @@
 
 Each error has the attributes `topic`, `partition`, `offset` and `key`; those that are known also
 stand in its message. `run()` and `wait()` raise the first error that stopped a processor or view,
-`emit` that of an emitter. `__cause__` is its cause, and later errors are attached as notes.
+and `emit` that of its emitter. `__cause__` is its cause, and later errors are attached as notes.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = [
     "CallbackError",
@@ -40,6 +41,7 @@ __all__ = [
     "UsageError",
     "is_out_of_files",
     "needing",
+    "text_of",
 ]
 
 
@@ -127,6 +129,17 @@ OUT_OF_FILES = (
 def is_out_of_files(error: BaseException) -> bool:
     """Whether the program has met the limit of open files; libraries tell it as a text only."""
     return "Too many open files" in str(error)
+
+
+def text_of(value: Any, to: Callable[[Any], str] = str) -> str:
+    """The text of any object.
+
+    If the object's own method fails, it is the type's name. So the first error stays visible.
+    """
+    try:
+        return to(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 @contextmanager

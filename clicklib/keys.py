@@ -45,21 +45,22 @@ def partition_of(key: bytes, partitions: int) -> int:
     """
     try:
         return _partition_of(key, partitions)
-    except TypeError:  # the cache takes no list
+    except TypeError:  # a key that cannot be hashed, such as a list
         check(key__bytes=key, partitions=partitions)
         raise
 
 
-@lru_cache(maxsize=1 << 17, typed=True)  # True is no 1
+# `typed`: the cache must not answer True with the result of 1.
+@lru_cache(maxsize=1 << 17, typed=True)
 def _partition_of(key: bytes, partitions: int) -> int:
-    """The same, kept: the hash costs one Python step for each byte."""
+    """`partition_of` with a cache: the hash costs one Python step for each byte."""
     check(key__bytes=key, partitions=partitions)
     return _number(key) % partitions
 
 
 @lru_cache(maxsize=1 << 17)
 def hashed(key: str) -> tuple[bytes, int]:
-    """The key as `encode_key` gives it, and the number whose remainder is its partition; kept.
+    """The key's bytes and its hash, with a cache. The partition is hash % partitions.
 
     Raises TypeError or UnicodeEncodeError for a key that `encode_key` refuses.
     """

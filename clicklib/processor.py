@@ -18,14 +18,14 @@ from clicklib.engine.follower import Follower
 from clicklib.engine.membership import Membership
 from clicklib.engine.service import Service
 from clicklib.engine.settings import Settings
-from clicklib.engine.state import State
+from clicklib.engine.state import AT_REST, State
 from clicklib.engine.worker import Worker
 from clicklib.errors import CallbackError, UsageError
 from clicklib.given import check, same_definition, unfinished
 from clicklib.graph import Graph
 from clicklib.keys import encode_key, partition_of
 from clicklib.stores.folders import open_stores
-from clicklib.table import progress, telling
+from clicklib.table import progress, update_caller
 
 __all__ = ["Processor", "Stats"]
 
@@ -49,7 +49,6 @@ class Stats:
 logger = logging.getLogger("clicklib")
 
 _started: weakref.WeakSet[Processor] = weakref.WeakSet()
-_ENDED = (State.IDLE, State.STOPPED, State.FAILED)
 
 
 class Processor(Service):
@@ -116,17 +115,17 @@ class Processor(Service):
             max_poll_interval=max_poll_interval,
             connect_timeout=connect_timeout,
             on_rebalance=None if on_rebalance is None else self._rebalanced,
-            updated=telling(on_update, graph.persist.codec, graph.table),
+            updated=update_caller(on_update, graph.persist.codec, graph.table),
         )
         self._lingering: list[Worker] = []
         self._membership: Membership | None = None
-        self._count = 1  # partitions of the table; known once it runs
+        self._table_partitions = 1  # how many; known once it runs
 
     @property
     def partitions(self) -> tuple[int, ...]:
         """The partitions that this processor owns now, sorted."""
         membership = self._membership  # read once: a new start sets it to None
-        return membership.partitions.owned if membership else ()
+        return membership.handover.owned if membership else ()
 
     @property
     def recovered(self) -> bool:
@@ -138,11 +137,11 @@ class Processor(Service):
         membership = self._membership
         if membership is None:
             return Stats(self.state)
-        owned = membership.partitions.owned
+        owned = membership.handover.owned
         return Stats(
             state=self.state,
             partitions=owned,
-            records_in=membership.partitions.handled,
+            records_in=membership.handover.handled,
             rows_out=membership.rows,
             flushes=membership.flushes,
             rebalances=membership.rebalances,
@@ -153,7 +152,7 @@ class Processor(Service):
     def progress(self) -> tuple[int, int]:
         """Offsets read so far, and offsets to read, of the recovery under way."""
         membership = self._membership
-        return progress(membership.partitions.follower.tables.values()) if membership else (0, 0)
+        return progress(membership.handover.follower.tables.values()) if membership else (0, 0)
 
     def get(self, key: str) -> Any:
         """The value of `key` as the callback would see it now, or None.
@@ -166,8 +165,8 @@ class Processor(Service):
         name, membership = self._life.name, self._membership
         if membership is None:
             raise UsageError(f"{name} is {self.state}: start it first", key=key)
-        workers = membership.partitions.workers
-        partition = partition_of(raw, self._count)
+        workers = membership.handover.workers
+        partition = partition_of(raw, self._table_partitions)
         worker = workers.get(partition)
         if worker is None:
             raise UsageError(
@@ -209,7 +208,7 @@ class Processor(Service):
         return [
             other
             for other in list(_started)
-            if other is not self and other.graph.group == group and other.state not in _ENDED
+            if other is not self and other.graph.group == group and other.state not in AT_REST
             if addresses & set(other.cluster.addresses)
         ]
 
@@ -227,7 +226,7 @@ class Processor(Service):
         life, settings = self._life, self._settings
         timeout, name = settings.connect_timeout, self.graph.table
         cluster_id, table = life.keep_trying(timeout, self._find_table)
-        self._count = table.partitions
+        self._table_partitions = table.partitions
         if life.stopping:
             return
         with ExitStack() as stack:
@@ -239,10 +238,7 @@ class Processor(Service):
                 life,
                 settings,
                 Follower(
-                    reader,
-                    lambda p: stores.store(p, f"{cluster_id} {table.id} {p}"),
-                    settings.updated,
-                    stores.keep,
+                    reader, lambda p: stores.store(p, table.id), settings.updated, stores.keep
                 ),
                 self._lingering,
                 table.partitions,

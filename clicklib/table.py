@@ -15,19 +15,26 @@ __all__ = [
     "Snapshot",
     "Storage",
     "Table",
+    "Updated",
     "decode_row",
     "progress",
     "reach",
     "starting_point",
-    "telling",
+    "update_caller",
 ]
 
 Rows = Mapping[bytes, bytes | None]
 """Values by key, both encoded. None removes a row."""
 
+Updated = Callable[[int, Rows], None]
+"""Called with a partition and the rows that were stored for it."""
+
 
 class Snapshot(Protocol):
-    """Quick reads for one thread. They show the store at the time of the first since `release`."""
+    """Quick reads for one thread.
+
+    The first read fixes the moment. All reads until `release` show the store at that moment.
+    """
 
     def get(self, key: bytes, /) -> bytes | None: ...
 
@@ -78,7 +85,8 @@ def starting_point(position: int | None, begin: int, end: int) -> tuple[int, boo
 def reach(position: int | None, offsets: Sequence[int]) -> int:
     """The new position of a store at `position`, with this program's rows at `offsets` added.
 
-    It stays before a hole: rows of another program may be there, for the next recovery to read.
+    The position moves past these rows if no offset is missing. Otherwise it stays: the missing one
+    may be of another program's row, and the next recovery must read it.
     """
     begin, end = position or 0, offsets[-1] + 1
     return end if offsets[0] == begin and end - begin == len(offsets) else begin
@@ -95,24 +103,20 @@ class Table:
     def __init__(self, partition: int, store: Storage, begin: int, end: int) -> None:
         self.partition = partition
         self.store = store
-        self.begin, self.end = begin, end
+        self.end = end
         self.start, fits = starting_point(store.position, begin, end)
         self.dropped = not fits
         if self.dropped:
             store.clear()
         self.position = self.start
-        self._save_empty()
-
-    def _save_empty(self) -> None:
-        """An empty table is recovered at once: save its position like that of any other."""
-        if self.recovered and self.store.position is None:
-            self.store.write({}, self.position)
+        if self.recovered and store.position is None:
+            store.write({}, self.position)  # an empty table needs no recovery
 
     @property
     def recovered(self) -> bool:
         return self.position >= self.end
 
-    def apply(self, records: Sequence[Any], position: int) -> dict[bytes, bytes | None]:
+    def apply(self, records: Sequence[Any], position: int) -> Rows:
         """Write `records` and the new `position` to the store; return the rows.
 
         If a key occurs more than once, its last value counts. A null value removes the key.
@@ -142,18 +146,17 @@ def decode_row(codec: Codec, topic: str, partition: int, key: bytes, data: bytes
         raise cannot_decode("the table's codec", data, exc, **where) from exc
 
 
-def telling(
+def update_caller(
     on_update: Callable[[str, Any], None] | None, codec: Codec, topic: str
-) -> Callable[[int, Mapping[bytes, bytes | None]], None] | None:
-    """A function that calls `on_update` with key and value of each row; None without `on_update`.
+) -> Updated | None:
+    """Make a function that calls `on_update` for each row; None without `on_update`.
 
-    That function raises CodecError, and CallbackError if `on_update` raises or
-    did no work.
+    It raises CodecError, and CallbackError if `on_update` raises or did no work.
     """
     if on_update is None:
         return None
 
-    def tell(partition: int, rows: Mapping[bytes, bytes | None]) -> None:
+    def update(partition: int, rows: Rows) -> None:
         for raw, data in rows.items():
             key = decode_key(raw)
             value = None if data is None else decode_row(codec, topic, partition, raw, data)
@@ -165,4 +168,4 @@ def telling(
             if error := unfinished(returned, "on_update", **where):
                 raise error
 
-    return tell
+    return update

@@ -27,7 +27,7 @@ from clicklib.errors import CallbackError, CodecError
 from clicklib.given import is_unfinished, unfinished
 from clicklib.graph import Graph, Input
 from clicklib.keys import encode_key
-from clicklib.table import Storage, decode_row
+from clicklib.table import Rows, Storage, decode_row
 
 __all__ = ["Batch", "Task"]
 
@@ -37,7 +37,7 @@ class Batch:
     """Rows of one partition of the table, and the input offsets to commit when Kafka has them."""
 
     partition: int
-    rows: Mapping[bytes, bytes | None]
+    rows: Rows
     offsets: Mapping[str, int]
 
 

@@ -18,7 +18,7 @@ from clicklib.errors import UsageError, needing
 from clicklib.given import check
 from clicklib.keys import decode_key, encode_key, partition_of
 from clicklib.stores.folders import open_stores
-from clicklib.table import Table, decode_row, progress, telling
+from clicklib.table import Table, decode_row, progress, update_caller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +40,10 @@ class ViewStats:
 class View(Service):
     """A local copy of all partitions of `table`, which follows the table's topic.
 
-    Its `state` says whether it is up to date. During the first recovery (`recovering`) reads are
-    refused unless they ask for stale values. After it the view answers also while the broker cannot
-    be reached (`reconnecting`), with what it has, and catches up later.
+    Its `state` says whether it is up to date: only `running` says that it is. The loop of the view,
+    `engine/replica.py`, sets it. During the first recovery (`recovering`) reads are refused
+    unless they ask for stale values (`_readable`). After it the view answers also while the broker
+    cannot be reached (`reconnecting`), with what it has, and catches up later.
 
     Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (else CLICKLIB_STATE_DIR,
     CLICKLIB_HOME or the user's cache folder), or `memory`. `on_update(key, value)` is
@@ -71,7 +72,7 @@ class View(Service):
         self.cluster, self.table, self.codec = Cluster.of(brokers), table, codec
         self._storage, self._state_dir = storage, state_dir
         self._connect_timeout = connect_timeout
-        self._updated = telling(on_update, codec, table)
+        self._updated = update_caller(on_update, codec, table)
         self._replica: Replica | None = None
 
     def get(self, key: str, *, stale: bool = False) -> Any:
@@ -118,9 +119,10 @@ class View(Service):
         index = pd.Index(keys, name="key", dtype=object)
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = [_column([row.get(name, nan) for row in rows], index) for name in names]
+        texts = all(isinstance(name, str) for name in names)
         # The names come afterwards: pandas makes a MultiIndex of names that are tuples.
         frame = pd.DataFrame(dict(enumerate(columns)), index=index)
-        frame.columns = pd.Index(names, dtype=None if _are_texts(names) else object)
+        frame.columns = pd.Index(names, dtype=None if texts else object)
         return frame
 
     def evict(self, key: str) -> None:
@@ -161,7 +163,10 @@ class View(Service):
         return self._replica.tables if self._replica else {}
 
     def _readable(self, stale: bool) -> dict[int, Table]:
-        """The table of each partition. Raises UsageError when reads are refused."""
+        """The table of each partition. Raises UsageError when reads are refused.
+
+        That is before the first recovery has ended (`Replica.recovered`), unless `stale`.
+        """
         if stale is not False:
             check(stale=stale)
         tables = self._tables
@@ -205,10 +210,6 @@ class View(Service):
             "records in": stats.records_in,
             "lag": stats.lag,
         }
-
-
-def _are_texts(names: list[Any]) -> bool:
-    return all(isinstance(name, str) for name in names)
 
 
 def _column(cells: list[Any], index: pd.Index) -> pd.Series:

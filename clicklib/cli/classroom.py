@@ -77,10 +77,9 @@ def serve(address: str, port: int) -> None:
     from clicklib.client.admin import Admin
 
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    admin = Admin(broker.serve(where))
     password = secrets.token_urlsafe(12)
-    admin.let_in(_USER, password)
-    admin.close()
+    with Admin(broker.serve(where)) as admin:
+        admin.let_in(_USER, password)
     said = (
         f"Kafka is open at {where}, with a password, until `clicklib broker stop`.",
         f"Each student needs these lines in the file {FILE}, beside the folder notebooks, and a",

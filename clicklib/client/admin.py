@@ -9,10 +9,13 @@ from typing import Any
 import kafka
 import kafka.errors
 from kafka.admin import NewTopic, UserScramCredentialUpsertion
+from kafka.protocol.metadata import CoordinatorType, FindCoordinatorRequest
 
+from clicklib.client.closing import Closing
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms, connect
 from clicklib.client.faults import Denied, translated
+from clicklib.client.layout import Layout, copies_of
 from clicklib.client.limit import within
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import aside, keep_trying
@@ -56,7 +59,7 @@ def bounds(
     return {place: (begins[place].offset, ends[place].offset) for place in begins}
 
 
-class Admin:
+class Admin(Closing):
     """Asks about the cluster and its topics, creates topics and deletes them.
 
     Each call takes at most `timeout` seconds; `create` at least 30, if need be.
@@ -75,8 +78,10 @@ class Admin:
         """The id of the cluster."""
         with self._asking("cannot describe the cluster"):
             # `describe_cluster` would fail: it asks for what brokers before 3.7 do not send.
-            found = self._admin._manager.run(self._admin._get_cluster_metadata, [])
-        return found["cluster_id"]
+            return self._metadata([])["cluster_id"]
+
+    def _metadata(self, topics: list[str]) -> dict[str, Any]:
+        return self._admin._manager.run(self._admin._get_cluster_metadata, topics)
 
     def topics(self, names: Iterable[str]) -> dict[str, dict[str, Any]]:
         """`topic_id` and `partitions` of each of `names` that exists."""
@@ -120,30 +125,25 @@ class Admin:
         self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
     ) -> dict[str, Any]:
         """Create the topic, unless it exists by now; wait until its leaders know it."""
-        with within(max(_MADE, self._timeout)):
-            return self._create(topic, partitions, replication, configs)
-
-    def _create(
-        self, topic: str, partitions: int, replication: int, configs: Mapping[str, str]
-    ) -> dict[str, Any]:
         new = NewTopic(topic, partitions, replication, topic_configs=dict(configs))
-        try:
-            with translated("cannot create the topic", "Create on the topic", topic=topic):
-                # A broker that has just started refuses until the controller knows it.
-                keep_trying(
-                    lambda: self._admin.create_topics([new]),
-                    _NEWS,
-                    passes=_is(kafka.errors.InvalidReplicationFactorError),
-                )
-        except KafkaError as exc:
-            if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
-                raise
-        found = keep_trying(lambda: self._made(topic), _MADE, passes=_is(TopicError), pause=0.02)
-        places = [TopicPartition(topic, p) for p in range(len(found["partitions"]))]
-        with translated("cannot find the new topic", topic=topic):
-            # Several brokers that have just started on a busy machine take longer than one.
-            keep_trying(lambda: bounds(self._admin, places), _MADE, passes=_is(_NOT_YET))
-        return found
+        with within(max(_MADE, self._timeout)):
+            try:
+                with translated("cannot create the topic", "Create on the topic", topic=topic):
+                    # A broker that has just started refuses until the controller knows it.
+                    keep_trying(
+                        lambda: self._admin.create_topics([new]),
+                        _NEWS,
+                        passes=_is(kafka.errors.InvalidReplicationFactorError),
+                    )
+            except KafkaError as exc:
+                if not isinstance(exc.__cause__, kafka.errors.TopicAlreadyExistsError):
+                    raise
+            made = keep_trying(lambda: self._made(topic), _MADE, passes=_is(TopicError), pause=0.02)
+            places = [TopicPartition(topic, p) for p in range(len(made["partitions"]))]
+            with translated("cannot find the new topic", topic=topic):
+                # Several brokers that have just started on a busy machine take longer than one.
+                keep_trying(lambda: bounds(self._admin, places), _MADE, passes=_is(_NOT_YET))
+            return made
 
     def delete(self, topics: Iterable[str]) -> None:
         """Delete topics; one that does not exist is passed over."""
@@ -160,22 +160,6 @@ class Admin:
         if problem is not None:
             raise KafkaError(f"cannot set the password: {problem}")
 
-    def session_limits(self) -> tuple[float, float] | None:
-        """The session timeouts, in seconds, that the brokers allow; None if they do not tell."""
-        kind = kafka.admin.ConfigResourceType.BROKER
-        ignored = contextlib.suppress(kafka.errors.KafkaError, KeyError, IndexError)
-        with ignored, within(self._timeout):
-            brokers = self._admin._manager.run(self._admin._get_cluster_metadata, [])["brokers"]
-            name = str(brokers[0]["node_id"])
-            resource = kafka.admin.ConfigResource(kind, name)
-            found = self._admin.describe_configs([resource], config_filter="all")["broker"][name]
-            shortest, longest = (
-                int(found[f"group.{end}.session.timeout.ms"]["value"]) / 1000
-                for end in ("min", "max")
-            )
-            return shortest, longest
-        return None
-
     def _made(self, topic: str) -> dict[str, Any]:
         found = self.topics([topic])
         if topic not in found:
@@ -189,7 +173,7 @@ class Admin:
 
 
 class GroupAdmin(Admin):
-    """Asks about a group as well: its members, assignments and committed offsets."""
+    """Asks about a group and about the brokers as well: members, committed offsets, the layout."""
 
     def __init__(self, cluster: Cluster, timeout: float = 10.0) -> None:
         # kafka-python's default is 30 s. By then the answer about a group would be out of date.
@@ -221,6 +205,53 @@ class GroupAdmin(Admin):
             return {}
         with self._asking(f"cannot ask for the offsets of {_some(topics)}"):
             return bounds(self._admin, places)
+
+    def session_limits(self) -> tuple[float, float] | None:
+        """The session timeouts, in seconds, that the brokers allow; None if they do not tell."""
+        kind = kafka.admin.ConfigResourceType.BROKER
+        ignored = contextlib.suppress(kafka.errors.KafkaError, KeyError, IndexError)
+        with ignored, within(self._timeout):
+            name = str(self._metadata([])["brokers"][0]["node_id"])
+            resource = kafka.admin.ConfigResource(kind, name)
+            found = self._admin.describe_configs([resource], config_filter="all")["broker"][name]
+            shortest, longest = (
+                int(found[f"group.{end}.session.timeout.ms"]["value"]) / 1000
+                for end in ("min", "max")
+            )
+            return shortest, longest
+        return None
+
+    def layout(self, topic: str, group: str | None = None) -> Layout:
+        """The layout now, with the coordinator of `group`. Raises TopicError without the topic."""
+
+        def ask() -> dict[str, Any]:
+            with translated("cannot ask for the cluster's layout", topic=topic):
+                return self._metadata([topic])
+
+        found = keep_trying(ask, 2.0)  # one of the brokers may be dead
+        controller, coordinator = self._controller(), None
+        with contextlib.suppress(kafka.errors.KafkaError):
+            coordinator = self._admin._manager.run(self._coordinator, group) if group else None
+        partitions = found["topics"][0]["partitions"]
+        if not partitions:
+            raise TopicError("the topic is not there", topic=topic)
+        alive = tuple(sorted(each["node_id"] for each in found["brokers"]))
+        return Layout(alive, copies_of(partitions), controller, coordinator)
+
+    def _controller(self) -> int | None:
+        """The leader of the controllers. What the metadata name is just one of the brokers."""
+        with contextlib.suppress(kafka.errors.KafkaError, IndexError):
+            found = self._admin.describe_metadata_quorum()["topics"][0]["partitions"][0]
+            return found["leader_id"] if found["leader_id"] >= 0 else None
+        return None
+
+    async def _coordinator(self, group: str) -> int | None:
+        """Asked anew each time: kafka-python remembers it, also when it is dead."""
+        request = FindCoordinatorRequest(
+            key_type=CoordinatorType.GROUP, coordinator_keys=[group], min_version=4
+        )
+        [found] = (await self._admin._manager.send(request)).coordinators
+        return found.node_id if found.node_id >= 0 else None
 
 
 def _may_pass(error: Exception) -> bool:

@@ -20,9 +20,9 @@ Result = int | Exception  # the offset of a record, or why Kafka did not take it
 class Answers:
     """What becomes of records that are sent to a partition: an offset or an error for each.
 
-    `keys` are those of the records, and may grow until these are sent. `first(answers)` is called
-    when all answers are known but nobody has seen them; it may put other errors into `results`.
-    `whenever_done(call)` calls afterwards, perhaps on the client's thread.
+    `keys` has the records' keys, and may grow until these are sent. It is empty from the moment
+    when all answers are known. `first(answers)` is called just before, and may put other errors
+    into `results`. `whenever_done(call)` calls afterwards, perhaps on the client's thread.
     """
 
     def __init__(

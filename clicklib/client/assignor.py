@@ -14,7 +14,7 @@ A member without work is told, in the user data of its assignment, which topics 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from kafka.coordinator.assignors.abstract import AbstractPartitionAssignor
@@ -36,7 +36,7 @@ class CopartitionAssignor(AbstractPartitionAssignor):
     def __init__(self) -> None:
         self.others: frozenset[str] = frozenset()
         """The topics that the group reads, if this member has no work because of them."""
-        self._mine: frozenset[str] | None = None
+        self._mine: frozenset[str] = frozenset()
 
     def metadata(self, topics: Iterable[str]) -> Any:
         self._mine = frozenset(topics)
@@ -44,19 +44,18 @@ class CopartitionAssignor(AbstractPartitionAssignor):
 
     def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
         reads = {m.member_id: frozenset(m.metadata.topics) for m in members}
-        # One that has not subscribed itself divides as Goka does.
-        working = reads if self._mine is None else _working(reads, self._mine)
-        topics = sorted(set().union(*working.values()))
-        counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+        everything = frozenset().union(*reads.values())
+        wanted = everything if everything in reads.values() else self._mine
+        working = sorted(member for member, topics in reads.items() if topics == wanted)
+        counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in sorted(wanted)}
         assignment: dict[str, list[tuple[str, list[int]]]] = {member: [] for member in reads}
         most = max(counts.values(), default=0)  # for a topic that the leader has not heard of yet
-        for topic in topics:
-            readers = sorted(member for member in working if topic in working[member])
-            for index, member in enumerate(readers):
-                mine = list(share(index, len(readers), counts[topic] or most))
+        for topic, count in counts.items():
+            for index, member in enumerate(working):
+                mine = list(share(index, len(working), count or most))
                 if mine:
                     assignment[member].append((topic, mine))
-        told = ",".join(topics).encode()
+        told = ",".join(counts).encode()
         return {
             member: ConsumerProtocolAssignment(0, places, b"" if member in working else told)
             for member, places in assignment.items()
@@ -65,12 +64,3 @@ class CopartitionAssignor(AbstractPartitionAssignor):
     def on_assignment(self, assignment: Any, generation: int = -1) -> None:
         told = (assignment.user_data or b"").decode("utf-8", "replace")
         self.others = frozenset(filter(None, told.split(",")))
-
-
-def _working(
-    reads: Mapping[str, frozenset[str]], leader: frozenset[str]
-) -> dict[str, frozenset[str]]:
-    """The members that share the partitions, with the topics that they read."""
-    everything = frozenset().union(*reads.values())
-    wanted = everything if everything in reads.values() else leader
-    return {member: topics for member, topics in reads.items() if topics == wanted}

@@ -6,14 +6,16 @@ import sys
 import time
 from contextlib import suppress
 from math import inf
-from typing import Any, Self
+from typing import Any
+
+from clicklib.client.closing import Closing
 
 __all__ = ["Bar", "new_bar", "place_of_bars"]
 
 _PATIENCE = 1.0  # seconds
 
 
-class Bar:
+class Bar(Closing):
     """Shows in a terminal or a notebook how much is done, of `total` if that is known.
 
     Elsewhere, and without the package tqdm, it shows nothing. Loading tqdm takes time too, so it is
@@ -34,10 +36,7 @@ class Bar:
                 options = {"unit": self._unit, "total": self._total, "initial": done}
                 self._bar = None if file is None else new_bar(file, **options)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
 

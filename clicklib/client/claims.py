@@ -20,7 +20,7 @@ from typing import Any
 
 import kafka
 import kafka.errors
-from kafka.protocol.metadata import FindCoordinatorRequest
+from kafka.protocol.metadata import CoordinatorType, FindCoordinatorRequest
 from kafka.protocol.producer import InitProducerIdRequest
 
 from clicklib.client.faults import translated
@@ -30,7 +30,6 @@ from clicklib.errors import UnavailableError
 
 __all__ = ["Claims", "Ended"]
 
-_TRANSACTION = 1  # the kind of coordinator
 _AT_ONCE = 4  # requests at once: fewer than the five that kafka-python allows for each broker
 _TIMEOUT_MS = 60_000  # the request must name one; no transaction is begun
 
@@ -42,9 +41,9 @@ class Ended(kafka.errors.RetriableError):
 class Claims:
     """The producer ids of the partitions of `topic`, for an idempotent producer.
 
-    kafka-python has one id for all partitions. This object stands in its place. kafka-python asks
-    first for the next number of a partition's batch, and then for the id: the answer is the id of
-    that partition. Partitions that were not claimed have the producer's own.
+    kafka-python has one id for all partitions. This object replaces it. kafka-python asks for the
+    batch number first and for the id next. So the object knows the partition. Partitions that were
+    not claimed have the producer's own id.
     """
 
     is_valid = True  # kafka-python asks before it sends
@@ -90,11 +89,16 @@ class Claims:
     def _end(self) -> None:
         self._manager.transition_to_fatal_error(Ended("a batch failed, and its number is in doubt"))
 
-    def take(
-        self, partitions: Iterable[int], group: str, timeout: float, stopping: Callable[[], bool]
+    def claim(
+        self,
+        partitions: Iterable[int],
+        group: str,
+        timeout: float,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Claim `partitions` for a member of `group`. For one thread that is not the client's.
 
+        From this producer's next row on, Kafka refuses the rows that earlier owners still send.
         Raises UnavailableError after `timeout` seconds, or when `stopping()` is true. Raises Denied
         if the ACLs forbid it.
         """
@@ -135,7 +139,9 @@ class Claims:
         """The next epochs of these transactional ids."""
         send = self._producer._sender._client._manager.send
         where = await send(
-            FindCoordinatorRequest(key_type=_TRANSACTION, coordinator_keys=names, min_version=4)
+            FindCoordinatorRequest(
+                key_type=CoordinatorType.TRANSACTION, coordinator_keys=names, min_version=4
+            )
         )
         ids = {}
         left = iter(where.coordinators)

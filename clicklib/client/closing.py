@@ -1,4 +1,4 @@
-"""The end of a `with` block, for what users ask of a cluster."""
+"""The end of a `with` block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Closing"]
 
 
 class Closing:
-    """Has a connection, and closes it at the end of a `with` block."""
+    """Has something to close, such as a connection, and closes it at the end of a `with` block."""
 
     def close(self) -> None:
         """Free the connection; repeatable."""

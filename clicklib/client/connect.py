@@ -57,8 +57,8 @@ def connect(
 ) -> Any:
     """Make a client of `kind`.
 
-    If there is a client `beside`, it uses that one's loop and what that one knows of the cluster.
-    Then only its connections may be closed (`_manager`), before the other client is.
+    With `beside`, the new client shares that client's event loop and metadata. Close only its
+    `_manager`, and do that before the other client closes.
 
     It knows of `topics`, as far as they are there, when it is connected: the first answer names
     them. Over a slow link that saves two answers.

@@ -9,9 +9,9 @@ from typing import Any
 
 import kafka.errors
 
-from clicklib.errors import KafkaError, UnavailableError
+from clicklib.errors import DeliveryError, KafkaError, UnavailableError
 
-__all__ = ["OUT_OF_RANGE", "Denied", "OutOfRange", "told", "translated"]
+__all__ = ["OUT_OF_RANGE", "Denied", "OutOfRange", "told", "translated", "undelivered"]
 
 OUT_OF_RANGE = (
     kafka.errors.OffsetOutOfRangeError,
@@ -20,8 +20,8 @@ OUT_OF_RANGE = (
     kafka.errors.LogTruncationError,
 )
 
-# kafka-python calls the last two permanent, but they pass: the broker to ask is being restarted, or
-# a topic whose leader has just died has no leader for a moment.
+# kafka-python calls the last two permanent, but they pass: the broker restarts, or the topic elects
+# a new leader.
 _PASSING = (
     kafka.errors.RetriableError,
     kafka.errors.UnknownBrokerIdError,
@@ -66,6 +66,14 @@ def translated(what: str, needs: str = "Describe on the topic", **where: Any) ->
         kind = UnavailableError if passes else KafkaError
         kind = Denied if isinstance(cause, kafka.errors.AuthorizationError) else kind
         raise kind(f"{what}: {told(cause, needs)}", **where) from cause
+
+
+def undelivered(what: str, error: BaseException, **where: Any) -> DeliveryError:
+    """The error for a record that Kafka did not take because of `error`."""
+    reason = told(error, "Write on the topic")
+    failure = DeliveryError(f"Kafka did not take {what}: {reason}", **where)
+    failure.__cause__ = error
+    return failure
 
 
 def _reason(error: BaseException) -> str:

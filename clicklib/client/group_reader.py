@@ -11,7 +11,7 @@ import kafka
 import kafka.errors
 from kafka.protocol.consumer import HeartbeatRequest
 
-from clicklib.client.admin import Admin
+from clicklib.client.admin import GroupAdmin
 from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms
@@ -35,7 +35,7 @@ _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError
 class GroupReader:
     """A member of a consumer group over some topics. For one thread.
 
-    `answer_timeout` (seconds; default: `connect_timeout`) is for the answers after that.
+    `answer_timeout` (seconds) is for the answers after that.
 
     `on_revoked` is awaited before partitions are given up, and may await `sleep` and `commit_soon`.
     `on_assigned` is called after a new assignment, `on_lost` after the loss of one. All three run
@@ -51,10 +51,10 @@ class GroupReader:
         session_timeout: float,
         max_poll_interval: float,
         connect_timeout: float,
+        answer_timeout: float,
         on_revoked: Callable[[], Awaitable[None]],
         on_assigned: Callable[[set[TopicPartition]], None],
         on_lost: Callable[[], None],
-        answer_timeout: float | None = None,
     ) -> None:
         self._assignor = CopartitionAssignor()
         self._refusal: KafkaError | None = None
@@ -77,8 +77,8 @@ class GroupReader:
         until it joins again, and Kafka accepts offsets without them unchecked (KIP-447).
         """
         self._cluster, self._session_timeout = cluster, session_timeout
-        self._timeout_ms = answer_ms(answer_timeout or connect_timeout)
-        self._on_its_way = False
+        self._timeout_ms = answer_ms(answer_timeout)
+        self.commit_done = True  # whether no commit is on its way
         self.commit_error: BaseException | None = None
         self._take_late_joins()
         self._consumer._coordinator._build_metadata_snapshot = _snapshot
@@ -127,7 +127,7 @@ class GroupReader:
             raise
 
     def _refused_session(self) -> KafkaError:
-        with contextlib.closing(Admin(self._cluster)) as admin:
+        with GroupAdmin(self._cluster) as admin:
             limits = admin.session_limits()
         allowed = f" it allows {limits[0]:g} to {limits[1]:g} s" if limits else " it has limits"
         return KafkaError(
@@ -214,9 +214,9 @@ class GroupReader:
         once: a restart before the first commit then skips no message.
         """
         coordinator = self._consumer._coordinator
-        # kafka-python keeps the answer to a question that nobody waited for to the end, and gives
-        # it to the next who asks for the same partitions. Meanwhile others may have had them, and
-        # committed: their messages would be counted twice.
+        # A request that timed out stays in kafka-python's cache. Its late answer would be used for
+        # the next request. It may be old: others may have had the partitions meanwhile, and
+        # committed. Their messages would be counted twice.
         coordinator._offset_fetch_futures.clear()
         with translated("cannot read the committed offsets", _GROUP):
             # All at once: the public `committed` takes a round trip for each partition.
@@ -251,7 +251,7 @@ class GroupReader:
 
     def commit_async(self, offsets: Offsets) -> None:
         """Send a commit; `commit_done` and `commit_error` tell its result."""
-        self._on_its_way, self.commit_error = True, None
+        self.commit_done, self.commit_error = False, None
         try:
             self._consumer.commit_async(committable(offsets), callback=self._commit_answered)
         except kafka.errors.KafkaError as exc:
@@ -260,12 +260,7 @@ class GroupReader:
     def _commit_answered(self, offsets: Any, answer: Any) -> None:
         # A callback: the future of commit_async may be that of a look-up of the coordinator only.
         self.commit_error = answer if isinstance(answer, BaseException) else None
-        self._on_its_way = False
-
-    @property
-    def commit_done(self) -> bool:
-        """Whether no commit is on its way."""
-        return not self._on_its_way
+        self.commit_done = True
 
     async def commit_soon(self, offsets: Offsets) -> None:
         """Commit from within `on_revoked`."""

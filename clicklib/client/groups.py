@@ -87,21 +87,19 @@ class Groups(Closing):
         topics = listed(topics)
         check(group=group, topics=topics)
         with within(self._timeout):
-            return self._describe(group, topics)
-
-    def _describe(self, group: str, topics: Iterable[str]) -> Group:
-        found = self._admin.group(group)
-        members = tuple(_member(each) for each in found["members"])
-        committed = self._admin.committed(group) if found["group_state"] != "Dead" else {}
-        read = {place[0] for member in members for place in member.partitions}
-        counts = self._partitions({*topics, *read, *(place.topic for place in committed)})
+            found = self._admin.group(group)
+            members = tuple(_member(each) for each in found["members"])
+            committed = self._admin.committed(group) if found["group_state"] != "Dead" else {}
+            read = {place[0] for member in members for place in member.partitions}
+            counts = self._partitions({*topics, *read, *(place.topic for place in committed)})
+            bounds = self._admin.bounds(counts)
         return Group(
             name=group,
             state=found["group_state"],
             members=tuple(sorted(members, key=lambda member: member.id)),
             progress=tuple(
                 Progress(place.topic, place.partition, begin, end, committed.get(place))
-                for place, (begin, end) in sorted(self._admin.bounds(counts).items())
+                for place, (begin, end) in sorted(bounds.items())
             ),
         )
 

@@ -63,7 +63,7 @@ def aside(step: Callable[[], T]) -> Future[T]:
 
 
 class Patience:
-    """The time to wait for an answer that may be lost: `FIRST` seconds, and then `limit` (seconds).
+    """How long to wait for an answer. The first wait is 2 s. After a failure it is `limit` seconds.
 
     A broken connection can lose an answer, and then a short wait and a second question are best.
     Over a slow link only a long wait helps, as long as the user allows.

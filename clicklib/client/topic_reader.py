@@ -53,9 +53,9 @@ def consumer(
 def _wait_shortly_beside_others(made: kafka.KafkaConsumer) -> None:
     """Let a broker answer soon while a fetch leaves some of the partitions out.
 
-    A partition that is paused, or has records to be returned, is in no fetch. A fetch of the other
-    partitions waits at the broker for new records, and until its answer kafka-python sends that
-    broker no other. So a busy partition beside quiet ones would be read twice a second only.
+    A fetch leaves out paused partitions and those with unread records. It waits at the broker for
+    new records of the others, up to 0.5 s, and meanwhile no second fetch goes there. So a busy
+    partition beside quiet ones would be read twice a second only. The wait is cut to 20 ms.
     """
     fetcher, create = made._fetcher, made._fetcher._create_fetch_requests
     longest = fetcher.config["fetch_max_wait_ms"]

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from clicklib.client.admin import Admin
 from clicklib.client.closing import Closing
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.layout import Copies, copies_of
 from clicklib.client.limit import within
 from clicklib.errors import TopicError
 from clicklib.given import check, listed
 
-__all__ = ["Copies", "Topic", "TopicManager"]
+__all__ = ["Topic", "TopicManager"]
 
 logger = logging.getLogger("clicklib")
 
@@ -29,18 +30,6 @@ class Topic:
     id: str
     partitions: int
     replication: int
-
-
-@dataclass(frozen=True)
-class Copies:
-    """The brokers that have a copy of a partition, by their numbers.
-
-    All write to the copy of the `leader`, and the others follow it. Those `in_step` have every
-    acknowledged message; the leader is one of them. `leader` is -1 while there is none.
-    """
-
-    leader: int
-    in_step: tuple[int, ...]
 
 
 class TopicManager(Closing):
@@ -122,11 +111,7 @@ class TopicManager(Closing):
     def copies(self, topic: str) -> dict[int, Copies]:
         """The copies of each partition of `topic`; empty if the topic does not exist."""
         check(topic=topic)
-        found = self._admin.topics([topic]).get(topic, {"partitions": ()})
-        return {
-            each["partition_index"]: Copies(each["leader_id"], tuple(sorted(each["isr_nodes"])))
-            for each in sorted(found["partitions"], key=lambda each: each["partition_index"])
-        }
+        return copies_of(self._admin.topics([topic]).get(topic, {"partitions": ()})["partitions"])
 
     def names(self) -> list[str]:
         """The names of all topics, without those that Kafka keeps for itself."""
@@ -159,35 +144,26 @@ class TopicManager(Closing):
         check({"topic": name}, partitions=partitions, replication=replication)
         check({"topic": name}, configs=configs, mismatch=mismatch)
         configs = {"cleanup.policy": policy, **(configs or {})}
+        wanted = {"partitions": partitions, "replication": replication, **configs}
         with within(self._timeout):
             topic = self.find(name)
             if topic is not None:
-                self._compare(topic, partitions, replication, configs, mismatch)
+                self._compare(topic, wanted, mismatch)
                 return topic
         # -1 asks the broker for its default (KIP-464).
         topic = _topic(self._admin.create(name, partitions, replication or -1, configs))
-        self._compare(topic, partitions, replication, configs, mismatch)
+        self._compare(topic, wanted, mismatch)
         return topic
 
-    def _compare(
-        self,
-        topic: Topic,
-        partitions: int,
-        replication: int | None,
-        configs: Mapping[str, str],
-        mismatch: Mismatch,
-    ) -> None:
+    def _compare(self, topic: Topic, wanted: Mapping[str, Any], mismatch: Mismatch) -> None:
         if mismatch == "ignore":
             return
-        actual = self._admin.configs(topic.name)
+        found: dict[str, Any] = dict(self._admin.configs(topic.name))
+        found |= {"partitions": topic.partitions, "replication": topic.replication}
         differences = [
-            f"{what} is {has}, wanted {wants}"
-            for what, has, wants in (
-                ("partitions", topic.partitions, partitions),
-                ("replication", topic.replication, replication or topic.replication),
-                *((name, actual.get(name), value) for name, value in configs.items()),
-            )
-            if has != wants
+            f"{what} is {found.get(what)}, wanted {value}"
+            for what, value in wanted.items()
+            if value not in (None, found.get(what))
         ]
         if not differences:
             return

@@ -15,7 +15,7 @@ from clicklib.errors import TopicError
 __all__ = ["REFRESH_MS", "Unchanged"]
 
 REFRESH_MS = 2_000  # milliseconds between two looks of a client at its topics
-_NEWS = 5.0  # seconds until each broker knows of a change, also one that has just started
+_CERTAIN = 5.0  # seconds until each broker knows of a change, also one that has just started
 
 
 class Unchanged:
@@ -52,7 +52,7 @@ class Unchanged:
                     self._differs(count, topic)
             elif known is not None:
                 since = self._missed.setdefault(topic, time.monotonic())
-                if time.monotonic() - since > _NEWS:
+                if time.monotonic() - since > _CERTAIN:
                     self._is_another(count, topic)
 
     def _is_another(self, count: int, topic: str) -> None:

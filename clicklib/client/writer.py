@@ -30,9 +30,7 @@ _DAY = 86_400.0  # seconds; longer than any wait for a batch
 
 # After this time the coordinator ends a transaction whose producer has died.
 _TRANSACTION = 10.0  # seconds, at least
-# The timeout of a transaction, in units of the time to connect: that takes two answers, a
-# transaction about eight.
-_ANSWERS = 5.0
+_SLOWER = 5.0  # a transaction may take so many times as long as connecting did
 
 
 class Writer:
@@ -46,7 +44,7 @@ class Writer:
     id did not end. Its transactions have offsets of the consumer group `group`. The coordinator
     ends a transaction after `transaction_timeout` (seconds), which is longer if the broker answers
     slowly. After any error a new writer is needed: kafka-python may put offsets of a failed
-    transaction into the next.
+    transaction into the next. Without a `transactional_id` it has the method `Claims.claim`.
     """
 
     REFUSED = (
@@ -101,14 +99,14 @@ class Writer:
             self.partitions = self._find(topic, missing, connect_timeout)
             outgoing = Outgoing(self._producer, topic, self.partitions, on_answers)
             self.append, self.send_rows = outgoing.append, outgoing.send
-            self.transaction_timeout = max(_TRANSACTION, _ANSWERS * (time.monotonic() - asked))
+            self.transaction_timeout = max(_TRANSACTION, _SLOWER * (time.monotonic() - asked))
             if on_change is not None:
                 Unchanged(self._producer._metadata, [topic], self.partitions, on_change)
             if transactional_id is not None:
                 self._begin_transactions(group)
             else:
                 self._wait_for_id(connect_timeout)
-                self._claims = Claims(self._producer, topic)
+                self.claim = Claims(self._producer, topic).claim
         except BaseException:
             self.close(0)
             raise
@@ -158,21 +156,6 @@ class Writer:
     def watch(self, partitions: int) -> Unchanged:
         """Notice from now on that the topic has no longer these partitions."""
         return Unchanged(self._producer._metadata, [self._topic], partitions)
-
-    def claim(
-        self,
-        partitions: Iterable[int],
-        group: str,
-        timeout: float,
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Refuse the rows that earlier writers of `group` still send to these partitions.
-
-        That begins with this writer's next row. Not for a writer with a `transactional_id`.
-        Raises UnavailableError after `timeout` seconds, or when `stopping()` is true. Raises Denied
-        if the ACLs forbid it.
-        """
-        self._claims.take(partitions, group, timeout, stopping)
 
     def halt(self) -> None:
         """Send nothing more; unsent rows fail."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
@@ -15,8 +14,6 @@ from clicklib.errors import TopicError, UnavailableError
 
 __all__ = ["Clients"]
 
-logger = logging.getLogger("clicklib")
-
 T = TypeVar("T")
 
 
@@ -24,7 +21,7 @@ class Clients:
     """Connects inputs and flusher, again and again if need be. For one thread.
 
     The flusher connects on a thread of its own. Over a slow link the group is joined meanwhile.
-    The topics have `count` partitions. `open_flusher` and `open_inputs` get the seconds that
+    Each topic has so many `partitions`. `open_flusher` and `open_reader` get the seconds that
     connecting may take.
     """
 
@@ -32,12 +29,12 @@ class Clients:
         self,
         life: Lifecycle,
         timeout: float,
-        count: int,
+        partitions: int,
         open_flusher: Callable[[float], Flusher],
-        open_inputs: Callable[[float], GroupReader],
+        open_reader: Callable[[float], GroupReader],
     ) -> None:
-        self._life, self._timeout, self._count = life, timeout, count
-        self._open_flusher, self._open_inputs = open_flusher, open_inputs
+        self._life, self._timeout, self._partitions = life, timeout, partitions
+        self._open_flusher, self._open_reader = open_flusher, open_reader
         self._ended = False  # whether the flusher is not wanted any more
         self._flusher: Flusher | None = None
 
@@ -48,15 +45,15 @@ class Clients:
         """
         self._flusher, self._ended = None, False
         self._opening = aside(lambda: self._trying(self._open_flusher, gives_up))
-        inputs = None
+        reader = None
         try:
-            inputs = self._trying(self._open_inputs, gives_up)
-            return inputs
+            reader = self._trying(self._open_reader, gives_up)
+            return reader
         finally:
-            if inputs is None:
+            if reader is None:
                 self.close_flusher()
             else:
-                self._input_topics = inputs.watch(self._count)
+                self._input_topics = reader.watch(self._partitions)
 
     def _trying(self, connect: Callable[[float], T], gives_up: Callable[[], bool]) -> T | None:
         patience = Patience(self._timeout)
@@ -67,8 +64,7 @@ class Clients:
                 # A broker that has just started may not know the topics yet.
                 if gives_up() or (isinstance(exc, TopicError) and patience.is_over):
                     raise
-                logger.debug("%s waits for the broker: %s", self._life.name, exc)
-                self._life.wait_stopping(0.1)
+                self._life.wait_for_broker(exc)
                 patience.grow()
         return None
 
@@ -78,11 +74,14 @@ class Clients:
         if self._flusher is None and self._opening.done():
             self._flusher = self._opening.result()
             if self._flusher is not None:
-                self._table_topic = self._flusher.watch(self._count)
+                self._table_topic = self._flusher.watch(self._partitions)
         return self._flusher
 
     def close_flusher(self) -> None:
-        """Close it, as soon as it is connected: it must not come after a later one. Repeatable."""
+        """Close the flusher, also one that is still connecting; repeatable.
+
+        It must not appear after its successor.
+        """
         self._ended = True
         while not self._opening.done() and self._life.time_left():
             wait([self._opening], timeout=0.1)

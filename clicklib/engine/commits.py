@@ -2,7 +2,11 @@
 
 The loop of a membership calls `commit` at each turn. When partitions are revoked, and when the
 processor ends, the membership commits what is `due`. Under exactly-once the flusher commits offsets
-in a transaction with the rows, and only tells `safe` of it.
+in a transaction with the rows, and only tells `note_safe` of it.
+
+`commit_interval` is not used here: it decides when offsets become safe. If a partition is behind,
+the membership asks its worker so often to hand over its rows (`Membership._look_after`,
+`Worker.flush`). A worker that has caught up does it at once (`Worker._attend`).
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from clicklib.client.offsets import Offsets, TopicPartition
 
 __all__ = ["Commits"]
 
-_PAUSE = 0.1  # seconds between two commits while caught up
+_PAUSE = 0.1  # the shortest time between two commits, in seconds
 
 
 class Commits:
@@ -23,7 +27,7 @@ class Commits:
 
     An offset is the next one to read. It is safe when every effect of the messages before it is
     acknowledged. Offsets of a failed commit are due again. One thread commits; another may call
-    `safe`.
+    `note_safe`.
     """
 
     def __init__(self) -> None:
@@ -32,7 +36,7 @@ class Commits:
         self._committed: dict[TopicPartition, int] = {}
         self._next = 0.0
 
-    def safe(self, partition: int, offsets: Mapping[str, int], committed: bool = False) -> None:
+    def note_safe(self, partition: int, offsets: Mapping[str, int], committed: bool) -> None:
         """Note that these offsets, by topic, are safe.
 
         If `committed`, a transaction has committed them already, together with rows.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from clicklib.client.answers import Answers
-from clicklib.client.faults import told
+from clicklib.client.faults import undelivered
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.unchanged import Unchanged
 from clicklib.client.writer import Writer
@@ -39,9 +39,11 @@ class Reports(Protocol):
 
     def confirm(self) -> None: ...
 
-    def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None: ...
+    def note_safe(
+        self, worker: Worker, batch: Batch, position: int | None, committed: bool
+    ) -> None: ...
 
-    def doubt(self, error: BaseException) -> None: ...
+    def start_over_because(self, error: BaseException) -> None: ...
 
 
 class Flusher(OwnedThread):
@@ -64,9 +66,9 @@ class Flusher(OwnedThread):
     ) -> None:
         super().__init__(owner, f"{owner.name} flusher", self._main)
         self._writer, self._topic, self._reports = writer, topic, reports
-        self._claim = claim
+        self._claim_now = claim
         self._queue: queue.SimpleQueue[tuple[Worker, Batch] | None] = queue.SimpleQueue()
-        self._assigned: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
+        self._unclaimed: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
         self._ended = False
 
     def submit(self, worker: Worker, batch: Batch) -> None:
@@ -75,9 +77,9 @@ class Flusher(OwnedThread):
         if self._ended:  # perhaps the thread no longer reads the queue
             worker.abandon()
 
-    def assigned(self, partitions: set[int]) -> None:
+    def claim(self, partitions: set[int]) -> None:
         """Claim these partitions before any of their rows is sent."""
-        self._assigned.put(partitions)
+        self._unclaimed.put(partitions)
         self._queue.put(None)
 
     def watch(self, partitions: int) -> Unchanged:
@@ -101,7 +103,7 @@ class Flusher(OwnedThread):
         while not self._ended:
             work = self._gather()
             try:
-                self._claim_assigned()
+                self._claim_new()
                 self._flush(work)
             except Exception as exc:
                 self.owner.fail(exc)
@@ -121,24 +123,24 @@ class Flusher(OwnedThread):
             items.append(self._queue.get())
         return [item for item in items if item is not None]
 
-    def _claim_assigned(self) -> None:
-        """Claim what was assigned; then make sure that it is still this member's.
+    def _claim_new(self) -> None:
+        """Claim the new partitions. Then ask the group whether this member still owns them.
 
         If this member was suspended before its claim, the claim may come after that of the next
         owner, and its older rows would win. So the group must confirm the member after the claim.
         """
         partitions: set[int] = set()
-        while not self._assigned.empty():
-            partitions |= self._assigned.get()
+        while not self._unclaimed.empty():
+            partitions |= self._unclaimed.get()
         if not partitions:
             return
         try:
-            self._claim(partitions, lambda: self._ended)
+            self._claim_now(partitions, lambda: self._ended)
             self._reports.confirm()
         except UnavailableError as exc:
             if not self._ended:
                 self._ended = True
-                self._reports.doubt(exc)
+                self._reports.start_over_because(exc)
 
     def _wanted(self, work: Work) -> Work:
         """The batches that are still to be sent."""
@@ -158,13 +160,13 @@ class Flusher(OwnedThread):
                     return  # the writer was closed before it sent them
                 if isinstance(exc.__cause__, self._writer.IN_DOUBT):
                     self._ended = True
-                    self._reports.doubt(exc)
+                    self._reports.start_over_because(exc)
                     return
                 self.owner.fail(exc)
                 worker.abandon()
             else:
                 position = reach(worker.task.store.position, offsets) if offsets else None
-                self._reports.safe(worker, batch, position, committed=False)
+                self._reports.note_safe(worker, batch, position, committed=False)
 
     def _send(self, batch: Batch) -> Answers:
         return self._writer.send_rows(batch.partition, batch.rows.items())
@@ -174,12 +176,8 @@ class Flusher(OwnedThread):
         offsets = []
         for key, result in zip(batch.rows, answers.results, strict=True):
             if isinstance(result, Exception):
-                raise DeliveryError(
-                    f"Kafka did not take a row of the table: {told(result, 'Write on the topic')}",
-                    topic=self._topic,
-                    partition=batch.partition,
-                    key=decode_key(key),
-                ) from result
+                where = {"topic": self._topic, "partition": batch.partition, "key": decode_key(key)}
+                raise undelivered("a row of the table", result, **where)
             offsets.append(result)
         return offsets
 
@@ -238,9 +236,10 @@ class TransactionalFlusher(Flusher):
             self._ended = True
             if isinstance(exc.__cause__, self._writer.REFUSED):
                 raise  # no retry would change it
-            self._reports.doubt(exc)
+            self._reports.start_over_because(exc)
             return
         for (worker, batch), found in zip(work, offsets_of_rows, strict=True):
-            # Between rows lie ends of transactions. No other member wrote: they may be passed.
+            # Transaction markers take offsets between rows. Only this member wrote. So the position
+            # may skip them.
             position = found[-1] + 1 if found else None
-            self._reports.safe(worker, batch, position, committed=True)
+            self._reports.note_safe(worker, batch, position, committed=True)

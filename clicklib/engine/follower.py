@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from clicklib.client.topic_reader import TopicReader
-from clicklib.table import Rows, Storage, Table
+from clicklib.table import Storage, Table, Updated
 
-__all__ = ["Follower", "Updated"]
-
-Updated = Callable[[int, Rows], None]
-"""Called with a partition and the rows that were stored for it."""
+__all__ = ["Follower"]
 
 
 class Follower:
@@ -80,9 +77,8 @@ class Follower:
 
     def look(self, timeout: float) -> bool:
         """Ask again where the topic ends; False if a table's position is beyond that end."""
-        for partition, (begin, end) in self._reader.bounds(self.tables, timeout).items():
-            table = self.tables[partition]
-            table.begin, table.end = begin, end
+        for partition, (_, end) in self._reader.bounds(self.tables, timeout).items():
+            self.tables[partition].end = end
         return all(table.position <= table.end for table in self.tables.values())
 
     def _read(self) -> None:

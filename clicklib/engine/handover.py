@@ -7,10 +7,19 @@ A partition that the group assigns passes through these stages:
     recovering   a follower reads the table's topic into the local store
     working      a worker handles its messages
 
-The loop of the membership moves partitions to the next stage. When the group revokes them, the
-workers finish their messages (`revoked`), the membership commits, and all are dropped; partitions
-that are lost are dropped at once. Both happen on the client's thread, while the loop waits. When
-the loop starts over or leaves, it drops them itself.
+The loop of the membership moves partitions to the next stage.
+
+When the group revokes partitions, `GroupReader` calls `Membership._revoked`, and that calls
+`Handover.revoked`, on the client's thread, while the loop waits:
+
+1. The workers finish their messages, and the flusher sends their rows. This takes at most half of
+   `max_poll_interval`.
+2. The offsets that are safe by then are noted.
+3. All partitions are dropped. From then on nothing becomes safe.
+4. The noted offsets are committed. The next owner reads on from them.
+
+Partitions that are lost are dropped at once. When the loop starts over, it drops them itself. When
+it leaves, it does the same four steps (`Membership._leave`).
 """
 
 from __future__ import annotations
@@ -35,7 +44,7 @@ class Handover:
     `follower` recovers partitions, and `begin(table)` makes the worker of a recovered one.
     `lingering` lists dropped workers whose callback has not returned yet: a partition waits until
     its earlier worker ends. The client's thread calls `assigned`, and in a rebalance, while the
-    loop waits, `revoked` and `drop`. The flusher's thread calls `safe`. Any thread may look at
+    loop waits, `revoked` and `drop`. The flusher's thread calls `note_safe`. Any thread may look at
     `owned`, `workers` and `handled`. The rest is for the loop's thread.
     """
 
@@ -64,7 +73,7 @@ class Handover:
         self._waiting = set(self.owned)
         return True
 
-    def ready(self) -> set[int]:
+    def can_recover(self) -> set[int]:
         """The waiting partitions that no worker of this program handles any more."""
         self._lingering[:] = [worker for worker in self._lingering if worker.is_alive()]
         return self._waiting - {worker.task.partition for worker in self._lingering}
@@ -84,7 +93,7 @@ class Handover:
         self.follower.keep({*self.owned, *(worker.task.partition for worker in self._lingering)})
 
     @property
-    def settled(self) -> bool:
+    def all_working(self) -> bool:
         """Whether every partition of the assignment is worked on."""
         return not (self.recovering or self._waiting)
 
@@ -113,14 +122,14 @@ class Handover:
         with self._lock:
             return self._handled + sum(w.task.handled for w in self.workers.values())
 
-    def safe(self, worker: Worker, batch: Batch, committed: bool) -> None:
+    def note_safe(self, worker: Worker, batch: Batch, committed: bool) -> None:
         """Note that Kafka has a batch of `worker`: its offsets are safe, or even committed.
 
         Nothing becomes safe for a partition that was dropped: another member may own it by now.
         """
         with self._lock:
             if self.workers.get(batch.partition) is worker:
-                self.commits.safe(batch.partition, batch.offsets, committed)
+                self.commits.note_safe(batch.partition, batch.offsets, committed)
 
     def finish(self) -> None:
         """Ask the workers to end once all that they did is acknowledged."""
@@ -128,13 +137,20 @@ class Handover:
             worker.finish()
 
     async def revoked(
-        self, sleep: Callable[[float], Awaitable[None]], gives_up: Callable[[], bool]
-    ) -> Offsets:
-        """Let the workers finish, until `gives_up()`; return the offsets to be committed then."""
+        self,
+        sleep: Callable[[float], Awaitable[None]],
+        gives_up: Callable[[], bool],
+        drop: Callable[[], None],
+        commit: Callable[[Offsets], Awaitable[None]],
+    ) -> None:
+        """Let the workers finish, until `gives_up()`; note what is safe; drop all; commit."""
         self.finish()
         while self.busy and not gives_up():
             await sleep(0.005)
-        return self.commits.due()
+        offsets = self.commits.due()
+        drop()
+        if offsets:
+            await commit(offsets)
 
     @property
     def busy(self) -> bool:

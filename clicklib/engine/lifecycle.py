@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from clicklib.client.process import ThisProcess
 from clicklib.client.retry import keep_trying
-from clicklib.engine.state import Signal, State
+from clicklib.engine.state import AT_REST, ENDED, Signal, State
 from clicklib.errors import ClicklibError, InternalError, TopicError, UnavailableError, UsageError
 
 __all__ = ["Lifecycle", "OwnedThread"]
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger("clicklib")
 
-_ENDED = (State.STOPPED, State.FAILED)
 _GRACE = 10.0  # seconds in which the threads must end after an error
 
 
@@ -52,8 +51,8 @@ class Lifecycle:
         self._thread: threading.Thread | None = None
         self._end_by = math.inf  # deadline for its threads to end
         self._process = ThisProcess()  # the one that started it
-        self.user: Callable[[], Any] = lambda: self
-        """Returns None once nobody can ask for the result any more: then it ends."""
+        self.service: Callable[[], Any] = lambda: self
+        """Returns the service, or None when it was collected. Then the threads end."""
 
     @property
     def state(self) -> State:
@@ -63,10 +62,10 @@ class Lifecycle:
 
     def start(self) -> None:
         """Begin in the background. Raises UsageError when it is running already."""
-        if self.state not in (State.IDLE, *_ENDED):
+        if self.state not in AT_REST:
             self.check_process()
         with self._lock:
-            if self._thread is not None and self.state not in (State.IDLE, *_ENDED):
+            if self._thread is not None and self.state not in AT_REST:
                 raise UsageError(f"{self.name} is {self.state} already: stop it first")
             self._signal.set(State.STARTING)
             self.error = None
@@ -80,14 +79,14 @@ class Lifecycle:
 
         Called on one of its own threads, it only asks and returns False at once.
         """
-        if self.state not in (State.IDLE, *_ENDED):
+        if self.state not in AT_REST:
             self.check_process()
         with self._lock:
             thread = self._thread
             if thread is None:
                 return True
             self._end(timeout)
-            if thread.is_alive() and self.state not in (*_ENDED, State.STOPPING):
+            if thread.is_alive() and self.state not in (*ENDED, State.STOPPING):
                 self._signal.set(State.STOPPING)
         if self._is_own_thread():
             return False
@@ -104,11 +103,11 @@ class Lifecycle:
         # In short waits, so that Ctrl-C reaches a main thread that waits for ever (on Windows).
         while deadline is None or time.monotonic() < deadline:
             left = 0.5 if deadline is None else max(0.0, min(0.5, deadline - time.monotonic()))
-            if self._signal.wait(*_ENDED, timeout=left):
+            if self._signal.wait(*ENDED, timeout=left):
                 break
         if self.error is not None:
             raise self.error
-        return self.state in _ENDED
+        return self.state in ENDED
 
     def wait_running(self, timeout: float) -> None:
         """Block until it is running.
@@ -116,7 +115,7 @@ class Lifecycle:
         Raises the error that ended it, or UnavailableError when `timeout` seconds pass before.
         """
         self._check_started()
-        state = self._signal.wait(State.RUNNING, *_ENDED, timeout=timeout)
+        state = self._signal.wait(State.RUNNING, *ENDED, timeout=timeout)
         if self.error is not None:
             raise self.error
         if state is None:
@@ -127,7 +126,7 @@ class Lifecycle:
     def _check_started(self) -> None:
         if self.state is State.IDLE:
             raise UsageError(f"{self.name} was never started")
-        if self.state not in _ENDED:
+        if self.state not in ENDED:
             self.check_process()
             if self._is_own_thread():
                 raise UsageError(f"{self.name} cannot wait for itself in a callback")
@@ -153,12 +152,17 @@ class Lifecycle:
 
     @property
     def stopping(self) -> bool:
-        """Whether `stop` or `fail` has been called since the start, or its user is gone."""
-        return self._stopping.is_set() or self.user() is None
+        """Whether `stop` or `fail` has been called since the start, or its service is gone."""
+        return self._stopping.is_set() or self.service() is None
 
     def wait_stopping(self, seconds: float) -> bool:
         """Wait until `stopping` is true, at most `seconds`; return whether it is."""
         return self._stopping.wait(seconds)
+
+    def wait_for_broker(self, error: Exception) -> None:
+        """Wait a moment before the next attempt to reach the broker."""
+        logger.debug("%s waits for the broker: %s", self.name, error)
+        self.wait_stopping(0.1)
 
     def keep_trying(self, seconds: float, step: Callable[[], T]) -> T:
         """`retry.keep_trying`, which gives up as soon as `stopping` is true."""

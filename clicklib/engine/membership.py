@@ -17,7 +17,7 @@ from typing import Any
 
 from clicklib.client.faults import Denied
 from clicklib.client.group_reader import GroupReader
-from clicklib.client.offsets import Records, TopicPartition
+from clicklib.client.offsets import Offsets, Records, TopicPartition
 from clicklib.client.writer import Writer
 from clicklib.engine.clients import Clients
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
@@ -45,7 +45,7 @@ _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 class Membership:
     """A membership in the group of a graph. `run` is for one thread; any thread may read the rest.
 
-    `follower` recovers the table. The table and each input have `count` partitions. `lingering`
+    `follower` recovers the table. The table and each input have so many `partitions`. `lingering`
     lists earlier workers whose callback has not returned yet. With a `transactional_id` rows and
     offsets are committed in one transaction; a transaction that an earlier member with that id did
     not end is ended first.
@@ -57,14 +57,14 @@ class Membership:
         settings: Settings,
         follower: Follower,
         lingering: list[Worker],
-        count: int,
+        partitions: int,
         transactional_id: str | None,
     ) -> None:
-        self.partitions = Handover(follower, self._worker, lingering)
+        self.handover = Handover(follower, self._worker, lingering)
         self.lag: dict[int, int] = {}
         self.rows = self.flushes = self.rebalances = 0
         self._life, self._settings = life, settings
-        self._count, self._transactional_id = count, transactional_id
+        self._partitions, self._transactional_id = partitions, transactional_id
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
         self._next_lag = 0.0
@@ -74,9 +74,9 @@ class Membership:
             _JOIN_TIMEOUT, 2 * settings.session_timeout, 3 * settings.connect_timeout
         )
         self._join_by = math.inf  # deadline for the next assignment; inf once the loop has one
-        self._in_doubt: BaseException | None = None
+        self._reason: BaseException | None = None  # why the loop is to start over
         self._clients = Clients(
-            life, settings.connect_timeout, count, self._open_flusher, self._open_inputs
+            life, settings.connect_timeout, partitions, self._open_flusher, self._open_reader
         )
 
     def run(self) -> None:
@@ -86,7 +86,7 @@ class Membership:
             return
         with ExitStack() as stack:
             stack.callback(self._clients.close_flusher)
-            stack.callback(lambda: self._inputs.close(max(0.2, min(1.0, self._life.time_left()))))
+            stack.callback(lambda: self._reader.close(max(0.2, min(1.0, self._life.time_left()))))
             self._life.move(State.RECOVERING)
             try:
                 self._loop()
@@ -99,39 +99,35 @@ class Membership:
         while not self._life.stopping:
             remade = self._clients.check_topics()
             if remade:
-                self.doubt(KafkaError(f"made anew: {remade}"))
-            if self._in_doubt is not None:
+                self.start_over_because(KafkaError(f"made anew: {remade}"))
+            if self._reason is not None:
                 self._start_over()
-                continue  # if it is to stop, there may be no new inputs
+                continue  # during a stop, `_connect` may have made no new client
             self._adopt()
             self._recover()
-            records = self._poll(0.0 if self.partitions.recovering else 0.1)
+            records = self._poll(0.0 if self.handover.recovering else 0.1)
             self._hand_out(records)
             self._look_after(records)
-            self.partitions.commits.commit(self._inputs)
+            self.handover.commits.commit(self._reader)
 
     def _poll(self, timeout: float) -> Records:
         """The next records; none while the client tries to reach the broker."""
-        if any(worker.queued > _QUEUE_BYTES / 2 for worker in self.partitions.workers.values()):
+        if any(worker.queued > _QUEUE_BYTES / 2 for worker in self.handover.workers.values()):
             timeout = min(timeout, 0.01)  # a partition waits to be resumed
         try:
-            return self._inputs.poll(timeout)
+            return self._reader.poll(timeout)
         except UnavailableError as exc:
-            self._wait_for_broker(exc)
+            self._life.wait_for_broker(exc)
             return {}
-
-    def _wait_for_broker(self, exc: KafkaError) -> None:
-        logger.debug("%s waits for the broker: %s", self._life.name, exc)
-        self._life.wait_stopping(0.1)
 
     # The clients, and how they are replaced when Kafka may or may not have rows or a transaction.
 
     def _connect(self, gives_up: Callable[[], bool]) -> bool:
         """Connect both clients, and wait for an assignment; False if it stopped before."""
-        inputs = self._clients.connect(gives_up)
-        if inputs is None:
+        reader = self._clients.connect(gives_up)
+        if reader is None:
             return False
-        self._inputs = inputs
+        self._reader = reader
         self._join_by = time.monotonic() + self._join_timeout
         return True
 
@@ -151,7 +147,7 @@ class Membership:
         flusher.start()
         return flusher
 
-    def _open_inputs(self, timeout: float) -> GroupReader:
+    def _open_reader(self, timeout: float) -> GroupReader:
         settings = self._settings
         return GroupReader(
             settings.cluster,
@@ -166,60 +162,59 @@ class Membership:
             on_lost=self._lost,
         )
 
-    def doubt(self, error: BaseException) -> None:
+    def start_over_because(self, error: BaseException) -> None:
         """Make the loop start over because of `error`, such as rows that Kafka may have or not."""
-        self._in_doubt = error
+        self._reason = error
 
     def _start_over(self) -> None:
         """Leave the group and join it again with new clients, to go on from what Kafka has.
 
         The new writer ends a transaction that the old one left open.
         """
-        logger.warning("%s starts its partitions over: %s", self._life.name, self._in_doubt)
+        logger.warning("%s starts its partitions over: %s", self._life.name, self._reason)
         self._drop()
-        self._inputs.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
+        self._reader.close(min(_LEAVE_TIMEOUT, self._life.time_left()))
         self._clients.close_flusher()
         self._connect(lambda: False)
-        self._in_doubt = None
+        self._reason = None
 
     # The group assigns and revokes partitions. The client calls `_assigned`, `_revoked` and `_lost`
-    # on its own thread, while the loop waits in `poll` or `close`.
+    # on its own thread, while the loop waits in `poll` or `close`. `handover` says what follows.
 
     def _assigned(self, places: set[TopicPartition]) -> None:
         partitions = {place.partition for place in places}
         # The leader may know before this member that the inputs have grown.
-        if all(partition < self._count for partition in partitions):
-            self.partitions.assigned(partitions)
+        if all(partition < self._partitions for partition in partitions):
+            self.handover.assigned(partitions)
 
     async def _revoked(self) -> None:
-        """Finish the current messages, flush, commit: then another member can continue."""
         deadline = time.monotonic() + self._settings.max_poll_interval / 2
 
         def over() -> bool:
             hurries = self._life.stopping and self._life.time_left() < 1
             return hurries or time.monotonic() > deadline
 
-        offsets = await self.partitions.revoked(self._inputs.sleep, over)
-        self._drop()
-        if offsets:
-            try:
-                await self._inputs.commit_soon(offsets)
-            except Exception as exc:
-                self._not_committed(exc)
+        await self.handover.revoked(self._reader.sleep, over, self._drop, self._commit_soon)
+
+    async def _commit_soon(self, offsets: Offsets) -> None:
+        try:
+            await self._reader.commit_soon(offsets)
+        except Exception as exc:
+            self._not_committed(exc)
 
     def _not_committed(self, exc: Exception) -> None:
         logger.warning("%s: last commit failed, messages repeat: %s", self._life.name, exc)
 
     def _lost(self) -> None:
         """The group took this member for dead, and gave its partitions to others."""
-        if self.partitions.owned and self._transactional_id is None:  # else no message repeats
+        if self.handover.owned and self._transactional_id is None:  # else no message repeats
             text = "%s: the group took it for dead, others have its partitions, messages repeat"
             logger.warning(text, self._life.name)
         self._drop()
 
     def _drop(self) -> None:
         """Drop all partitions at once, and wait for another assignment."""
-        self.partitions.drop(self._halt)
+        self.handover.drop(self._halt)
         self.lag = {}
         self._join_by = time.monotonic() + self._join_timeout
         self._life.move(State.RECOVERING)
@@ -227,47 +222,49 @@ class Membership:
     def _halt(self) -> None:
         """Start over with a new writer: rows of the old one may have no answer for long.
 
-        Unsent rows are never sent: if this member gets the partition back from another one, its new
-        claim would make the old rows count as new. Under exactly-once Kafka refuses the old
-        transaction, and nothing is to be done.
+        The member may get the partition back and claim it again. Kafka would then accept the old
+        rows. So they are never sent. Under exactly-once Kafka refuses the old transaction, and
+        nothing is to be done.
         """
         if self._transactional_id is None and self._clients.flusher is not None:
             self._clients.flusher.halt()
-            self.doubt(UnavailableError("partitions went before all of their rows were in Kafka"))
+            self.start_over_because(
+                UnavailableError("partitions went before all of their rows were in Kafka")
+            )
 
     # An assigned partition is first recovered, then processed.
 
     def _adopt(self) -> None:
-        """Take over a new assignment, and begin to recover the partitions that are ready."""
-        if self.partitions.adopt():
+        """Take over a new assignment, and begin to recover the partitions that can be."""
+        if self.handover.adopt():
             self._join_by = math.inf
             self.rebalances += 1
             if self._settings.on_rebalance is not None:
-                self._settings.on_rebalance(self.partitions.owned)
-        ready, flusher = self.partitions.ready(), self._clients.flusher
-        if ready and flusher is not None:
+                self._settings.on_rebalance(self.handover.owned)
+        new, flusher = self.handover.can_recover(), self._clients.flusher
+        if new and flusher is not None:
             try:
                 # The inputs come first. Their committed offsets are known only after the
                 # transactions of the last owner have ended. The table's rows are then complete.
-                places = [place for p in ready for place in self._places(p)]
-                self._inputs.go_on(places, newest=self._settings.start == "newest")
-                self.partitions.recover(ready)
+                places = [place for p in new for place in self._places(p)]
+                self._reader.go_on(places, newest=self._settings.start == "newest")
+                self.handover.recover(new)
                 if self._transactional_id is None:
-                    flusher.assigned(ready)
+                    flusher.claim(new)
             except UnavailableError as exc:
-                self._wait_for_broker(exc)
+                self._life.wait_for_broker(exc)
 
     def _recover(self) -> None:
         """Take a step of recovery, and start a worker for each recovered partition."""
         try:
-            self.partitions.step()
+            self.handover.step()
         except UnavailableError as exc:
-            self._wait_for_broker(exc)
-        for partition in self.partitions.work():
-            self._inputs.resume(self._places(partition))
-        if self.partitions.settled and self._join_by == math.inf and self._clients.flusher:
+            self._life.wait_for_broker(exc)
+        for partition in self.handover.work():
+            self._reader.resume(self._places(partition))
+        if self.handover.all_working and self._join_by == math.inf and self._clients.flusher:
             if self._life.state is State.RECOVERING:
-                self.partitions.close_others()
+                self.handover.close_others()
             self._life.move(State.RUNNING)
 
     def _worker(self, table: Table) -> Worker:
@@ -279,12 +276,12 @@ class Membership:
     def _places(self, partition: int) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic in self._graph.topics]
 
-    # Messages are handed out, slow partitions paused, safe offsets committed.
+    # Messages are handed out, and slow partitions paused.
 
     def _hand_out(self, records: Records) -> None:
         for place, batch in records.items():
-            worker = self.partitions.workers[place.partition]
-            if self._inputs.lag(place, batch[-1].offset + 1):
+            worker = self.handover.workers[place.partition]
+            if self._reader.lag(place, batch[-1].offset + 1):
                 worker.behind.add(place.topic)
             else:
                 worker.behind.discard(place.topic)
@@ -293,16 +290,16 @@ class Membership:
     def _look_after(self, records: Records) -> None:
         """Pause and resume partitions, let workers flush, note the lag, wait no longer to join."""
         now = time.monotonic()
-        workers = self.partitions.workers
+        workers = self.handover.workers
         for partition, worker in workers.items():
             places = self._places(partition)
             if worker.queued > _QUEUE_BYTES:
-                self._inputs.pause(places)
+                self._reader.pause(places)
             elif worker.queued < _QUEUE_BYTES / 2:
-                self._inputs.resume(places)
+                self._reader.resume(places)
             for place in places:
                 behind = place.topic in worker.behind and place not in records
-                if behind and self._inputs.caught_up(place):
+                if behind and self._reader.caught_up(place):
                     worker.behind.discard(place.topic)
                     worker.flush()
             if now - worker.last_flush > self._settings.commit_interval:
@@ -311,18 +308,22 @@ class Membership:
             self._next_lag = now + _LAG_PAUSE
             self.lag = {partition: self._lag_of(worker) for partition, worker in workers.items()}
         if now > self._join_by:
-            self.doubt(UnavailableError(f"no assignment for {self._join_timeout:g} s"))
+            self.start_over_because(UnavailableError(f"no assignment for {self._join_timeout:g} s"))
 
     def _lag_of(self, worker: Worker) -> int:
         positions = worker.task.positions.copy()
         return sum(
-            self._inputs.lag(TopicPartition(topic, worker.task.partition), position) or 0
+            self._reader.lag(TopicPartition(topic, worker.task.partition), position) or 0
             for topic, position in positions.items()
         )
 
-    def safe(self, worker: Worker, batch: Batch, position: int | None, committed: bool) -> None:
+    # What the flusher calls.
+
+    def note_safe(
+        self, worker: Worker, batch: Batch, position: int | None, committed: bool
+    ) -> None:
         """Note that Kafka has a batch: its offsets are safe (or committed), its rows stored."""
-        self.partitions.safe(worker, batch, committed)
+        self.handover.note_safe(worker, batch, committed)
         self.rows += len(batch.rows)
         self.flushes += 1
         worker.answer(position)
@@ -330,7 +331,7 @@ class Membership:
     @property
     def group_metadata(self) -> Any:
         """The member's name and generation at the time of its present assignment."""
-        return self._inputs.group_metadata
+        return self._reader.group_metadata
 
     def _claim(self, writer: Writer, partitions: set[int], stopping: Callable[[], bool]) -> None:
         """Claim partitions of the table. Raises UnavailableError if that does not succeed."""
@@ -343,17 +344,19 @@ class Membership:
 
     def confirm(self) -> None:
         """Raise UnavailableError unless the group confirms that this is a member."""
-        self._inputs.confirm(self._settings.connect_timeout)
+        self._reader.confirm(self._settings.connect_timeout)
+
+    # The end.
 
     def _leave(self) -> None:
-        """End the workers and commit, within `life.time_left()`."""
-        self.partitions.finish()
-        for worker in self.partitions.workers.values():
+        """End the workers, drop all, commit: as at a revocation, within `life.time_left()`."""
+        self.handover.finish()
+        for worker in self.handover.workers.values():
             worker.join(max(0.0, self._life.time_left() - 2))
-        offsets = self.partitions.commits.due()
+        offsets = self.handover.commits.due()
         self._drop()
         if offsets:
             try:
-                self._inputs.commit(offsets, timeout=max(0.5, self._life.time_left() - 2))
+                self._reader.commit(offsets, timeout=max(0.5, self._life.time_left() - 2))
             except KafkaError as exc:
                 self._not_committed(exc)

@@ -13,12 +13,12 @@ from clicklib.client.retry import Patience, keep_trying
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
 from clicklib.client.unchanged import Unchanged
-from clicklib.engine.follower import Follower, Updated
+from clicklib.engine.follower import Follower
 from clicklib.engine.lifecycle import Lifecycle
 from clicklib.engine.state import State
 from clicklib.errors import TopicError, UnavailableError
 from clicklib.stores.folders import Stores
-from clicklib.table import Table
+from clicklib.table import Table, Updated
 
 __all__ = ["Replica"]
 
@@ -33,6 +33,9 @@ class Replica:
     `open_stores(cluster_id)` opens the stores of its partitions, and the replica closes them. It
     opens them again if the topic was truncated or made anew. While the broker cannot be reached,
     the replica keeps its rows and tries again.
+
+    It sets the state of its view: `recovering` until all partitions have reached their ends,
+    `running` then, `reconnecting` from an error until the broker answers again.
     """
 
     def __init__(
@@ -127,11 +130,7 @@ class Replica:
         self._unchanged = self._reader.watch(topic.partitions)
         stores = self._open_stores(cluster_id)
         self._closing.callback(stores.close)
-        follower = Follower(
-            self._reader,
-            lambda p: stores.store(p, f"{cluster_id} {topic.id} {p}"),
-            self._updated,
-        )
+        follower = Follower(self._reader, lambda p: stores.store(p, topic.id), self._updated)
         follower.add(range(topic.partitions))
         self._follower = follower
         self._life.move(State.RECOVERING)

@@ -29,10 +29,10 @@ class Service:
     def __init__(self, name: str) -> None:
         prepare = weakref.WeakMethod(self._prepare)
         self._life = Lifecycle(name, lambda: _work(prepare))
-        self._life.user = weakref.ref(self)
+        self._life.service = weakref.ref(self)
 
     def _prepare(self) -> Callable[[], None]:
-        """What `_main` does, as a function. If it does not refer to the service, this may go."""
+        """The work as a function. If it does not refer to the service, that can be collected."""
         return self._main
 
     def _main(self) -> None:

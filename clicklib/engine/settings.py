@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clicklib.client.cluster import Cluster
-from clicklib.engine.follower import Updated
 from clicklib.graph import Graph
+from clicklib.table import Updated
 
 __all__ = ["Settings"]
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from clicklib.errors import UsageError
 
-__all__ = ["TRANSITIONS", "Signal", "State"]
+__all__ = ["AT_REST", "ENDED", "TRANSITIONS", "Signal", "State"]
 
 
 class State(StrEnum):
@@ -30,7 +30,10 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-_ENDS = frozenset({State.STOPPING, State.STOPPED, State.FAILED})
+ENDED = (State.STOPPED, State.FAILED)
+AT_REST = (State.IDLE, *ENDED)
+
+_ENDS = frozenset({State.STOPPING, *ENDED})
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.IDLE: frozenset({State.STARTING, State.STOPPED}),
@@ -45,7 +48,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 
 
 class Signal:
-    """A state that one thread sets and others wait for."""
+    """A state. Any thread may set it or wait for it."""
 
     def __init__(self) -> None:
         self._state = State.IDLE

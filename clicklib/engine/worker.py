@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from clicklib.engine.follower import Updated
 from clicklib.engine.lifecycle import Lifecycle, OwnedThread
 from clicklib.errors import ClicklibError
 from clicklib.graph import Input
+from clicklib.table import Updated
 from clicklib.task import Batch, Task
 
 __all__ = ["Worker"]

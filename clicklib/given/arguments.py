@@ -36,7 +36,7 @@ def check(where: Mapping[str, Any] | None = None, /, **given: Any) -> None:
 
 
 def listed(value: Any) -> Any:
-    """The members of a list, or of a generator, which a check would use up; text stays text."""
+    """A tuple of the members. A check would use up a generator. Text is not split."""
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
@@ -102,8 +102,8 @@ def _is(kind: type, value: Any) -> bool:
 
 
 def _one_of(*words: str) -> Kind:
-    listed = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
-    return _kind(listed, lambda value: isinstance(value, str) and value in words)
+    choices = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+    return _kind(choices, lambda value: isinstance(value, str) and value in words)
 
 
 def _with(wanted: str, *names: str) -> Kind:

@@ -15,7 +15,6 @@ import platform
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -52,19 +51,6 @@ def default_state_dir() -> Path:
     return found
 
 
-class Stores(Protocol):
-    """The stores of one processor or view, by partition."""
-
-    @property
-    def holder(self) -> str: ...
-
-    def store(self, partition: int, identity: str) -> Storage: ...
-
-    def keep(self, partitions: Collection[int]) -> None: ...
-
-    def close(self) -> None: ...
-
-
 def open_stores(
     storage: str, state_dir: Path | str | None, cluster: str, owner: str, topic: str
 ) -> Stores:
@@ -83,6 +69,7 @@ class StateDirectory:
     def __init__(self, root: Path | str | None, cluster: str, owner: str, topic: str) -> None:
         base = Path(root) if root is not None else default_state_dir()
         self.path, self._lock = _take_slot(base / _name(cluster) / _name(owner) / _name(topic))
+        self._cluster = cluster
         self._stores: dict[int, Storage] = {}
 
     @property
@@ -99,9 +86,10 @@ class StateDirectory:
         except OSError as exc:
             raise StoreError(f"the folder for local stores cannot be written: {exc}") from exc
 
-    def store(self, partition: int, identity: str) -> Storage:
+    def store(self, partition: int, topic_id: str) -> Storage:
         """The store of `partition`, opened at the first call."""
         if partition not in self._stores:
+            identity = f"{self._cluster} {topic_id} {partition}"
             self._stores[partition] = LmdbStorage(self.path / str(partition), identity)
         return self._stores[partition]
 
@@ -127,7 +115,7 @@ class MemoryDirectory:
         self.holder = uuid4().hex
         self._stores: dict[int, Storage] = {}
 
-    def store(self, partition: int, identity: str) -> Storage:
+    def store(self, partition: int, topic_id: str) -> Storage:
         return self._stores.setdefault(partition, MemoryStorage())
 
     def keep(self, partitions: Collection[int]) -> None:
@@ -135,6 +123,10 @@ class MemoryDirectory:
 
     def close(self) -> None:
         self._stores.clear()
+
+
+Stores = StateDirectory | MemoryDirectory
+"""The stores of one processor or view, by partition."""
 
 
 def _take_slot(folder: Path) -> tuple[Path, FileLock]:

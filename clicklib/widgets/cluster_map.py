@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from clicklib.client.admin import GroupAdmin
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.layout import Layout, LayoutReader, Placement
+from clicklib.client.layout import Copies, Layout
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.watch import Watch
 
@@ -25,17 +26,13 @@ class ClusterMap(Picture):
     def __init__(self, brokers: Brokers, topic: str, group: str | None = None) -> None:
         cluster = Cluster.of(brokers)
         self.topic, self.group = topic, group
-        self._watch: Watch[LayoutReader, Layout] = Watch(
+        self._watch: Watch[GroupAdmin, Layout] = Watch(
             f"clicklib maps {topic}",
-            lambda: LayoutReader(cluster, 3.0),
-            lambda reader: reader.read(topic, group),
+            lambda: GroupAdmin(cluster, 3.0),
+            lambda admin: admin.layout(topic, group),
             every=0.5,
         )
         super().__init__()
-
-    def end(self) -> None:
-        super().end()
-        self._watch.rest()
 
     def look(self) -> dict[str, Any]:
         found, error = self._watch.latest(), self._watch.error
@@ -64,9 +61,9 @@ class ClusterMap(Picture):
         return tasks
 
 
-def _copy(broker: int, place: Placement, alive: tuple[int, ...]) -> str:
+def _copy(broker: int, place: Copies, alive: tuple[int, ...]) -> str:
     """What a broker's copy of a partition is, in a word; empty if it has none."""
-    if broker not in place.copies:
+    if broker not in place.brokers:
         return ""
     if broker not in alive:
         return "dead"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from clicklib.client.logs import LogRecord, Logs
-from clicklib.codec import Json, fields_of, text_of
+from clicklib.codec import Json, fields_of
+from clicklib.errors import text_of
 from clicklib.keys import encode_key, fnv1a
 from clicklib.view import View
 from clicklib.widgets.picture import Picture, asset
@@ -53,10 +54,6 @@ class TableView(Picture):
             self.select(self._keys.get(message["select"]))
         elif "sort" in message:
             self._by_count = message["sort"] == "count"
-
-    def end(self) -> None:
-        super().end()
-        self._watch.rest()
 
     def look(self) -> dict[str, Any]:
         rows = self._rows.read()

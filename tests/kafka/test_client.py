@@ -42,6 +42,7 @@ def join(cluster, topic, name):
             session_timeout=10,
             max_poll_interval=300,
             connect_timeout=10,
+            answer_timeout=10,
             on_revoked=nothing,
             on_assigned=lambda places: (seen.append(len(places)), on_assigned(places)),
             on_lost=lambda: seen.append(-1),

@@ -128,7 +128,7 @@ def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer
     ):
         view.wait_running()
         proxy.delay = 0.2  # seconds each way: 0.4 for an answer
-        processor._membership.doubt(UnavailableError("asked to by the test"))
+        processor._membership.start_over_because(UnavailableError("asked to by the test"))
         wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
         wanted = click(20)
         wait_until("all are counted", lambda: holds(view, wanted), timeout=90)
@@ -149,7 +149,7 @@ def test_a_processor_starts_over_at_3_s_a_round_trip(
     ):
         view.wait_running()
         proxy.delay = 1.5  # seconds each way
-        processor._membership.doubt(UnavailableError("asked to by the test"))
+        processor._membership.start_over_because(UnavailableError("asked to by the test"))
         wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
         wanted = click(20)
         wait_until("all are counted", lambda: holds(view, wanted), timeout=60)

@@ -58,7 +58,7 @@ def test_a_stalled_partition_is_paused_and_later_catches_up(
             emitter.emit("slow", text)
         emitter.flush()
         assert entered.wait(10)
-        worker = counter._membership.partitions.workers[partition_of(b"slow", 10)]
+        worker = counter._membership.handover.workers[partition_of(b"slow", 10)]
         wait_until("its inbox is full", lambda: worker.queued > 1 << 20)
         # One more fetch may be on its way when it is paused; the rest stays in Kafka.
         assert worker.queued < 3 << 20 < total * len(text)

@@ -11,7 +11,8 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
-from clicklib.client.topics import Copies, TopicManager
+from clicklib.client.layout import Copies
+from clicklib.client.topics import TopicManager
 from clicklib.errors import TopicError, UnavailableError, UsageError
 from tests.waiting import wait_until
 
@@ -44,7 +45,7 @@ def test_each_partition_has_a_leader_that_is_in_step(cluster, name):
         found = topics.copies(name)
     leader = found[0].leader
     assert leader > 0
-    assert found == dict.fromkeys(range(3), Copies(leader, (leader,)))
+    assert found == dict.fromkeys(range(3), Copies(leader, (leader,), (leader,)))
 
 
 @pytest.mark.parametrize(

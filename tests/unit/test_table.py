@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clicklib.codec import Int64
 from clicklib.errors import CallbackError, CodecError
 from clicklib.stores.memory import MemoryStorage
-from clicklib.table import Table, progress, reach, starting_point, telling
+from clicklib.table import Table, progress, reach, starting_point, update_caller
 from tests.support.records import record
 
 
@@ -143,15 +143,15 @@ def test_progress_counts_the_offsets_of_this_recovery() -> None:
 
 def test_an_update_is_told_as_key_and_value() -> None:
     told: list[tuple[str, int | None]] = []
-    tell = telling(lambda key, value: told.append((key, value)), Int64(), "g-table")
+    tell = update_caller(lambda key, value: told.append((key, value)), Int64(), "g-table")
     assert tell is not None
     tell(3, {b"a": b"1", b"b": None})
     assert told == [("a", 1), ("b", None)]
-    assert telling(None, Int64(), "g-table") is None
+    assert update_caller(None, Int64(), "g-table") is None
 
 
 def test_a_row_that_no_codec_reads_is_not_blamed_on_the_callback() -> None:
-    tell: Any = telling(lambda key, value: None, Int64(), "g-table")
+    tell: Any = update_caller(lambda key, value: None, Int64(), "g-table")
     with pytest.raises(CodecError, match="the table's codec cannot decode b'x'") as caught:
         tell(3, {b"a": b"x"})
     assert (caught.value.topic, caught.value.partition, caught.value.key) == ("g-table", 3, "a")
@@ -161,7 +161,7 @@ def test_what_the_callback_raises_says_at_which_row() -> None:
     def fail(key: str, value: int) -> None:
         raise KeyError(key)
 
-    tell: Any = telling(fail, Int64(), "g-table")
+    tell: Any = update_caller(fail, Int64(), "g-table")
     with pytest.raises(CallbackError, match=r"on_update raised KeyError\('a'\)") as caught:
         tell(3, {b"a": b"1"})
     assert (caught.value.topic, caught.value.partition, caught.value.key) == ("g-table", 3, "a")

@@ -68,11 +68,6 @@ def test_a_member_gets_the_same_partitions_of_every_topic() -> None:
     assert shares == {"m1": {"a": [0, 1], "b": [0, 1]}, "m2": {"a": [2, 3], "b": [2, 3]}}
 
 
-def test_a_topic_goes_to_those_who_read_it() -> None:
-    shares = assign({"a": 2, "b": 2}, {"m1": ("a", "b"), "m2": ("b",)})
-    assert shares == {"m1": {"a": [0, 1], "b": [0]}, "m2": {"b": [1]}}
-
-
 def test_a_member_too_many_gets_an_empty_assignment() -> None:
     shares = assign({"clicks": 1}, {"m1": ("clicks",), "m2": ("clicks",)})
     assert shares == {"m1": {"clicks": [0]}, "m2": {}}

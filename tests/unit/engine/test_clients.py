@@ -20,7 +20,7 @@ class FakeLife:
     def time_left(self) -> float:
         return self.left
 
-    def wait_stopping(self, seconds: float) -> None: ...
+    def wait_for_broker(self, error: Exception) -> None: ...
 
 
 class FakeClient:

@@ -128,11 +128,11 @@ class FlusherBench:
         if step in self.fails:
             raise self.fails[step]
 
-    def safe(self, worker: Any, batch: Batch, position: int | None, committed: bool) -> None:
+    def note_safe(self, worker: Any, batch: Batch, position: int | None, committed: bool) -> None:
         self.log.append(("safe", batch.partition))
         self.reported.put((worker, batch, position, committed))
 
-    def doubt(self, error: BaseException) -> None:
+    def start_over_because(self, error: BaseException) -> None:
         self.doubts.put(error)
 
     def submit(
@@ -321,9 +321,9 @@ def test_the_rows_of_an_abandoned_worker_are_not_sent(kind: type[Flusher]) -> No
 
 def test_partitions_are_claimed_and_the_member_confirmed_before_their_first_row() -> None:
     bench = FlusherBench()
-    bench.flusher.assigned({3, 4})
+    bench.flusher.claim({3, 4})
     bench.submit({b"a": b"1"}, partition=3)
-    bench.flusher.assigned({5})
+    bench.flusher.claim({5})
     bench.flusher.start()
     bench.reported.get(timeout=5)
     assert bench.log[:3] == [("claim", [3, 4, 5]), ("confirm",), ("send", 3, b"a")]
@@ -337,7 +337,7 @@ def test_partitions_are_claimed_and_the_member_confirmed_before_their_first_row(
 def test_without_a_claim_or_a_confirmed_member_nothing_is_sent(step: str) -> None:
     bench = FlusherBench()
     error = bench.fails[step] = UnavailableError("no answer")
-    bench.flusher.assigned({3})
+    bench.flusher.claim({3})
     worker = bench.submit({b"a": b"1"}, partition=3)
     bench.flusher.start()
     assert bench.doubts.get(timeout=5) is error

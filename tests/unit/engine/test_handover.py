@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,7 +78,7 @@ class Bench:
         """Bring these partitions to the stage of work; returns their workers."""
         self.handover.assigned(partitions)
         assert self.handover.adopt()
-        self.handover.recover(self.handover.ready())
+        self.handover.recover(self.handover.can_recover())
         self.follower.done |= set(partitions)
         assert self.handover.work() == sorted(partitions)
         return [self.handover.workers[p] for p in partitions]
@@ -100,25 +101,25 @@ def test_an_assignment_is_adopted_once_and_sorted(bench: Bench) -> None:
     assert bench.handover.owned == ()
     assert bench.handover.adopt()
     assert bench.handover.owned == (1, 2, 3)
-    assert bench.handover.ready() == {1, 2, 3}
+    assert bench.handover.can_recover() == {1, 2, 3}
     assert not bench.handover.adopt()
 
 
 def test_a_partition_is_recovered_before_it_is_worked_on(bench: Bench) -> None:
     handover = bench.handover
-    assert handover.settled
+    assert handover.all_working
     handover.assigned([1, 2])
     handover.adopt()
-    assert not handover.settled
-    handover.recover(handover.ready())
-    assert (handover.recovering, handover.settled, handover.work()) == (True, False, [])
+    assert not handover.all_working
+    handover.recover(handover.can_recover())
+    assert (handover.recovering, handover.all_working, handover.work()) == (True, False, [])
     bench.follower.done = {1}
     handover.step()
     assert handover.work() == [1]
-    assert (list(handover.workers), handover.settled) == ([1], False)
+    assert (list(handover.workers), handover.all_working) == ([1], False)
     bench.follower.done = {2}
     assert handover.work() == [2]
-    assert (handover.recovering, handover.settled) == (False, True)
+    assert (handover.recovering, handover.all_working) == (False, True)
     assert handover.workers[2].story == ["start"]
 
 
@@ -128,7 +129,7 @@ def test_a_recovery_that_met_another_topic_begins_again(bench: Bench) -> None:
     bench.handover.recover({1, 2})
     bench.follower.error = OutOfRange("made anew")
     bench.handover.step()
-    assert bench.handover.ready() == {1, 2}
+    assert bench.handover.can_recover() == {1, 2}
     assert not bench.handover.recovering
 
 
@@ -139,9 +140,9 @@ def test_a_partition_waits_for_the_worker_that_lingers_with_it(bench: Bench) -> 
     assert bench.lingering == [one]
     bench.handover.assigned([1, 2])
     bench.handover.adopt()
-    assert bench.handover.ready() == {2}
+    assert bench.handover.can_recover() == {2}
     one.ended = True
-    assert bench.handover.ready() == {1, 2}
+    assert bench.handover.can_recover() == {1, 2}
     assert bench.lingering == []
 
 
@@ -154,7 +155,7 @@ def test_what_is_dropped_is_abandoned_and_forgotten_but_counted(bench: Bench) ->
     assert one.story == two.story == ["start", "abandon"]
     assert (bench.handover.owned, bench.handover.workers) == ((), {})
     assert not bench.handover.adopt()
-    assert bench.handover.ready() == set()
+    assert bench.handover.can_recover() == set()
     assert bench.handover.handled == 12
 
 
@@ -176,15 +177,15 @@ def test_rows_are_halted_only_where_some_are_under_way_and_after_all_are_abandon
 def test_a_batch_becomes_safe_only_while_its_worker_has_the_partition(bench: Bench) -> None:
     [before] = bench.work_on(1)
     place, batch = TopicPartition("clicks", 1), Batch(1, {}, {"clicks": 7})
-    bench.handover.safe(before, batch, committed=False)
+    bench.handover.note_safe(before, batch, committed=False)
     assert bench.handover.commits.due() == {place: 7}
     before.ended = True
     bench.drop()
     assert bench.handover.commits.due() == {}
     [after] = bench.work_on(1)
-    bench.handover.safe(before, Batch(1, {}, {"clicks": 9}), committed=False)
+    bench.handover.note_safe(before, Batch(1, {}, {"clicks": 9}), committed=False)
     assert bench.handover.commits.due() == {}
-    bench.handover.safe(after, batch, committed=True)
+    bench.handover.note_safe(after, batch, committed=True)
     assert bench.handover.commits.due() == {}
 
 
@@ -196,6 +197,25 @@ def test_workers_that_finish_are_busy_until_they_end(bench: Bench) -> None:
     assert bench.handover.busy
     workers[1].ended = True
     assert not bench.handover.busy
+
+
+def test_at_a_revocation_workers_end_then_all_is_dropped_and_only_then_committed(
+    bench: Bench,
+) -> None:
+    [worker] = bench.work_on(1)
+    committed: list[Any] = []
+
+    async def sleep(seconds: float) -> None:
+        """Meanwhile Kafka acknowledges the last batch, and the worker ends."""
+        bench.handover.note_safe(worker, Batch(1, {}, {"clicks": 7}), committed=False)
+        worker.ended = True
+
+    async def commit(offsets: Any) -> None:
+        committed.append((offsets, bench.handover.owned))
+
+    asyncio.run(bench.handover.revoked(sleep, lambda: False, bench.drop, commit))
+    assert worker.story == ["start", "finish", "abandon"]
+    assert committed == [({TopicPartition("clicks", 1): 7}, ())]
 
 
 def test_stores_are_closed_but_for_owned_partitions_and_those_that_a_worker_may_use(

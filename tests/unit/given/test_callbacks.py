@@ -11,7 +11,7 @@ import pytest
 
 from clicklib import Input, Int64, Persist, Processor, String, Tester, View, define_group
 from clicklib.errors import CallbackError, UsageError
-from clicklib.table import telling
+from clicklib.table import update_caller
 from tests.support.records import clicks
 from tests.unit.engine.test_worker import Bench
 
@@ -149,7 +149,7 @@ def test_a_worker_leaves_its_message_uncommitted(function: Any) -> None:
 
 @each_returned
 def test_on_update_must_do_its_work(function: Any) -> None:
-    tell = telling(function, Int64(), "g-table")
+    tell = update_caller(function, Int64(), "g-table")
     assert tell is not None
     with pytest.raises(CallbackError, match="on_update returned"):
         tell(0, {b"user-3": b"1"})

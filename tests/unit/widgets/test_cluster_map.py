@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clicklib.client.layout import Layout, Placement
+from clicklib.client.layout import Copies, Layout
 from clicklib.widgets import ClusterMap, cluster_map
 from tests.unit.widgets.fakes import NOWHERE
 
@@ -27,9 +27,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
 
 def test_a_copy_leads_is_in_step_behind_or_dead(drawn: Callable[..., dict[str, Any]]) -> None:
     places = {
-        0: Placement(1, (1, 2, 3), (1,)),
-        1: Placement(2, (1, 2), (1, 2)),
-        2: Placement(-1, (3,), (3,)),
+        0: Copies(1, (1, 2, 3), (1,)),
+        1: Copies(2, (1, 2), (1, 2)),
+        2: Copies(-1, (3,), (3,)),
     }
     found = drawn(Layout((1, 2, 4), places, controller=2, coordinator=None))
     assert found["brokers"] == {"1": "alive", "2": "alive", "3": "dead", "4": "alive"}
@@ -44,7 +44,7 @@ def test_a_copy_leads_is_in_step_behind_or_dead(drawn: Callable[..., dict[str, A
 def test_of_a_cluster_that_does_not_answer_nothing_is_known(
     drawn: Callable[..., dict[str, Any]],
 ) -> None:
-    known = Layout((1,), {0: Placement(1, (1,), (1,))}, controller=1, coordinator=1)
+    known = Layout((1,), {0: Copies(1, (1,), (1,))}, controller=1, coordinator=1)
     found = drawn(known, "no broker answers")
     assert (found["brokers"], found["partitions"]) == ({"1": "?"}, {"0": ["?"]})
     assert set(found["tasks"].values()) == {None}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from clicklib.client.answers import Answers
-from clicklib.client.faults import told
+from clicklib.client.faults import undelivered
 from clicklib.errors import DeliveryError, KafkaError
 from clicklib.keys import decode_key
 
 __all__ = ["Deliveries", "Load"]
-
-_NEEDS = "Write on the topic"
 
 
 class Deliveries:
@@ -27,7 +26,7 @@ class Deliveries:
         self._open = self._acknowledged = self._failed = 0
         self.error: KafkaError | None = None
 
-    def take(self, count: int = 1, patience: float | None = 0.0) -> bool:
+    def admit(self, count: int = 1, patience: float | None = 0.0) -> bool:
         """Count new messages, if there is room for them within `patience` seconds (None: ever)."""
         with self._lock:
             if self._open + count > self._buffer and not self._room.wait_for(
@@ -49,7 +48,7 @@ class Deliveries:
             self.fail(failure)
 
     def count(self, answers: Answers) -> list[DeliveryError]:
-        """Count answers. The errors among them become a DeliveryError each; returns these."""
+        """Count answers. Replace each error by a DeliveryError. Return the DeliveryErrors."""
         failures: list[DeliveryError] = []
         if not isinstance(answers.results, range):  # a range has no errors
             answers.results = [
@@ -71,7 +70,7 @@ class Deliveries:
         with self._lock:
             self.error = self.error or error
 
-    def counts(self) -> tuple[int, int, int]:
+    def totals(self) -> tuple[int, int, int]:
         """The messages that were taken, those acknowledged, and those that failed."""
         with self._lock:
             done, failed = self._acknowledged, self._failed
@@ -79,14 +78,8 @@ class Deliveries:
 
     def undelivered(self, key: bytes, partition: int, error: Exception) -> DeliveryError:
         """The error for a message that Kafka did not take."""
-        failure = DeliveryError(
-            f"Kafka did not take the message: {told(error, _NEEDS)}",
-            topic=self._topic,
-            partition=partition,
-            key=decode_key(key),
-        )
-        failure.__cause__ = error
-        return failure
+        where = {"topic": self._topic, "partition": partition, "key": decode_key(key)}
+        return undelivered("the message", error, **where)
 
 
 class Load:
@@ -110,10 +103,6 @@ class Load:
         """Raise one error for all messages that failed."""
         if self.failures:
             first = self.failures[0]
-            raise DeliveryError(
-                f"Kafka did not take {len(self.failures)} of {self.sent} messages, the first "
-                f"because of: {told(first.__cause__ or first, _NEEDS)}",
-                topic=first.topic,
-                partition=first.partition,
-                key=first.key,
-            ) from first
+            where: Any = {"topic": first.topic, "partition": first.partition, "key": first.key}
+            what = f"{len(self.failures)} of {self.sent} messages, the first because of"
+            raise undelivered(what, first.__cause__ or first, **where) from first

@@ -7,13 +7,13 @@ import threading
 import pytest
 
 from clicklib.client.answers import Answers
-from clicklib.engine.deliveries import Deliveries, Load
+from clicklib.client.deliveries import Deliveries, Load
 from clicklib.errors import DeliveryError
 
 
 def answered(deliveries: Deliveries, *results: int | Exception) -> Answers:
     """So many messages were sent, and got these answers."""
-    deliveries.take(len(results))
+    deliveries.admit(len(results))
     answers = Answers([b"user-%d" % n for n in range(len(results))], 7, deliveries.note)
     answers.put(0, results)
     return answers
@@ -23,9 +23,9 @@ def test_answers_are_counted_and_the_first_error_is_kept() -> None:
     deliveries = Deliveries("clicks", 10)
     cause = OSError("gone")
     one = answered(deliveries, 40, cause, OSError("late"))
-    assert deliveries.counts() == (3, 1, 2)
+    assert deliveries.totals() == (3, 1, 2)
     assert answered(deliveries, OSError("later")).done
-    assert deliveries.counts() == (4, 1, 3)
+    assert deliveries.totals() == (4, 1, 3)
     error = deliveries.error
     assert error is one.results[1]
     assert error is not None
@@ -36,10 +36,10 @@ def test_answers_are_counted_and_the_first_error_is_kept() -> None:
 
 def test_a_range_of_offsets_is_counted_without_a_look_at_each() -> None:
     deliveries = Deliveries("clicks", 10)
-    deliveries.take(5)
+    deliveries.admit(5)
     answers = Answers([b"a"] * 5, 7, deliveries.note)
     answers.put(0, range(40, 45))
-    assert (deliveries.counts(), answers.results, deliveries.error) == (
+    assert (deliveries.totals(), answers.results, deliveries.error) == (
         (5, 5, 0),
         range(40, 45),
         None,
@@ -48,10 +48,10 @@ def test_a_range_of_offsets_is_counted_without_a_look_at_each() -> None:
 
 def test_there_is_room_for_as_many_as_the_buffer_holds() -> None:
     deliveries = Deliveries("clicks", 10)
-    assert deliveries.take(8)
-    assert not deliveries.take(3)
-    assert deliveries.take(2)
-    thread = threading.Thread(target=deliveries.take, args=(3, True), daemon=True)
+    assert deliveries.admit(8)
+    assert not deliveries.admit(3)
+    assert deliveries.admit(2)
+    thread = threading.Thread(target=deliveries.admit, args=(3, True), daemon=True)
     thread.start()
     deliveries.give_back(2)
     thread.join(0.05)
@@ -59,14 +59,14 @@ def test_there_is_room_for_as_many_as_the_buffer_holds() -> None:
     deliveries.give_back(1)
     thread.join(5)
     assert not thread.is_alive()
-    assert deliveries.counts() == (10, 0, 0)
+    assert deliveries.totals() == (10, 0, 0)
 
 
 def test_a_load_tells_all_its_errors_at_once_and_the_emitter_none() -> None:
     deliveries = Deliveries("clicks", 10)
     load = Load(deliveries)
     load.check()
-    deliveries.take(4)
+    deliveries.admit(4)
     load.sent = 4
     Answers([b"a", b"b"], 3, load.note).put(0, range(2))
     answers = Answers([b"c", b"d"], 7, load.note)
@@ -80,4 +80,4 @@ def test_a_load_tells_all_its_errors_at_once_and_the_emitter_none() -> None:
     assert "did not take 2 of 4 messages, the first because of: gone" in str(error)
     assert (error.topic, error.partition, error.key) == ("clicks", 7, "c")
     assert deliveries.error is None
-    assert deliveries.counts() == (4, 2, 2)
+    assert deliveries.totals() == (4, 2, 2)
