@@ -187,7 +187,7 @@ class StepByStep(Picture):
     ) -> None:
         self._cluster, self._callback = Cluster.of(brokers), callback
         self._name = f"{name}-{secrets.token_hex(3)}"
-        self._errands = Errands("clicklib steps")
+        self._errands: Errands = Errands("clicklib steps", self._leave)
         self._left: dict[str, Stepped] = {}  # the last program of each guarantee
         self._scene: _Scene | None = None
         self.choose("at_least_once")
@@ -224,14 +224,6 @@ class StepByStep(Picture):
         if scene is not None:
             self._left[scene.program.guarantee] = scene.program
             scene.close()
-
-    def rest(self) -> None:
-        super().rest()
-        self._errands.end(self._leave)
-
-    def end(self) -> None:
-        super().end()
-        self._errands.end(self._leave)
 
     def told(self, message: dict[str, Any]) -> None:
         if message.get("choose") in STOPS:

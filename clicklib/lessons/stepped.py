@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from clicklib.client.closing import Closing
 from clicklib.client.cluster import Cluster
 from clicklib.client.groups import Groups
 from clicklib.client.logs import Logs
@@ -69,7 +70,7 @@ class Kept(NamedTuple):
     settled: bool = True
 
 
-class Keeper:
+class Keeper(Closing):
     """Asks Kafka, again and again, about a stream and the group of the same name."""
 
     def __init__(self, cluster: Cluster, stream: str) -> None:

@@ -116,7 +116,7 @@ class ClickTimes(Picture):
         self._shown: tuple[str, Marks] = ("", {})  # the last one that was seen
         self._past: dict[tuple[str, int], deque[Marks]] = {}
         self._parts = ExitStack()
-        self._errands = Errands("clicklib click times")
+        self._errands: Errands = Errands("clicklib click times", self._leave)
         self._errands.do(self._begin)
         self.choose(GUARANTEES[0], LINGERS[1])
         super().__init__()
@@ -201,14 +201,6 @@ class ClickTimes(Picture):
         self._view.stop()
         with TopicManager(self._cluster) as topics:
             topics.delete([self._stream, self._graph.table])
-
-    def rest(self) -> None:
-        super().rest()
-        self._errands.end(self._leave)
-
-    def end(self) -> None:
-        super().end()
-        self._errands.end(self._leave)
 
     def told(self, message: dict[str, Any]) -> None:
         if "drawn" in message:

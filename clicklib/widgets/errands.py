@@ -12,10 +12,13 @@ __all__ = ["Errands"]
 
 
 class Errands:
-    """Does what it is given, in order, so that nobody waits for it. An error is kept as text."""
+    """Does what it is given, in order, so that nobody waits for it. An error is kept as text.
 
-    def __init__(self, name: str) -> None:
-        self.error, self.ended = "", False
+    `last` is done at the end.
+    """
+
+    def __init__(self, name: str, last: Callable[[], object]) -> None:
+        self.error, self.ended, self._last = "", False, last
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
@@ -24,10 +27,10 @@ class Errands:
         if not self.ended:
             self._waiting.put(errand)
 
-    def end(self, last: Callable[[], object]) -> None:
-        """Do `last` after the errand under way, and nothing more; repeatable."""
+    def end(self) -> None:
+        """Do what is last after the errand under way, and nothing more; repeatable."""
         if not self.ended:
-            self.ended, self._last = True, last
+            self.ended = True
             self._waiting.put(lambda: None)
 
     def _run(self) -> None:

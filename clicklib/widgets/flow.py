@@ -44,13 +44,9 @@ class FlowMap(Picture):
         watch: GroupWatch | None = None,
     ) -> None:
         self.emitter, self.processor, self.view = emitter, processor, view
-        self._watch = watch or group_watch(processor, view=view)
+        self._watch: GroupWatch = watch or group_watch(processor, view=view)
         self._rates: dict[str, Rate] = {}
         super().__init__()
-
-    def end(self) -> None:
-        super().end()
-        self._watch.rest()
 
     def look(self) -> dict[str, Any]:
         group = self._watch.latest()

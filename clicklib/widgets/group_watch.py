@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from clicklib.client.cluster import Brokers, Cluster
@@ -20,6 +20,8 @@ from clicklib.widgets.watch import LEASE, Watch
 __all__ = ["GroupWatch", "Processors", "as_list", "group_watch"]
 
 Processors = Processor | Sequence[Processor] | None
+
+T = TypeVar("T")
 
 _WINDOW = 600.0  # seconds for which owners are remembered
 
@@ -83,11 +85,11 @@ class GroupWatch(Watch[Groups, Group]):
             return {each: colour(index) for index, each in enumerate(self.letters.values())}
 
 
-def as_list(processors: Processors) -> list[Processor]:
-    """None, one processor or several processors as a list."""
-    if processors is None:
+def as_list(given: T | Sequence[T] | None) -> list[T]:
+    """None, one thing or several things as a list."""
+    if given is None:
         return []
-    return [processors] if isinstance(processors, Processor) else list(processors)
+    return list(given) if isinstance(given, Sequence) else [given]
 
 
 _watches: WeakValueDictionary[Any, GroupWatch] = WeakValueDictionary()

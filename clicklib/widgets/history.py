@@ -52,7 +52,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
             _current.close()
         _current = self
         self._height = height
-        self._figure: Any = None
+        self.figure: Any = None  # the plotly FigureWidget, once it is made
         self.is_drawn = False  # by a browser
         self._thread: threading.Thread | None = None
         self.picture = _Recorder(
@@ -70,11 +70,6 @@ class HistoryPlot(Part, ipywidgets.VBox):
             self._thread = threading.Thread(target=self._make, name="clicklib plotly", daemon=True)
             self._thread.start()
 
-    @property
-    def figure(self) -> Any:
-        """The plotly FigureWidget, or None until it is made."""
-        return self._figure
-
     def _make(self) -> None:
         try:
             figure = _figure(self._height)
@@ -84,7 +79,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
         if self.closed:
             figure.close()
             return
-        self._figure = figure
+        self.figure = figure
         figure.observe(self._note_drawn, "_js2py_traceDeltas")
         self.children = (self.picture, figure)
 
@@ -93,8 +88,8 @@ class HistoryPlot(Part, ipywidgets.VBox):
         self.is_drawn = True
 
     def end(self) -> None:
-        if self._figure is not None:
-            self._figure.close()
+        if self.figure is not None:
+            self.figure.close()
 
 
 class _Recorder(Picture):
@@ -102,6 +97,7 @@ class _Recorder(Picture):
 
     _esm = asset("status.js")
     period = 1.0
+    _watch: GroupWatch
 
     def __init__(self, plot: HistoryPlot, rows: Rows, watch: GroupWatch, count: Count) -> None:
         self._plot, self._rows, self._watch, self._count = plot, rows, watch, count

@@ -13,7 +13,7 @@ from clicklib.errors import UsageError
 from clicklib.view import View
 from clicklib.widgets.audit import Audit
 from clicklib.widgets.books import Balance
-from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
+from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.rows import Count, clicks_of
 from clicklib.widgets.text import readable
@@ -53,29 +53,21 @@ class Ledger(Picture):
         watch: GroupWatch | None = None,
     ) -> None:
         self.emitter = emitter
-        topic = topic or next((each.topic for each in self._emitters()), None)
+        topic = topic or next((each.topic for each in as_list(self.emitter)), None)
         if view is None or topic is None:
             raise UsageError("a Ledger needs a view, and an emitter or the topic of the clicks")
         self.view, self._window = view, window
         group = watch or group_watch(processor, view=view)
-        self._audit = Audit(view, topic, group, count, self._acknowledged)
+        self._watch = self._audit = Audit(view, topic, group, count, self._acknowledged)
         self._marks: deque[tuple[float, str]] = deque(maxlen=50)
         self._strip: deque[tuple[str, float]] = deque(maxlen=500)  # a level, and since when
         self._painted = self._moved = self._counted = 0.0
         self._logged = self._others = 0
-        self._plain: dict[str, Any] = {}
         super().__init__()
 
     def mark(self, text: str) -> None:
         """Mark this moment on the strip, for example as the one of a fault."""
         self._marks.append((time.monotonic(), readable(text, 30)))
-
-    def end(self) -> None:
-        super().end()
-        self._audit.rest()
-
-    def shown_again(self) -> None:
-        self._plain = {}  # the next `look` sends a new `now`, and the browser sets its clock by it
 
     def look(self) -> dict[str, Any]:
         found, why = self._audit.latest(), ""
@@ -99,13 +91,10 @@ class Ledger(Picture):
             "window": self._window,
             "error": self._audit.error,
         }
-        if plain == self._plain:
-            return self.data
-        self._plain = plain
-        return {**plain, "now": now}
+        return self._timed(plain)
 
     def _figures(self, found: Balance | None) -> dict[str, float | None]:
-        stats = [each.stats() for each in self._emitters()]
+        stats = [each.stats() for each in as_list(self.emitter)]
         sent, others = sum(each.emitted for each in stats), None
         if found is not None and found.twice is not None and not any(s.failed for s in stats):
             # The stream is looked at before the emitters: what they sent since then hides clicks of
@@ -140,13 +129,8 @@ class Ledger(Picture):
             self._strip.popleft()
         self._painted = now
 
-    def _emitters(self) -> list[Emitter]:
-        if self.emitter is None:
-            return []
-        return list(self.emitter) if isinstance(self.emitter, Sequence) else [self.emitter]
-
     def _acknowledged(self) -> int:
-        return sum(each.stats().acknowledged for each in self._emitters())
+        return sum(each.stats().acknowledged for each in as_list(self.emitter))
 
 
 def _whole(number: float | None) -> float | None:

@@ -33,10 +33,6 @@ class LogView(Picture):
         )
         super().__init__()
 
-    def end(self) -> None:
-        super().end()
-        self._watch.rest()
-
     def look(self) -> dict[str, Any]:
         return {
             "topic": self.topic,

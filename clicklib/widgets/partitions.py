@@ -7,7 +7,7 @@ from typing import Any
 
 from clicklib.client.cluster import Brokers
 from clicklib.client.groups import Group
-from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
+from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.text import readable
 
@@ -33,27 +33,14 @@ class PartitionMap(Picture):
         window: float = 120.0,
         watch: GroupWatch | None = None,
     ) -> None:
-        self._watch = watch or group_watch(where, group)
-        self._here = [] if group or watch else as_list(where)  # type: ignore[arg-type]
+        self._watch: GroupWatch = watch or group_watch(where, group)
         self._window = window
-        self._plain: dict[str, Any] = {}
         super().__init__()
-
-    def end(self) -> None:
-        super().end()
-        self._watch.rest()
-
-    def shown_again(self) -> None:
-        self._plain = {}  # the next `look` sends a new `now`, and the browser sets its clock by it
 
     def look(self) -> dict[str, Any]:
         group = self._watch.latest()
         plain = self._describe(group) if group else {"group": self._watch.group}
-        plain["error"] = self._watch.error
-        if plain == self._plain:
-            return self.data
-        self._plain = plain
-        return {**plain, "now": time.monotonic()}
+        return self._timed(plain | {"error": self._watch.error})
 
     def _describe(self, group: Group) -> dict[str, Any]:
         letters = self._watch.letters

@@ -10,8 +10,10 @@ from typing import Any
 import anywidget
 import traitlets
 
+from clicklib.widgets.errands import Errands
 from clicklib.widgets.painter import PERIOD, painter
 from clicklib.widgets.part import Part
+from clicklib.widgets.watch import Watch
 
 __all__ = ["Picture", "asset"]
 
@@ -28,17 +30,21 @@ def asset(name: str, folder: Path = _HERE) -> str:
 class Picture(Part, anywidget.AnyWidget):
     """The base class of all pictures. A subclass returns in `look` what its script draws.
 
-    That becomes `data`, which is sent to the browser only if it changed.
+    That becomes `data`, which is sent to the browser only if it changed. A picture may have a
+    watch, which rests when the picture ends, and errands, which end when the picture rests or ends.
     """
 
     _css = asset("style.css")
     data = traitlets.Dict().tag(sync=True)
     period = PERIOD
+    _watch: Watch[Any, Any] | None = None
+    _errands: Errands | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._due = 0.0
         self._seen_by: set[str] = set()
+        self._plain: dict[str, Any] = {}
         self._painting = threading.Lock()
         self.resting = False
         self.on_msg(self._heard)
@@ -74,17 +80,27 @@ class Picture(Part, anywidget.AnyWidget):
         self.paint()
         self.resting = True
         painter.remove(self)
+        if self._errands is not None:
+            self._errands.end()
 
     def end(self) -> None:
         painter.remove(self)
+        if self._watch is not None:
+            self._watch.rest()
+        if self._errands is not None:
+            self._errands.end()
 
-    def shown_again(self) -> None:
-        """A browser begins to show this picture."""
+    def _timed(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """`plain`, and the time of its last change as `now`: the browser sets its clock by it."""
+        if plain == self._plain:
+            return self.data
+        self._plain = plain
+        return {**plain, "now": time.monotonic()}
 
     def _heard(self, _: Any, message: Any, buffers: Any) -> None:
         if "shown" in message:
             self._seen_by.add(message["shown"])
-            self.shown_again()
+            self._plain = {}  # this browser needs a new `now`
             if not self.closed:
                 painter.add(self)
         elif "hidden" in message:

@@ -6,8 +6,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
+from clicklib.client.closing import Closing
 from clicklib.errors import ClicklibError
 
 __all__ = ["LEASE", "Watch", "end_watches"]
@@ -15,11 +16,7 @@ __all__ = ["LEASE", "Watch", "end_watches"]
 LEASE = 3.0  # seconds that a watch goes on after the last call of `latest`
 
 
-class _Client(Protocol):
-    def close(self) -> None: ...
-
-
-C = TypeVar("C", bound=_Client)
+C = TypeVar("C", bound=Closing)
 T = TypeVar("T")
 
 _watches: weakref.WeakSet[Watch[Any, Any]] = weakref.WeakSet()
