@@ -60,21 +60,16 @@ class ExerciseBox(Part, ipywidgets.VBox):
         self._judge(answer)
 
     @property
-    def verdict(self) -> Verdict:
-        """How the answer stands."""
-        return self._verdict
-
-    @property
     def text(self) -> str:
         """What the box says, as text."""
-        lines = [f"{_SIGNS[self._verdict.status]} Exercise {self.exercise.number}: {self._said()}"]
-        lines += [text for text in (self._verdict.hint, self._verdict.outcome) if text]
+        lines = [f"{_SIGNS[self.verdict.status]} Exercise {self.exercise.number}: {self._said()}"]
+        lines += [text for text in (self.verdict.hint, self.verdict.outcome) if text]
         return "\n".join([*lines, *self._helps()])
 
     def _said(self) -> str:
-        if self._verdict.status is Status.SOLVED:
+        if self.verdict.status is Status.SOLVED:
             return "solved, with the solution." if self._used else "solved."
-        if self._verdict.status is Status.NOT_YET:
+        if self.verdict.status is Status.NOT_YET:
             return "not yet."
         return (
             "open. Put your answer in place of the three dots (...) above, run that cell, and "
@@ -96,15 +91,15 @@ class ExerciseBox(Part, ipywidgets.VBox):
         return self._all_shown and not self._hidden
 
     def _judge(self, answer: Any) -> None:
-        self._verdict = judged(self.exercise, answer, **self._found)
-        if self._verdict.status is Status.SOLVED:
+        self.verdict: Verdict = judged(self.exercise, answer, **self._found)
+        if self.verdict.status is Status.SOLVED:
             helped = "solution" if self._solution_shown else "hints" if self._shown else "alone"
             self._progress.note(self.exercise.key, helped)
             share_news(self._progress)
         self._draw()
 
     def _draw(self) -> None:
-        status = self._verdict.status
+        status = self.verdict.status
         self._text.value = self._html_of_text()
         self._help.value = self._html_of_helps()
         left = len(self.exercise.hints) - self._shown
@@ -116,10 +111,10 @@ class ExerciseBox(Part, ipywidgets.VBox):
         self._use.layout.display = "" if usable else "none"
 
     def _html_of_text(self) -> str:
-        status = self._verdict.status
+        status = self.verdict.status
         rest = "".join(
             f'<div style="white-space:pre-wrap">{_marked(text)}</div>'
-            for text in (self._verdict.hint, self._verdict.outcome)
+            for text in (self.verdict.hint, self.verdict.outcome)
             if text
         )
         return (

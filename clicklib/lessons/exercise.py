@@ -15,6 +15,7 @@ __all__ = [
     "Exercise",
     "Status",
     "Verdict",
+    "chosen",
     "exercise",
     "find",
     "is_open",
@@ -48,6 +49,20 @@ def solved(outcome: str = "") -> Verdict:
 def not_yet(hint: str, outcome: str = "") -> Verdict:
     """The answer is wrong. `hint` fits this answer, `outcome` says what the experiment gave."""
     return Verdict(Status.NOT_YET, outcome, hint)
+
+
+def chosen(
+    answer: Any,
+    right: Any,
+    outcome: str,
+    hints: Mapping[Any, str],
+    otherwise: str = "Answer with one of the numbers 1, 2 and 3.",
+) -> Verdict:
+    """Judge a choice: there is one right answer, and hints for some wrong ones."""
+    if answer == right:
+        return solved(outcome)
+    fitting = (hint for wrong, hint in hints.items() if answer == wrong)
+    return not_yet(next(fitting, otherwise), outcome)
 
 
 @dataclass(frozen=True)

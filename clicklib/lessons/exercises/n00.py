@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clicklib import Tester, clicks
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 
 @exercise(
@@ -25,17 +25,11 @@ def where_it_waits(answer: int, place: tuple[int, int], waiting: int) -> Verdict
         f"The message was at offset {place[1]} of partition {place[0]} of the stream. "
         f"Messages in the stream that the group had not read: {waiting}."
     )
-    if answer == 2:
-        return solved(outcome)
-    if answer == 1:
-        return not_yet(
-            "The count went up when the processor was back. Was the click lost?", outcome
-        )
-    if answer == 3:
-        return not_yet(
-            "The emitter had an answer from Kafka. Does it still hold the click?", outcome
-        )
-    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    hints = {
+        1: "The count went up when the processor was back. Was the click lost?",
+        3: "The emitter had an answer from Kafka. Does it still hold the click?",
+    }
+    return chosen(answer, 2, outcome, hints)
 
 
 @exercise(

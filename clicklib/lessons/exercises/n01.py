@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from math import nan
 from typing import Any
 
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 
 @exercise(
@@ -54,18 +55,13 @@ def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
 def unknown_user(unknown: int, response: tuple[int, bytes]) -> Verdict:
     code, body = response
     outcome = f"The endpoint answered immediately, with the code {code} and the body {body!r}."
-    right = 1 if code == 200 and json.loads(body)["Clicks"] == 0 else 2 if code == 404 else 0
-    if unknown not in (1, 2, 3):
-        return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
-    if unknown == right:
-        return solved(outcome)
-    if unknown == 1:
-        return not_yet("The view has no row for this user, so it has no 0 either.", outcome)
-    if unknown == 3:
-        return not_yet(
-            "The endpoint does not wait: it answers with what the view has now.", outcome
-        )
-    return not_yet(f"The code was {code}, not 404. Has somebody clicked for user-99?", outcome)
+    right = 1 if code == 200 and json.loads(body)["Clicks"] == 0 else 2 if code == 404 else nan
+    hints = {
+        1: "The view has no row for this user, so it has no 0 either.",
+        2: f"The code was {code}, not 404. Has somebody clicked for user-99?",
+        3: "The endpoint does not wait: it answers with what the view has now.",
+    }
+    return chosen(unknown, right, outcome, hints)
 
 
 @exercise(
@@ -86,12 +82,9 @@ def first_line(first_count: int, old: Any, new: Any) -> Verdict:
     said = f"the last line of {user} had the count {last}" if last == last else "no line of it"
     outcome = f"Before the stop: {said}. After the start the first line is {user}, count {now}."
     right = 1 if now == 1 else 3 if now > last + 1 else 2
-    if first_count not in (1, 2, 3):
-        return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
-    if first_count == right:
-        return solved(outcome)
-    if first_count == 1:
-        return not_yet("The program is new. Is the table new too?", outcome)
-    if first_count == 3:
-        return not_yet("Who sends the clicks? Was that part running?", outcome)
-    return not_yet("Compare the two counts.", outcome)
+    hints = {
+        1: "The program is new. Is the table new too?",
+        2: "Compare the two counts.",
+        3: "Who sends the clicks? Was that part running?",
+    }
+    return chosen(first_count, right, outcome, hints)

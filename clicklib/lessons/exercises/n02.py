@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from clicklib import Input, Json, Persist, String, Tester, define_group
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 
 @exercise(
@@ -29,15 +29,12 @@ def row_without_set_value(row: int, found: Any, handled: int, written: int) -> V
         f"`get` returned {found!r}."
     )
     right = 3 if found is None else 2 if found.clicks == 1 else 1
-    if row not in (1, 2, 3):
-        return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
-    if row == right:
-        return solved(outcome)
-    if row == 1:
-        return not_yet("This is the row of the first group, whose callback sets it.", outcome)
-    if row == 2:
-        return not_yet("The object had `clicks=1`. Did anybody put it into the table?", outcome)
-    return not_yet("The table has a row. Which line has written it?", outcome)
+    hints = {
+        1: "This is the row of the first group, whose callback sets it.",
+        2: "The object had `clicks=1`. Did anybody put it into the table?",
+        3: "The table has a row. Which line has written it?",
+    }
+    return chosen(row, right, outcome, hints)
 
 
 @exercise(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 
 @exercise(
@@ -22,17 +22,12 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 )
 def nothing_is_lost(prediction: int, before: int, waiting: int, after: int) -> Verdict:
     outcome = f"anna had {before} clicks before the restart, and has {after} now."
-    if prediction == after:
-        return solved(outcome)
-    if prediction == before:
-        return not_yet(
-            "The click that stopped the processor: is it lost, or does it wait?", outcome
-        )
-    if prediction == after + 1:
-        return not_yet(
-            "The wrong version read the click too, but it failed. Did it change the row?", outcome
-        )
-    return not_yet(f"Write a number. Messages that waited: {waiting}.", outcome)
+    hints = {
+        before: "The click that stopped the processor: is it lost, or does it wait?",
+        after + 1: "The wrong version read the click too, but it failed. Did it change the row?",
+    }
+    number = f"Write a number. Messages that waited: {waiting}."
+    return chosen(prediction, after, outcome, hints, number)
 
 
 _FORMATS = {

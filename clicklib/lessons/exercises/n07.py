@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 from typing import Any
 
 from clicklib.codec import Codec
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 
 @exercise(
@@ -25,13 +26,11 @@ def next_offset(answer: int, left: int, last: int, offset: int) -> Verdict:
         f"Partition 8 had {left} messages, and the last one had offset {last:,}. "
         f"The new message has offset {offset:,}."
     )
-    if answer == 3 and offset == last + 1:
-        return solved(outcome)
-    if answer == 1:
-        return not_yet("Offsets do not count the messages that are left.", outcome)
-    if answer == 2:
-        return not_yet("A hole stays a hole: its offset is not used again.", outcome)
-    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    hints = {
+        1: "Offsets do not count the messages that are left.",
+        2: "A hole stays a hole: its offset is not used again.",
+    }
+    return chosen(answer, 3 if offset == last + 1 else nan, outcome, hints)
 
 
 @exercise(

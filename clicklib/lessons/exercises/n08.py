@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clicklib import Input, Json, Persist, String, Tester, define_group
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 Numbers = dict[str, int]
 
@@ -26,16 +26,12 @@ Numbers = dict[str, int]
 def after_the_kill(predicted: int, found: Numbers) -> Verdict:
     clicked, counted = found["clicked"], found["counted"]
     outcome = f"Clicks in the stream: {clicked}. Clicks in the table after the kill: {counted}."
-    if predicted == counted:
-        return solved(outcome)
-    if predicted == clicked:
-        return not_yet(
-            "Right, if the third click were not read again. Which offset was committed?",
-            outcome,
-        )
-    if predicted == clicked - 1:
-        return not_yet("The row of the third click was in Kafka. A kill removes no row.", outcome)
-    return not_yet("Begin with the row that the second processor finds.", outcome)
+    hints = {
+        clicked: "Right, if the third click were not read again. Which offset was committed?",
+        clicked - 1: "The row of the third click was in Kafka. A kill removes no row.",
+    }
+    begin = "Begin with the row that the second processor finds."
+    return chosen(predicted, counted, outcome, hints, begin)
 
 
 @exercise(
@@ -53,15 +49,12 @@ def after_a_clean_stop(repeated: int, before: Numbers, after: Numbers) -> Verdic
     new = {name: after[name] - before[name] for name in after}
     twice = new["counted"] - new["clicked"]
     outcome = f"New clicks: {new['clicked']}. Counted: {new['counted']}. So {twice} counted twice."
-    if repeated == twice:
-        return solved(outcome)
-    if repeated == 1:
-        return not_yet(
-            "After a kill it was one click. But now the processor may finish its work.", outcome
-        )
-    if repeated == 5:
-        return not_yet("All five would be lost work. Does a clean stop forget its work?", outcome)
-    return not_yet("Compare how much `clicked` and `counted` have grown.", outcome)
+    hints = {
+        1: "After a kill it was one click. But now the processor may finish its work.",
+        5: "All five would be lost work. Does a clean stop forget its work?",
+    }
+    compare = "Compare how much `clicked` and `counted` have grown."
+    return chosen(repeated, twice, outcome, hints, compare)
 
 
 @exercise(

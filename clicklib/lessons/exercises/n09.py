@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise
 
 
 @exercise(
@@ -19,20 +19,14 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 def after_the_kill(predicted: int, found: dict[str, int]) -> Verdict:
     clicked, counted = found["clicked"], found["counted"]
     outcome = f"Clicks in the stream: {clicked}. Clicks in the table after the kill: {counted}."
-    if predicted == counted:
-        return solved(outcome)
-    if predicted == clicked + 1:
-        return not_yet(
-            "That was the outcome of notebook 08. Here the row that the second program finds does "
-            "not contain the third click.",
-            outcome,
-        )
-    if predicted == clicked - 1:
-        return not_yet(
-            "The third click is still in the stream, and its offset is not committed. Is it lost?",
-            outcome,
-        )
-    return not_yet("Add the clicks that the second program reads to the row it finds.", outcome)
+    hints = {
+        clicked + 1: "That was the outcome of notebook 08. Here the row that the second program "
+        "finds does not contain the third click.",
+        clicked - 1: "The third click is still in the stream, and its offset is not committed. Is "
+        "it lost?",
+    }
+    add = "Add the clicks that the second program reads to the row it finds."
+    return chosen(predicted, counted, outcome, hints, add)
 
 
 @exercise(
@@ -50,19 +44,14 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
     first, second = lines.values()
     made = len(first) + len(second)
     outcome = f"Calls: {len(first)} in the first program, {len(second)} in the second."
-    if calls == made:
-        return solved(outcome)
-    if calls == made - len(second):
-        return not_yet(
-            "Each click is counted once. But a program must call the callback before it can count, "
-            "and the first program was killed after that.",
-            outcome,
-        )
-    if calls == 2 * len(first):
-        return not_yet(
-            "The first two clicks were committed, so the second program did not read them.", outcome
-        )
-    return not_yet("Count the calls of each program, and add the two numbers.", outcome)
+    hints = {
+        len(first): "Each click is counted once. But a program must call the callback before it "
+        "can count, and the first program was killed after that.",
+        2 * len(first): "The first two clicks were committed, so the second program did not read "
+        "them.",
+    }
+    add = "Count the calls of each program, and add the two numbers."
+    return chosen(calls, made, outcome, hints, add)
 
 
 @exercise(
@@ -79,17 +68,11 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
 )
 def offsets_of_five_rows(growth: int, grown: int) -> Verdict:
     outcome = f"The end offset grew by {grown}."
-    if growth == grown:
-        return solved(outcome)
-    if growth == 5:
-        return not_yet("These are the rows. What else takes an offset?", outcome)
-    if growth == 10:
-        return not_yet("A transaction has one marker, however many rows it has.", outcome)
-    if growth == 1:
-        return not_yet("Five users have five rows. Only one user's clicks share a row.", outcome)
-    if grown > 6:
-        return not_yet(
-            "The rows needed more than one transaction this time. Run the experiment again.",
-            outcome,
-        )
-    return not_yet("Add the rows, and the marker at the end of the transaction.", outcome)
+    hints = {
+        5: "These are the rows. What else takes an offset?",
+        10: "A transaction has one marker, however many rows it has.",
+        1: "Five users have five rows. Only one user's clicks share a row.",
+    }
+    add = "Add the rows, and the marker at the end of the transaction."
+    again = "The rows needed more than one transaction this time. Run the experiment again."
+    return chosen(growth, grown, outcome, hints, again if grown > 6 else add)

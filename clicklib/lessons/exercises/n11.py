@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,19 +34,13 @@ def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Ver
         f"Partitions that stood still for more than {long:.1f} s: {_listed(still) or 'none'}."
     )
     found = 3 if not still else 2 if set(still) <= set(lost) else 1
-    if answer == found:
-        return solved(outcome)
-    if answer == 1:
-        return not_yet("The other two programs still run. Must they stop for long?", outcome)
-    if answer == 3:
-        return not_yet("How long does it take until the group notices the crash?", outcome)
-    if answer == 2:
-        return not_yet(
-            "This is what happens as a rule, but not in this run. Is the machine very busy? Run "
-            "the cell with the kill again.",
-            outcome,
-        )
-    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    hints = {
+        1: "The other two programs still run. Must they stop for long?",
+        2: "This is what happens as a rule, but not in this run. Is the machine very busy? Run the "
+        "cell with the kill again.",
+        3: "How long does it take until the group notices the crash?",
+    }
+    return chosen(answer, found, outcome, hints)
 
 
 @exercise(
@@ -106,19 +100,12 @@ def clean_stop(prediction: str, kill: float, stop: float) -> Verdict:
     outcome = f"Longest pause after the kill: {kill:.2f} s. After the clean stop: {stop:.2f} s."
     found = "shorter" if stop < 0.7 * kill else "same"
     said = str(prediction).strip().lower().removeprefix("the ")
-    if said == found:
-        return solved(outcome)
-    if said == "same":
-        return not_yet(
-            "Does the group have to wait for a program that has said that it ends?", outcome
-        )
-    if said == "shorter":
-        return not_yet(
-            "This is what happens as a rule, but not in this run. Is the machine very busy? Run "
-            "the cell with the stop again.",
-            outcome,
-        )
-    return not_yet('Answer with "shorter" or "same".', outcome)
+    hints = {
+        "same": "Does the group have to wait for a program that has said that it ends?",
+        "shorter": "This is what happens as a rule, but not in this run. Is the machine very busy? "
+        "Run the cell with the stop again.",
+    }
+    return chosen(said, found, outcome, hints, 'Answer with "shorter" or "same".')
 
 
 def _listed(partitions: Sequence[int]) -> str:

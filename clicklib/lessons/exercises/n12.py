@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clicklib.emitter import EmitterStats
-from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,19 +59,13 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
         f"{others:.1f} s in the others."
     )
     found = 3 if max(led, others) < 1 else 2 if others >= led / 2 else 1
-    if answer == found:
-        return solved(outcome)
-    if answer == 1:
-        return not_yet("Where were the copies of the partitions with another leader?", outcome)
-    if answer == 3:
-        return not_yet("How long does it take until the cluster notices the kill?", outcome)
-    if answer == 2:
-        return not_yet(
-            "This is what happens as a rule, but not in this run. Run the cells again from "
-            "the heading *You choose the broker to kill*.",
-            outcome,
-        )
-    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    hints = {
+        1: "Where were the copies of the partitions with another leader?",
+        2: "This is what happens as a rule, but not in this run. Run the cells again from the "
+        "heading *You choose the broker to kill*.",
+        3: "How long does it take until the cluster notices the kill?",
+    }
+    return chosen(answer, found, outcome, hints)
 
 
 @exercise(
@@ -93,12 +87,9 @@ def what_became(choice: int, stats: EmitterStats, counted: int) -> Verdict:
         f"In the table: {counted}."
     )
     found = 2 if stats.failed else 1 if counted < stats.emitted else 3
-    if choice == found:
-        return solved(outcome)
-    if choice == 1:
-        return not_yet("Compare what was sent with what is in the table.", outcome)
-    if choice == 2:
-        return not_yet("How many clicks have failed?", outcome)
-    if choice == 3:
-        return not_yet("As a rule none fails, but in this run some did.", outcome)
-    return not_yet("Answer with one of the numbers 1, 2 and 3.", outcome)
+    hints = {
+        1: "Compare what was sent with what is in the table.",
+        2: "How many clicks have failed?",
+        3: "As a rule none fails, but in this run some did.",
+    }
+    return chosen(choice, found, outcome, hints)

@@ -14,6 +14,7 @@ from clicklib.lessons.exercise import (
     Exercise,
     Status,
     Verdict,
+    chosen,
     is_open,
     judged,
     not_yet,
@@ -64,6 +65,21 @@ def test_a_verdict_has_the_outcome_right_or_wrong_and_not_while_it_is_open() -> 
     wrong = Verdict(Status.NOT_YET, "It is 1.", "Not 2.")
     assert judged(asked(judge_number), 2, found=1) == wrong
     assert judged(asked(judge_number), ..., found=1) == Verdict(Status.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (2, Verdict(Status.SOLVED, "Two.")),
+        (1, Verdict(Status.NOT_YET, "Two.", "More.")),
+        (7, Verdict(Status.NOT_YET, "Two.", "Choose.")),
+        ([1], Verdict(Status.NOT_YET, "Two.", "Choose.")),
+    ],
+)
+def test_a_choice_has_one_right_answer_and_hints_for_some_others(
+    answer: Any, verdict: Verdict
+) -> None:
+    assert chosen(answer, 2, "Two.", {1: "More.", 2: "Never."}, "Choose.") == verdict
 
 
 def test_an_open_answer_makes_no_experiment() -> None:
