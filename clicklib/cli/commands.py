@@ -1,7 +1,7 @@
-"""The command line: `clicklib demo`, `emit`, `process`, `view`, `progress` and `doctor`.
+"""The command line: `clicklib demo`, `emit`, `process`, `view` and `doctor`.
 
-The modules `lab`, `local_kafka` and `classroom` have the others. Each command imports slow modules
-only when it runs. Only the command line handles signals, in two layers:
+The modules `lab`, `local_kafka`, `progress` and `classroom` have the others. Each command imports
+slow modules only when it runs. Only the command line handles signals, in two layers:
 
 - `main` is for the whole process. For the commands that do one thing and end, it makes SIGTERM the
   same as Ctrl-C, a KeyboardInterrupt. It ignores both once the command has ended.
@@ -33,6 +33,7 @@ from clicklib.cli import terminal
 from clicklib.cli.classroom import classroom
 from clicklib.cli.lab import lab
 from clicklib.cli.local_kafka import broker as local_kafka
+from clicklib.cli.progress import progress
 from clicklib.graph import group_table
 
 if TYPE_CHECKING:
@@ -339,38 +340,6 @@ def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> 
 
 
 @cli.command()
-@click.option("--reset", is_flag=True, help="Forget what was solved.")
-@click.option("--share", metavar="NAME", help="Show it to your class, under this name.")
-@click.option("--private", is_flag=True, help="Take it back from the class.")
-def progress(reset: bool, share: str | None, private: bool) -> None:
-    """Say which exercises are solved, and what comes next.
-
-    Nothing of it leaves this machine, unless you --share it. Then your class sees under the NAME
-    what you have solved and will solve, until you say --private.
-
-    \b
-    Examples:
-      clicklib progress
-      clicklib progress --share Anna
-      clicklib progress --private
-      clicklib progress --reset
-    """
-    from clicklib.lessons import sharing
-    from clicklib.lessons.course import Way
-    from clicklib.lessons.progress import Progress
-
-    if reset:
-        Progress().reset()
-    if private:
-        sharing.keep_private()
-    if share is not None:
-        sharing.share(share)
-    click.echo(str(Way()))
-    if name := sharing.typed_name():
-        click.echo(f"Shared with the class, under the name {name}.")
-
-
-@cli.command()
 def doctor() -> None:
     """Say what is missing, and what to do about it.
 
@@ -410,3 +379,4 @@ def completion(shell: str) -> None:
 cli.add_command(classroom)
 cli.add_command(lab)
 cli.add_command(local_kafka)
+cli.add_command(progress)
