@@ -33,11 +33,6 @@ class Jar:
         parts = [self.artifact, self.version, self.classifier]
         return "-".join(part for part in parts if part) + ".jar"
 
-    @property
-    def path(self) -> str:
-        """The path of the jar below the base address of a Maven repository."""
-        return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.name}"
-
     def __str__(self) -> str:
         return f"{self.group}:{self.artifact}:{self.version}"
 
