@@ -119,12 +119,10 @@ class Context:
         before = rows.get(key, _MISSING)
         if self._changed is not record:
             self._changed, self._before = record, before
-        more = len(data or b"")
         if before is _MISSING:
-            more += len(key)
-        elif before is not None:
-            more -= len(before)
-        self.size += more
+            self.size += len(data or b"") + len(key)
+        else:
+            self.size += len(data or b"") - len(before or b"")
         rows[key] = data
 
     def delete(self) -> None:
