@@ -1,4 +1,9 @@
-"""The view: the whole table, read from its topic and kept up to date."""
+"""The view: the whole table, read from its topic and kept up to date.
+
+Its loop (`engine/replica.py`) decides whether it is stale, and sets its `state`: only a `running`
+view is up to date. `View._readable` refuses reads before the first recovery has ended, unless
+`stale=True`.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +45,9 @@ class ViewStats:
 class View(Service):
     """A local copy of all partitions of `table`, which follows the table's topic.
 
-    Its `state` says whether it is up to date: only `running` says that it is. The loop of the view,
-    `engine/replica.py`, sets it. During the first recovery (`recovering`) reads are refused
-    unless they ask for stale values (`_readable`). After it the view answers also while the broker
-    cannot be reached (`reconnecting`), with what it has, and catches up later.
+    Its `state` says whether it is up to date. During the first recovery (`recovering`) reads are
+    refused unless they ask for stale values. After it the view answers also while the broker cannot
+    be reached (`reconnecting`), with what it has, and catches up later.
 
     Rows are kept in `storage`: `lmdb`, in folders below `state_dir` (else CLICKLIB_STATE_DIR,
     CLICKLIB_HOME or the user's cache folder), or `memory`. `on_update(key, value)` is
@@ -163,10 +167,7 @@ class View(Service):
         return self._replica.tables if self._replica else {}
 
     def _readable(self, stale: bool) -> dict[int, Table]:
-        """The table of each partition. Raises UsageError when reads are refused.
-
-        That is before the first recovery has ended (`Replica.recovered`), unless `stale`.
-        """
+        """The table of each partition. Raises UsageError when reads are refused."""
         if stale is not False:
             check(stale=stale)
         tables = self._tables
