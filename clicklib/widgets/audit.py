@@ -124,7 +124,7 @@ class _Stream(Closing):
             if self._unchanged.error or self._unchanged.remade:
                 raise OutOfRange("the stream has grown or was made anew")
             for p in ends:  # past the markers of transactions, which no poll returns
-                books.positions[p] = self._reader.position(p)
+                books.read_to(p, self._reader.position(p))
             return False
 
         return _soon(entered)

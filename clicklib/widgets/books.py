@@ -47,11 +47,20 @@ class Books:
         self._carried: dict[str, float] | None = None if any(starts.values()) else {}
 
     def click(self, partition: int, offset: int, user: str) -> None:
-        """Enter a click of the stream; those of a partition come in the order of their offsets."""
+        """Enter a click of the stream; those of a partition come in the order of their offsets.
+
+        One that was entered is not entered again: a reader that connects anew may read it twice.
+        """
+        if offset < self.positions[partition]:
+            return
         self._logged[user] += 1
         self._open[partition].append((offset, user))
         self.positions[partition] = offset + 1
         self._handle(partition)
+
+    def read_to(self, partition: int, position: int) -> None:
+        """Note that there is no further click before this position."""
+        self.positions[partition] = max(position, self.positions[partition])
 
     def commit(self, partition: int, offset: int) -> bool:
         """Enter what the group has committed. False: less than before, so begin new books."""

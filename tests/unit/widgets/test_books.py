@@ -36,6 +36,15 @@ def test_what_kafka_acknowledged_and_does_not_have_is_lost() -> None:
     assert books("a", committed=1).balance({"a": 1}, acknowledged=3).lost == 2
 
 
+def test_a_click_that_is_read_again_is_entered_once() -> None:
+    opened = books("a", "b", committed=2)
+    opened.read_to(0, 0)  # a reader that knows no position yet
+    opened.click(0, 0, "a")
+    opened.click(0, 1, "b")
+    assert opened.positions == {0: 2}
+    assert opened.balance({"a": 1, "b": 1}) == Balance(2, 2, waiting=0, lost=0, twice=0)
+
+
 def test_a_group_whose_offsets_were_set_back_needs_new_books() -> None:
     opened = books("a", "b", committed=2)
     assert not opened.commit(0, 1)
