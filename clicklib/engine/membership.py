@@ -39,6 +39,7 @@ _QUEUE_BYTES = 8 << 20  # with more in its inbox a partition is paused; below ha
 _JOIN_TIMEOUT = 30.0  # seconds, at least, to wait for an assignment: kafka-python's join can hang
 _LEAVE_TIMEOUT = 1.0  # seconds to wait for the answer when it leaves and starts over
 _DELIVERY_TIMEOUT = 120.0  # seconds; Kafka's default for producers
+_WORKING, _CALM = 0.1, 0.5  # seconds of a poll; it ends with the first record
 _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 
 
@@ -67,7 +68,7 @@ class Membership:
         self._partitions, self._transactional_id = partitions, transactional_id
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
-        self._next_lag = 0.0
+        self._next_lag = self._calm_at = 0.0
         # If a member could not leave, the coordinator waits until its session ends, and only then
         # assigns its partitions.
         self._join_timeout = max(
@@ -105,10 +106,16 @@ class Membership:
                 continue  # during a stop, `_connect` may have made no new client
             self._adopt()
             self._recover()
-            records = self._poll(0.0 if self.handover.recovering else 0.1)
+            records = self._poll(self._patience())
             self._hand_out(records)
             self._look_after(records)
             self.handover.commits.commit(self._reader)
+
+    def _patience(self) -> float:
+        """Seconds to wait for records; a poll takes a millisecond of the processor's time."""
+        if self.handover.recovering:
+            return 0.0
+        return _WORKING if time.monotonic() < self._calm_at else _CALM
 
     def _poll(self, timeout: float) -> Records:
         """The next records; none while the client tries to reach the broker."""
@@ -290,6 +297,8 @@ class Membership:
     def _look_after(self, records: Records) -> None:
         """Pause and resume partitions, let workers flush, note the lag, wait no longer to join."""
         now = time.monotonic()
+        if records or self.handover.commits.due() or not self.handover.all_working:
+            self._calm_at = now + 1
         workers = self.handover.workers
         for partition, worker in workers.items():
             places = self._places(partition)

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_group
+from clicklib.client.group_reader import GroupReader
 from clicklib.client.topics import TopicManager
 from clicklib.codec import Int64, String
 from clicklib.errors import TopicError
@@ -29,6 +30,23 @@ def test_every_click_is_counted_once(cluster, graph, click, state):
         assert 137 <= stats.rows_out <= 7_000
         assert stats.rebalances == 1
         wait_until("no lag", lambda: not any(processor.stats().lag.values()))
+
+
+def test_an_idle_processor_polls_less_often_and_commits_a_click_as_soon(
+    cluster, graph, click, monkeypatch
+):
+    asked: list[float] = []
+    poll = GroupReader.poll
+    monkeypatch.setattr(
+        GroupReader, "poll", lambda self, wait: asked.append(wait) or poll(self, wait)
+    )
+    click(1)
+    with Processor(cluster, graph, storage="memory").start().wait_running() as processor:
+        wait_until("the click is handled", lambda: processor.stats().records_in == 1)
+        wait_until("it is calm", lambda: asked[-1] == 0.5)
+        click(1)
+        wait_until("it is handled", lambda: processor.stats().records_in == 2)
+        wait_until("it polls more often", lambda: asked[-1] == 0.1)
 
 
 def test_several_inputs_feed_one_table(cluster, name, state):

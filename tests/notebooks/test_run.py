@@ -80,14 +80,24 @@ print(json.dumps([each.pid for each in psutil.Process().children(recursive=True)
 STUDENTS, AT_WORK = 20, 3  # so many run a cell at a time; the others read, with all parts alive
 LATE = 300  # seconds for a cell while twenty kernels share this machine
 
-# Two clicks of user-3 are those of notebook 00 itself.
+# Each student clicks as often as their number says. Two clicks of user-3 are those of notebook 00.
 COUNT_MINE = """
 for _ in range({number}):
-    emitter.emit("user-7", "now")
+    emitter.emit("mine", "now")
 
 emitter.flush()
 wait_until("mine are counted", lambda: view.to_frame().Clicks.sum() >= 2 + {number})
 print(view.to_frame().Clicks.to_dict())
+"""
+# The team of notebook 05 has counted 530 clicks of its users, and 100 of 100 users.
+COUNT_OURS = """
+for _ in range({number}):
+    emitter.emit("mine", "now")
+
+shares()
+with View(cluster, group_table(team), clicks.UserCodec(), storage="memory").start() as ours:
+    found = ours.wait_running().to_frame().Clicks
+print(found["mine"], found.drop("mine").sum() % 10)
 """
 
 
@@ -153,9 +163,10 @@ def test_four_kernels_run_it_at_the_same_time(home: Path, tmp_path: Path, name: 
 @pytest.mark.parametrize(
     ("name", "count", "wanted"),
     [
-        ("00_user_clicks", COUNT_MINE, "{{'user-3': 2, 'user-7': {number}}}"),
+        ("00_user_clicks", COUNT_MINE, "{{'user-3': 2, 'mine': {number}}}"),
+        ("05_partitioning_and_concurrency", COUNT_OURS, "{number} 0"),
     ],
-    ids=["00"],
+    ids=["00", "05"],
 )
 def test_a_class_of_twenty_finishes_and_nobody_counts_the_clicks_of_another(
     home: Path, tmp_path: Path, name: str, count: str, wanted: str
