@@ -11,7 +11,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "00.1",
-    "Where does a click wait that nobody reads?",
+    "Where did the click wait?",
     answer="answer",
     hints=(
         "`emit_sync` returned a partition and an offset. Who gives a message its offset?",
