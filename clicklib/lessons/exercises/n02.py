@@ -13,7 +13,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "02.1",
-    "Predict a table without set_value",
+    "Predict the table without set_value",
     answer="row",
     hints=(
         "`ctx.value()` makes a new object from the bytes in the table at each call.",
