@@ -81,7 +81,7 @@ def who_waits(late: Iterable[str], calls: Any) -> Verdict:
 )
 def one_at_a_time(guard: Any, count_guarded: Callable[[Any], tuple[int, float]]) -> Verdict:
     if guard is threading.Lock or isinstance(guard, type):
-        return not_yet("This makes a guard, and is no guard itself. Call it: put () after it.")
+        return not_yet("This makes a guard. Call it: put () after it.")
     if not hasattr(type(guard), "__enter__"):
         return not_yet("A `with` block cannot use this object. Look for a lock in `threading`.")
     counted, seconds = count_guarded(guard)
