@@ -89,7 +89,8 @@ SUSPENDS = f"""
 import time
 from clicklib.lessons.programs import at_kernels_end
 import psutil, subprocess, sys
-other = subprocess.Popen([sys.executable, "-c", {TALKS!r}], start_new_session=True)
+program = [sys.executable, "-c", {TALKS!r}]
+other = subprocess.Popen(program, start_new_session=True, stdout=subprocess.DEVNULL)
 at_kernels_end("resume", other.pid)
 psutil.Process(other.pid).suspend()
 print(other.pid, flush=True)
