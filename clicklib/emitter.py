@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import _thread
-import threading
 import time
-import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from clicklib.client.bar import Bar
+from clicklib.client.closing import closed_with
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.deliveries import Deliveries, Load
 from clicklib.client.limit import within
-from clicklib.client.outgoing import headers_as_bytes
+from clicklib.client.outgoing import Row, headers_as_bytes
 from clicklib.client.process import ThisProcess
-from clicklib.client.retry import keep_trying
+from clicklib.client.retry import aside, keep_trying
 from clicklib.client.writer import Writer
 from clicklib.codec import Codec, cannot_encode
 from clicklib.engine.at_exit import closed_at_exit
@@ -98,8 +97,7 @@ class Emitter:
                 connect_timeout,
             )
         self._process = ThisProcess()
-        self._dropped = weakref.finalize(self, _close_soon, self._writer, self._process)
-        self._dropped.atexit = False
+        self._dropped = closed_with(self, partial(self._writer.close, 5.0))
         closed_at_exit(self, self.close)
 
     def emit(
@@ -173,19 +171,19 @@ class Emitter:
 
         It is quicker than `emit` in a loop, and shows a progress bar after a second, in a terminal
         or a notebook. A wrong message raises what `emit` raises, after Kafka has taken those before
-        it. DeliveryError says how many messages Kafka did not take, and the key of the first. A
-        call in a future's callback raises UsageError.
+        it, and so does an error of a generator that makes the pairs. DeliveryError says how many
+        messages Kafka did not take, and the key of the first. A call in a future's callback raises
+        UsageError.
         """
         check(pairs=pairs)
         self._check_may_wait("emit_many")
         load, rest = Load(self._deliveries), iter(pairs)
         with Bar("message", len(pairs) if isinstance(pairs, Sized) else None) as bar:
-            wrong: ClicklibError | None = None
+            wrong: Exception | None = None
             try:
-                while not load.failures and (chunk := list(islice(rest, self._chunk))):
-                    self._send(chunk, load)
+                while not load.failures and self._send(islice(rest, self._chunk), load):
                     bar.show(load.answered)
-            except ClicklibError as exc:
+            except Exception as exc:  # also one of a generator that makes the pairs
                 wrong = exc
             while load.answered < load.sent:
                 self._writer.flush(0.2)
@@ -196,11 +194,14 @@ class Emitter:
             raise wrong
         return load.sent
 
-    def _send(self, chunk: Iterable[tuple[str, Any]], load: Load) -> None:
-        """Send messages, no more than the buffer holds. Those before a wrong one are sent too."""
+    def _send(self, chunk: Iterable[tuple[str, Any]], load: Load) -> int:
+        """Send messages, no more than the buffer holds, and return their number.
+
+        Those before a wrong one are sent too.
+        """
         self._check_open(None)
         partitions = self._writer.partitions
-        rows: defaultdict[int, list[tuple[bytes, bytes | None]]] = defaultdict(list)
+        rows: defaultdict[int, list[Row]] = defaultdict(list)
         try:
             for pair in chunk:
                 try:
@@ -211,11 +212,18 @@ class Emitter:
                 raw, number = self._hashed(key)
                 rows[number % partitions].append((raw, self._encode(key, msg)))
         finally:
-            count = sum(map(len, rows.values()))
-            self._deliveries.admit(count, patience=None)
-            load.sent += count
-            for partition, each in rows.items():
-                self._writer.send_rows(partition, each, self._encoded_headers, load.note)
+            # On a thread, for a Ctrl-C never interrupts one: a message that was counted and not
+            # sent would have no answer, and nobody could wait for all of them any more.
+            count = aside(partial(self._hand_over, rows, load)).result()
+        return count
+
+    def _hand_over(self, rows: Mapping[int, list[Row]], load: Load) -> int:
+        count = sum(map(len, rows.values()))
+        self._deliveries.admit(count, patience=None)
+        load.sent += count
+        for partition, each in rows.items():
+            self._writer.send_rows(partition, each, self._encoded_headers, load.note)
+        return count
 
     def emit_frame(
         self, frame: pd.DataFrame, key: str, value: str | list[str] | None = None
@@ -228,13 +236,15 @@ class Emitter:
         """
         check(frame=frame, key=key)
         if key == frame.index.name:
-            frame = frame.reset_index()
+            frame = frame.reset_index(allow_duplicates=True)
+        columns = list(frame.columns)
         if value is None:
-            value = [name for name in frame.columns if name != key]
+            value = [name for name in columns if name != key]
         for name in (key, *(value if isinstance(value, list) else [value])):
-            if name not in frame.columns:
-                known = ", ".join(map(str, frame.columns))
-                raise UsageError(f"the frame has no column {name!r}, only {known}")
+            if columns.count(name) != 1:
+                known = ", ".join(map(str, columns))
+                fault = f"{name!r} twice:" if name in columns else f"no column {name!r}, only"
+                raise UsageError(f"the frame has {fault} {known}")
         messages = frame[value].astype(object)
         messages = messages.where(messages.notna(), None)
         rows = messages.to_dict("records") if isinstance(value, list) else messages.tolist()
@@ -338,18 +348,3 @@ class Emitter:
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"
-
-
-def _close_soon(writer: Writer, process: ThisProcess) -> None:
-    """Close the writer of an emitter that is gone.
-
-    The collector may call this at any moment, on any thread, perhaps within a lock of `threading`
-    or on the writer's own thread. So it only begins a bare thread, for which no lock is needed,
-    and that one begins a thread of `threading`, which may take locks.
-    """
-
-    def close() -> None:
-        threading.Thread(target=writer.close, args=(5.0,), daemon=True).start()
-
-    if process.is_this():
-        _thread.start_new_thread(close, ())

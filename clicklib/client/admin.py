@@ -100,8 +100,11 @@ class Admin(Closing):
         with self._asking("cannot list the topics"):
             return sorted(n for n in self._admin.list_topics() if not n.startswith("__"))
 
-    def configs(self, topic: str) -> dict[str, str]:
-        """The topic's configuration, with the defaults."""
+    def configs(self, topic: str, patience: float = _NEWS) -> dict[str, str]:
+        """The topic's configuration, with the defaults.
+
+        A broker may have to hear of the topic; `patience` (seconds) is for that.
+        """
         resource = kafka.admin.ConfigResource(kafka.admin.ConfigResourceType.TOPIC, topic)
         silent = KafkaError(
             "the broker does not tell the topic's configuration: this user may need the permission "
@@ -118,7 +121,7 @@ class Admin(Closing):
 
         needs = "DescribeConfigs on the topic"
         with self._asking("cannot read the topic's configuration", needs, topic=topic):
-            found = keep_trying(ask, _NEWS, passes=lambda error: error is silent)
+            found = keep_trying(ask, patience, passes=lambda error: error is silent)
         return {name: entry["value"] for name, entry in found.items()}
 
     def create(

@@ -7,12 +7,15 @@ object has the answers of all its records. A promise is the number of a record, 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 __all__ = ["Answers", "Promise", "Result", "results_of"]
+
+logger = logging.getLogger("clicklib")
 
 Result = int | Exception  # the offset of a record, or why Kafka did not take it
 
@@ -102,7 +105,10 @@ class Promise(Future[tuple[int, int]]):
 
     def _settle(self, answers: Answers) -> None:
         result = answers.results[self._number]
-        if isinstance(result, Exception):
-            self.set_exception(result)
-        else:
-            self.set_result((answers.partition, result))
+        try:
+            if isinstance(result, Exception):
+                self.set_exception(result)
+            else:
+                self.set_result((answers.partition, result))
+        except BaseException:  # a callback that calls `sys.exit`, say, must not end this thread
+            logger.exception("a callback of a message's future has failed")

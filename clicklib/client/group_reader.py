@@ -81,6 +81,7 @@ class GroupReader:
         self.commit_done = True  # whether no commit is on its way
         self.commit_error: BaseException | None = None
         self._take_late_joins()
+        self._tell_of_resets()
         self._consumer._coordinator._build_metadata_snapshot = _snapshot
         try:
             listener = _Listener(self, on_revoked, on_assigned, on_lost)
@@ -124,6 +125,12 @@ class GroupReader:
         except KafkaError as exc:
             if isinstance(exc.__cause__, kafka.errors.InvalidSessionTimeoutError):
                 raise self._refused_session() from exc
+            if isinstance(exc.__cause__, kafka.errors.InconsistentGroupProtocolError):
+                raise KafkaError(
+                    f"the group {self._group} has members that share partitions by other rules "
+                    "than Goka's copartition, such as plain consumers: stop them, or use another "
+                    "group"
+                ) from exc
             raise
 
     def _refused_session(self) -> KafkaError:
@@ -205,6 +212,26 @@ class GroupReader:
             return await join(timeout_ms)
 
         coordinator.join_group_async = join_or_take
+
+    def _tell_of_resets(self) -> None:
+        """Say so where Kafka does not have the next message: kafka-python reads on elsewhere."""
+        subscription = self._consumer._subscription
+        reset = subscription.request_offset_reset
+
+        def request(place: TopicPartition, strategy: Any = None) -> None:
+            if strategy is None:  # `go_on` names one
+                logger.warning(
+                    "group %s: partition %d of %s has no message %d, which was the next one to "
+                    "count. Either messages were deleted before they were counted, or the log was "
+                    "cut or the group's offset set too high. It goes on at the oldest message",
+                    self._group,
+                    place.partition,
+                    place.topic,
+                    subscription.assignment[place].position.offset,
+                )
+            reset(place, strategy)
+
+        subscription.request_offset_reset = request
 
     def go_on(self, places: list[TopicPartition], newest: bool) -> None:
         """Read on from the committed offsets; without one, from the log's begin or `newest` end.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicklib.client.admin import GroupAdmin
-from clicklib.client.closing import Closing
+from clicklib.client.closing import Holding
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.limit import within
 from clicklib.given import check, listed
@@ -68,7 +68,7 @@ class Group:
         return sum(each.lag for each in self.progress)
 
 
-class Groups(Closing):
+class Groups(Holding[GroupAdmin]):
     """Asks the cluster about its groups; it joins none. For one thread at a time.
 
     Each call raises UnavailableError when it has no answer after `timeout` seconds.
@@ -77,7 +77,8 @@ class Groups(Closing):
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
-        self._timeout, self._admin = timeout, GroupAdmin(self.cluster, timeout)
+        self._timeout = timeout
+        self._hold(GroupAdmin(self.cluster, timeout))
 
     def describe(self, group: str, topics: Iterable[str] = ()) -> Group:
         """The group now, with its progress in `topics` and all topics that it reads or committed.
@@ -87,12 +88,12 @@ class Groups(Closing):
         topics = listed(topics)
         check(group=group, topics=topics)
         with within(self._timeout):
-            found = self._admin.group(group)
+            found = self._client.group(group)
             members = tuple(_member(each) for each in found["members"])
-            committed = self._admin.committed(group) if found["group_state"] != "Dead" else {}
+            committed = self._client.committed(group) if found["group_state"] != "Dead" else {}
             read = {place[0] for member in members for place in member.partitions}
             counts = self._partitions({*topics, *read, *(place.topic for place in committed)})
-            bounds = self._admin.bounds(counts)
+            bounds = self._client.bounds(counts)
         return Group(
             name=group,
             state=found["group_state"],
@@ -107,16 +108,12 @@ class Groups(Closing):
         """The first and the end offset of each partition of `topic`; empty if it does not exist."""
         check(topic=topic)
         with within(self._timeout):
-            found = self._admin.bounds(self._partitions({topic}))
+            found = self._client.bounds(self._partitions({topic}))
         return {place.partition: pair for place, pair in found.items()}
-
-    def close(self) -> None:
-        """Free the connection; repeatable."""
-        self._admin.close()
 
     def _partitions(self, topics: set[str]) -> dict[str, int]:
         """How many partitions each topic has; a topic that does not exist is left out."""
-        found = self._admin.topics(topics) if topics else {}
+        found = self._client.topics(topics) if topics else {}
         return {name: len(topic["partitions"]) for name, topic in found.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clicklib.client.closing import Closing
+from clicklib.client.closing import Holding
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.limit import allowed, time_left, within
 from clicklib.client.topic_reader import TopicReader
@@ -55,7 +55,7 @@ class PartitionLog:
         return tuple(found)
 
 
-class Logs(Closing):
+class Logs(Holding[TopicReader]):
     """Reads the log of one topic, again and again, without a group. For one thread at a time.
 
     Raises TopicError when the topic is not there or has grown. Each call raises UnavailableError
@@ -71,16 +71,16 @@ class Logs(Closing):
             if found is None:
                 raise TopicError("the topic is not there", topic=topic)
             self.partitions = found.partitions
-            self._reader = TopicReader(self.cluster, topic, timeout)
-        self._unchanged = self._reader.watch(found.partitions)
+            self._hold(TopicReader(self.cluster, topic, timeout))
+        self._unchanged = self._client.watch(found.partitions)
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:
         """The records among the last `depth` offsets of each partition, read again."""
         check(depth=depth, timeout__wait=timeout)
         with within(timeout):
-            bounds = self._reader.bounds(range(self.partitions))
+            bounds = self._client.bounds(range(self.partitions))
             starts = {p: max(begin, end - depth) for p, (begin, end) in bounds.items()}
-            stable = self._reader.stable_ends(bounds)
+            stable = self._client.stable_ends(bounds)
             opened = {p: stable[p] for p, (_, end) in bounds.items() if stable[p] < end}
             ends = {p: opened.get(p, end) for p, (_, end) in bounds.items()}
             records = self._read(starts, ends)
@@ -101,8 +101,8 @@ class Logs(Closing):
     def _find(self, partition: int, raw: bytes) -> Any:
         """The newest record of a key; ever larger pieces of the log are read, from its end on."""
         found, depth = None, 1_000
-        begin, _ = self._reader.bounds([partition])[partition]
-        end = upper = self._reader.stable_ends([partition])[partition]
+        begin, _ = self._client.bounds([partition])[partition]
+        end = upper = self._client.stable_ends([partition])[partition]
         while found is None and upper > begin:
             start = max(begin, end - depth)
             for record in self._read({partition: start}, {partition: upper})[partition]:
@@ -110,24 +110,20 @@ class Logs(Closing):
             depth, upper = depth * 4, start
         return found
 
-    def close(self) -> None:
-        """Free the connection; repeatable."""
-        self._reader.close()
-
     def _read(self, starts: dict[int, int], ends: dict[int, int]) -> dict[int, list[Any]]:
         """The records of each partition from its start to its end; holes are passed over."""
         records: dict[int, list[Any]] = {p: [] for p in starts}
         left = {p for p in starts if starts[p] < ends[p]}
-        self._reader.read_from({p: starts[p] for p in left})
+        self._client.read_from({p: starts[p] for p in left})
         if self._unchanged.error is not None:
             raise self._unchanged.error
         while left:
             if not time_left():
                 text = f"the log was not read within {allowed():g} s"
                 raise UnavailableError(text, topic=self.topic)
-            for p, batch in self._reader.poll(0.1).items():
+            for p, batch in self._client.poll(0.1).items():
                 records[p] += [record for record in batch if record.offset < ends[p]]
-            left = {p for p in left if self._reader.position(p) < ends[p]}
+            left = {p for p in left if self._client.position(p) < ends[p]}
         return records
 
 

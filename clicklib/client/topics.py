@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clicklib.client.admin import Admin
-from clicklib.client.closing import Closing
+from clicklib.client.closing import Holding
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.layout import Copies, copies_of
 from clicklib.client.limit import within
-from clicklib.errors import TopicError
+from clicklib.client.retry import aside
+from clicklib.errors import KafkaError, TopicError
 from clicklib.given import check, listed
 
 __all__ = ["Topic", "TopicManager"]
@@ -32,7 +33,7 @@ class Topic:
     replication: int
 
 
-class TopicManager(Closing):
+class TopicManager(Holding[Admin]):
     """Creates streams and tables, and checks those that exist.
 
     Several processes may use it at once: the second one finds the topic that the first one made. A
@@ -47,7 +48,8 @@ class TopicManager(Closing):
     def __init__(self, brokers: Brokers, timeout: float = 10.0) -> None:
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
-        self._timeout, self._admin = timeout, Admin(self.cluster, timeout)
+        self._timeout = timeout
+        self._hold(Admin(self.cluster, timeout))
 
     def ensure_stream(
         self,
@@ -81,7 +83,8 @@ class TopicManager(Closing):
         """
         inputs = listed(inputs)
         check(inputs=inputs, table=table)
-        there = self._admin.topics([*inputs, table])
+        policy = aside(lambda: self._policy(table))  # for the sake of slow links
+        there = self._client.topics([*inputs, table])
         missing = [name for name in inputs if name not in there]
         if missing:
             raise TopicError(
@@ -91,9 +94,16 @@ class TopicManager(Closing):
         counts = {name: len(there[name]["partitions"]) for name in inputs}
         if table in there:
             found = _topic(there[table])
+            if "compact" not in policy.result():
+                logger.warning(
+                    "Kafka will delete old rows of this table: its cleanup.policy is %s. Set it to "
+                    "compact, or delete the topic to have it made anew (topic %s)",
+                    policy.result(),
+                    table,
+                )
         else:
             configs = {"cleanup.policy": "compact"}
-            found = _topic(self._admin.create(table, counts[inputs[0]], -1, configs))
+            found = _topic(self._client.create(table, counts[inputs[0]], -1, configs))
         counts[table] = found.partitions
         if len(set(counts.values())) > 1:
             numbers = ", ".join(f"{name} has {count}" for name, count in counts.items())
@@ -102,34 +112,38 @@ class TopicManager(Closing):
             )
         return found
 
+    def _policy(self, table: str) -> str:
+        """The `cleanup.policy` of a table; that of all tables where the broker does not tell it."""
+        try:
+            return self._client.configs(table, patience=0)["cleanup.policy"]
+        except (KafkaError, KeyError):
+            return "compact"
+
     def find(self, topic: str) -> Topic | None:
         """The topic as the cluster has it, or None."""
         check(topic=topic)
-        found = self._admin.topics([topic]).get(topic)
+        found = self._client.topics([topic]).get(topic)
         return None if found is None else _topic(found)
 
     def copies(self, topic: str) -> dict[int, Copies]:
         """The copies of each partition of `topic`; empty if the topic does not exist."""
         check(topic=topic)
-        return copies_of(self._admin.topics([topic]).get(topic, {"partitions": ()})["partitions"])
+        return copies_of(self._client.topics([topic]).get(topic, {"partitions": ()})["partitions"])
 
     def names(self) -> list[str]:
         """The names of all topics, without those that Kafka keeps for itself."""
-        return self._admin.names()
+        return self._client.names()
 
     def delete(self, topics: Iterable[str]) -> None:
         """Delete topics with all their messages. A topic that is not there is passed over."""
         topics = listed(topics)
         check(topics=topics)
-        self._admin.delete(topics)
+        self._client.delete(topics)
 
     @property
     def cluster_id(self) -> str:
         """The id of the cluster: a new cluster at the same address has another one."""
-        return self._admin.cluster_id()
-
-    def close(self) -> None:
-        self._admin.close()
+        return self._client.cluster_id()
 
     def _ensure(
         self,
@@ -151,14 +165,14 @@ class TopicManager(Closing):
                 self._compare(topic, wanted, mismatch)
                 return topic
         # -1 asks the broker for its default (KIP-464).
-        topic = _topic(self._admin.create(name, partitions, replication or -1, configs))
+        topic = _topic(self._client.create(name, partitions, replication or -1, configs))
         self._compare(topic, wanted, mismatch)
         return topic
 
     def _compare(self, topic: Topic, wanted: Mapping[str, Any], mismatch: Mismatch) -> None:
         if mismatch == "ignore":
             return
-        found: dict[str, Any] = dict(self._admin.configs(topic.name))
+        found: dict[str, Any] = dict(self._client.configs(topic.name))
         found |= {"partitions": topic.partitions, "replication": topic.replication}
         differences = [
             f"{what} is {found.get(what)}, wanted {value}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+from contextlib import suppress
 
 import pandas as pd
 import psutil
@@ -147,6 +149,26 @@ def test_emit_many_sends_what_comes_before_a_wrong_message(cluster, topic):
         emitter.emit_many([("a", 1)])
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_no_ctrl_c_leaves_messages_without_an_answer(cluster, topic):
+    """At any moment; a message that is counted and never sent would be waited for without end."""
+    pairs = [(f"user-{i}", "now") for i in range(20_000)]
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with Emitter(cluster, topic, String()) as emitter:
+            for number in range(30):
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, 0.002 + number * 0.001)
+                    emitter.emit_many(pairs)
+                    wait_until("the alarm", lambda: False, 5)
+            assert emitter.flush(20)
+            stats = emitter.stats()
+            assert (stats.acknowledged, stats.failed) == (stats.emitted, 0)
+            assert emitter.emit_many(pairs) == len(pairs)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_a_frame_is_emitted_row_by_row(cluster, topic):
     frame = pd.DataFrame({"user": ["a", "b"], "clicks": [1, 2], "when": ["12:00", None]})
     with Emitter(cluster, topic, Json()) as emitter:
@@ -156,6 +178,16 @@ def test_a_frame_is_emitted_row_by_row(cluster, topic):
         assert emitter.emit_frame(frame, "user", "when") == 2
         with pytest.raises(UsageError, match="no column 'usr', only user, clicks, when"):
             emitter.emit_frame(frame, "usr")
+        again = pd.concat([frame, frame["clicks"]], axis=1)
+        for wrong, words in (
+            ((again, "user"), "'clicks' twice: user, clicks, when, clicks"),
+            ((again, "clicks", "user"), "'clicks' twice"),
+            ((again, "user", "clicks"), "'clicks' twice"),
+            ((frame.set_index("user", drop=False), "user"), "'user' twice: user, user, clicks"),
+            ((frame, "user", [["clicks"]]), r"no column \['clicks'\]"),
+        ):
+            with pytest.raises(UsageError, match=words):
+                emitter.emit_frame(*wrong)
     values = {key: [r.value for r in read(cluster, topic) if r.key == key] for key in (b"a", b"b")}
     assert values[b"a"] == [b"1", b'{"clicks":1}', b'{"clicks":1,"when":"12:00"}', b'"12:00"']
     assert values[b"b"] == [b"2", b'{"clicks":2}', b'{"clicks":2,"when":null}', None]

@@ -6,12 +6,25 @@ import gc
 import os
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import psutil
 import pytest
 
-from clicklib import Cluster, Emitter, Graph, Processor, String, UsageError, View, clicks
+from clicklib import (
+    Cluster,
+    Emitter,
+    Graph,
+    Groups,
+    Logs,
+    Processor,
+    String,
+    TopicManager,
+    UsageError,
+    View,
+    clicks,
+)
 from tests.waiting import wait_until
 
 
@@ -21,12 +34,57 @@ def held() -> tuple[int, int]:
     return threading.active_count(), psutil.Process().num_fds()
 
 
-@pytest.mark.parametrize("kind", ["emitter", "view", "a view that starts"])
+QUESTIONS: dict[Any, dict[str, Callable[[Any, str], Any]]] = {
+    TopicManager: {
+        "find": lambda topics, topic: topics.find(topic),
+        "ensure_stream": lambda topics, topic: topics.ensure_stream(topic),
+        "copies": lambda topics, topic: topics.copies(topic),
+        "names": lambda topics, topic: topics.names(),
+        "delete": lambda topics, topic: topics.delete([f"{topic}-not-there"]),
+        "cluster_id": lambda topics, topic: topics.cluster_id,
+    },
+    Groups: {
+        "describe": lambda groups, topic: groups.describe(topic, [topic]),
+        "bounds": lambda groups, topic: groups.bounds(topic),
+    },
+    Logs: {
+        "newest": lambda logs, topic: logs.newest(),
+        "last": lambda logs, topic: logs.last("user-3"),
+    },
+}
+
+
+def asked(cluster: Cluster, topic: str, kind: Any) -> Any:
+    """One that was made and has answered."""
+    made = kind(cluster, topic) if kind is Logs else kind(cluster)
+    for question in QUESTIONS[kind].values():
+        question(made, topic)
+    return made
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_what_was_closed_says_so_at_each_question(cluster: Cluster, topic: str, kind: Any) -> None:
+    with asked(cluster, topic, kind) as made:
+        threads = [threading.Thread(target=made.close) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    for question in QUESTIONS[kind].values():
+        with pytest.raises(UsageError, match=f"this {kind.__name__} is closed"):
+            question(made, topic)
+
+
+@pytest.mark.parametrize(
+    "kind", ["emitter", "view", "a view that starts", TopicManager, Groups, Logs]
+)
 def test_what_is_dropped_without_a_close_leaves_nothing(
-    cluster: Cluster, topic: str, graph: Graph, kind: str
+    cluster: Cluster, topic: str, graph: Graph, kind: Any
 ) -> None:
     def make() -> None:
-        if kind == "emitter":
+        if not isinstance(kind, str):
+            asked(cluster, topic, kind)
+        elif kind == "emitter":
             Emitter(cluster, topic, String()).emit("user-3", "now").result(10)
         else:
             view = View(cluster, graph.table, clicks.UserCodec(), storage="memory").start()
@@ -73,6 +131,19 @@ def test_a_callback_of_a_future_that_would_wait_for_itself_is_told(
         emitter.emit_sync("user-3", "now", timeout=10)  # it goes on
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_callback_of_a_future_may_raise_anything(
+    cluster: Cluster, topic: str, error: type[BaseException]
+) -> None:
+    def callback(_: Any) -> None:
+        raise error
+
+    with Emitter(cluster, topic, String()) as emitter:
+        emitter.emit("user-3", "now").add_done_callback(callback)
+        assert emitter.emit_sync("user-3", "now", timeout=10)
+
+
 def in_a_fork(call: Callable[[], Any]) -> str:
     """What the call raises in a forked process."""
     reads, writes = os.pipe()
@@ -102,9 +173,16 @@ def test_what_was_made_before_a_fork_says_so_after_it(
         Processor(cluster, graph, storage="memory").start().wait_running() as processor,
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
         Emitter(cluster, topic, String()) as emitter,
+        ExitStack() as stack,
     ):
         view.wait_running()
+        others = [stack.enter_context(asked(cluster, topic, kind)) for kind in QUESTIONS]
         calls: list[Callable[[], Any]] = [
+            *(
+                lambda call=call, made=made: call(made, topic)
+                for made in others
+                for call in (*QUESTIONS[type(made)].values(), lambda made, _: made.close())
+            ),
             *(lambda call=call: call(emitter) for call in CALLS.values()),
             lambda: emitter.emit("user-3", "now"),
             lambda: view.get("user-3"),

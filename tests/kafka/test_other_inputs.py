@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from kafka import KafkaConsumer
 
 from clicklib import (
     Cluster,
@@ -37,6 +38,17 @@ def feeds(cluster: Cluster, name: str) -> Iterator[dict[str, Emitter]]:
         yield {
             each: stack.enter_context(Emitter(cluster, f"{name}-{each}", String())) for each in "ab"
         }
+
+
+def test_members_that_share_by_other_rules_are_told(
+    cluster: Cluster, name: str, feeds: dict[str, Emitter]
+) -> None:
+    topic, graph = feeds["a"].topic, clicks.graph(clicks.count, name, feeds["a"].topic)
+    other = KafkaConsumer(topic, bootstrap_servers=list(cluster.addresses), group_id=name)
+    with closing(other):
+        wait_until("it is a member", lambda: other.poll(50) or other.assignment(), 20)
+        with pytest.raises(KafkaError, match=f"the group {name} has members that share"):
+            Processor(cluster, graph, storage="memory").run()
 
 
 @cases(("first", "second"), [("a", "ab"), ("a", "b")], [("ab", "a")])

@@ -8,7 +8,8 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from clicklib import Emitter, Processor, View, clicks
 from clicklib.client.topics import TopicManager
@@ -17,6 +18,31 @@ from clicklib.keys import partition_of
 from tests.kafka.conftest import wait_for_counts
 from tests.support.long import cases
 from tests.waiting import wait_until
+
+
+@pytest.mark.parametrize(
+    ("offset", "deleted", "counted"),
+    [(2, 5, 5), (99, 0, 10)],
+    ids=["deleted before it was counted", "beyond the end"],
+)
+def test_an_offset_that_kafka_does_not_have_is_told(
+    cluster, name, caplog, offset, deleted, counted
+):
+    place, seen = TopicPartition(f"{name}-clicks", 0), []
+    addresses = list(cluster.addresses)
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(place.topic, 1)
+    with Emitter(cluster, place.topic, String()) as emitter:
+        emitter.emit_many(("user-3", str(i)) for i in range(10))
+    with closing(KafkaConsumer(bootstrap_servers=addresses, group_id=name)) as consumer:
+        consumer.commit({place: OffsetAndMetadata(offset, "", -1)})
+    with closing(KafkaAdminClient(bootstrap_servers=addresses)) as admin:
+        admin.delete_records({place: deleted})
+    graph = clicks.graph(lambda ctx, msg: seen.append(ctx.offset), name, place.topic)
+    with Processor(cluster, graph, storage="memory").start():
+        wait_until("the others are counted", lambda: len(seen) == counted, 20)
+    assert seen == list(range(10 - counted, 10))
+    assert f"partition 0 of {place.topic} has no message {offset}," in caplog.text
 
 
 @pytest.fixture

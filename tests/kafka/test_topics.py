@@ -79,6 +79,18 @@ def test_what_another_left_at_its_default_is_compared_too(cluster, name):
             topics.ensure_table(name, 3)
 
 
+def test_a_table_that_will_lose_its_rows_is_told(cluster, name, caplog):
+    with TopicManager(cluster) as topics:
+        for each in ("clicks", "g-table"):
+            topics.ensure_stream(f"{name}-{each}", 2)
+        topics.ensure_copartitioned([f"{name}-clicks"], f"{name}-g-table")
+        assert "its cleanup.policy is delete" in caplog.text
+        caplog.clear()
+        for _ in range(2):
+            topics.ensure_copartitioned([f"{name}-clicks"], f"{name}-h-table")
+    assert caplog.text == ""
+
+
 def test_a_stream_is_not_taken_for_a_table(cluster, name):
     with TopicManager(cluster) as topics:
         topics.ensure_stream(name)

@@ -201,6 +201,27 @@ def test_many_wait_for_room_and_for_all_answers(bench: Bench) -> None:
     assert bench.emitter.stats() == EmitterStats(5, 5, 0)
 
 
+def test_many_send_what_came_before_an_error_of_the_generator(bench: Bench) -> None:
+    bench.emitter._chunk = 2
+    caught: list[BaseException] = []
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        yield "a", "now"
+        raise OSError("no more lines")
+
+    def emit() -> None:
+        try:
+            bench.emitter.emit_many(pairs())
+        except OSError as exc:
+            caught.append(exc)
+
+    thread = on_a_thread(emit)
+    wait_until("the first is sent", lambda: len(bench.writer.sent) == 1)
+    bench.acknowledge(0)
+    assert ends(thread)
+    assert caught[0].__notes__ == ["1 messages were sent before it"]
+
+
 def test_many_stop_at_the_first_that_kafka_does_not_take(bench: Bench) -> None:
     caught: list[DeliveryError] = []
 
