@@ -24,6 +24,7 @@ Kind = Callable[[Any], str]
 # Kafka's rule for topic names (org.apache.kafka.common.internals.Topic).
 _TOPIC = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 _LONGEST = 2_000_000  # seconds: times that Kafka is told are milliseconds in 32 bits
+_PLACES = ("graph", "addresses")  # a Processor has the one, a Cluster the other
 _MOST = (1 << 31) - 1  # Kafka's whole numbers have 32 bits
 
 
@@ -93,11 +94,13 @@ def _whole(least: float, most: float = _MOST) -> Kind:
 def _seconds(least: float, most: float = 1e9) -> Kind:
     limits = "" if least == -inf else f" between {least:g} and {most:.0f}"
     return _kind(
-        f"a number of seconds{limits}", lambda value: _is(Real, value) and least <= value <= most
+        f"a number of seconds{limits}",
+        # Locks take no other numbers, such as a Fraction.
+        lambda value: _is((float, Integral), value) and least <= value <= most,
     )
 
 
-def _is(kind: type, value: Any) -> bool:
+def _is(kind: type | tuple[type, ...], value: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)
 
 
@@ -167,6 +170,21 @@ def _security(value: Any) -> str:
     return f"is a dict of kafka-python's settings by their names, not {type(value).__name__}"
 
 
+def _one_or_many(kind: Kind) -> Kind:
+    def wrong(value: Any) -> str:
+        many = value if isinstance(value, list | tuple) else (value,)
+        return next(filter(None, map(kind, many)), "")
+
+    return wrong
+
+
+_emitter = _with("an Emitter", "emit", "stats", "topic")
+_processor = _with("a Processor, or a list of them", "graph", "partitions")
+_view = _with("a View", "get", "items", "state")
+_where = _kind(
+    "a Processor, a list of them, or the brokers",
+    lambda value: any(isinstance(value, str) or hasattr(value, each) for each in _PLACES),
+)
 _headers = _mapping("text and bytes", lambda each: isinstance(each, bytes), _header)
 _wait = _seconds(-inf)
 _flag = _kind("True or False", lambda value: isinstance(value, Integral) and value in (0, 1))
@@ -181,26 +199,36 @@ _KINDS: dict[str, Kind] = {
     "commit_interval": _seconds(0, inf),
     "configs": _or_none(_mapping("texts", lambda each: isinstance(each, str), _setting)),
     "connect_timeout": _seconds(0),
+    "count": _callback,
     "data": _kind("bytes or None", lambda value: isinstance(value, bytes | None)),
     "delivery_timeout": _seconds(0.001),
     "depth": _whole(0),
+    "draw": _flag,
+    "emitter": _emitter,
+    "emitter__many": _or_none(_one_or_many(_emitter)),
+    "emitter__none": _or_none(_emitter),
     "environ": _or_none(_with("a mapping such as os.environ", "get", "keys")),
     "frame": _with("a DataFrame", "columns", "index", "reset_index"),
     "graph": _with("a graph that define_group made", "inputs", "persist", "table"),
     "group": _name,
+    "group__none": _or_none(_name),
     "guarantee": _one_of("at_least_once", "exactly_once"),
     "headers": _or_none(_headers),
     "headers__read": _or_none(
         _mapping("text and bytes", lambda each: isinstance(each, bytes | None), _header)
     ),
-    "host": _text,
+    "height": _whole(1),
+    "host": _name,  # sockets take the empty text for all addresses
     "inputs": lambda value: _topics(value) or ("" if value else "is empty: name a topic"),
     "key": _text,
     "key__bytes": _kind("bytes", lambda value: isinstance(value, bytes)),
     "lines": _whole(0),
+    "limit": _whole(1),
     "linger": _seconds(0),
     "max_poll_interval": _seconds(0.001, _LONGEST),
+    "message": _callback,
     "mismatch": _one_of("ignore", "warn", "fail"),
+    "name": _topic,
     "nodes": _whole(1, 99),
     "nodes__all": _or_none(_whole(1, 99)),
     "on_rebalance": _or_none(_callback),
@@ -210,6 +238,7 @@ _KINDS: dict[str, Kind] = {
     "port": _whole(0, 65535),
     "port__any": _or_none(_whole(1, 65535)),
     "prefix": _text,
+    "processor": _or_none(_one_or_many(_processor)),
     "progress": _flag,
     "replication": _or_none(_whole(1, 32767)),
     "security": _security,
@@ -229,6 +258,11 @@ _KINDS: dict[str, Kind] = {
     "times": _whole(0),
     "timestamp": _whole(-inf, inf),
     "topic": _topic,
+    "topic__none": _or_none(_topic),
     "topics": _topics,
-    "view": _with("a View", "get", "items", "state"),
+    "users": _whole(1),
+    "view": _view,
+    "view__none": _or_none(_view),
+    "where": _or_none(_one_or_many(_where)),
+    "window": _seconds(1),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Generator
+from concurrent.futures import Future
 from functools import lru_cache, partial
 from typing import Any
 
@@ -50,8 +51,11 @@ def _code(function: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def is_unfinished(kind: type) -> bool:
-    """Whether an object of this kind stands for work that is still to be done."""
-    return issubclass(kind, Awaitable | Generator | AsyncIterator)
+    """Whether an object of this kind stands for work that is still to be done.
+
+    A pool's Future is meant, not a subclass: `lambda ctx, msg: emitter.emit(ctx.key, msg)` is well.
+    """
+    return kind is Future or issubclass(kind, Awaitable | Generator | AsyncIterator | map | filter)
 
 
 def unfinished(returned: Any, what: str, **where: Any) -> CallbackError | None:

@@ -16,6 +16,7 @@ from typing import Any
 import ipywidgets
 
 from clicklib.emitter import Emitter
+from clicklib.given import check
 from clicklib.widgets.pad_stats import PadStats, Tally
 from clicklib.widgets.part import Part
 from clicklib.widgets.picture import Picture, asset
@@ -41,6 +42,7 @@ class ClickPad(Part, ipywidgets.VBox):
     def __init__(
         self, emitter: Emitter, users: int = 10, *, message: Callable[[], Any] = _now
     ) -> None:
+        check(emitter=emitter, users=users, message=message)
         self.emitter = emitter
         self._message = message
         self._users = [f"user-{i}" for i in range(users)]

@@ -18,6 +18,7 @@ from clicklib.client.topics import TopicManager
 from clicklib.codec import Codec, Json, String
 from clicklib.emitter import Emitter
 from clicklib.errors import UnavailableError, UsageError
+from clicklib.given import check
 from clicklib.graph import Input, Persist, define_group, group_table
 from clicklib.processor import Processor
 from clicklib.view import View
@@ -109,6 +110,7 @@ class ClickTimes(Picture):
     _esm = asset("click_times.js")
 
     def __init__(self, brokers: Brokers, name: str) -> None:
+        check(name=name)
         self._cluster, self._numbers = Cluster.of(brokers), count(1)
         self._stream = f"{name}-{secrets.token_hex(3)}"
         self._noted = threading.Condition()

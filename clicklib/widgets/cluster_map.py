@@ -7,6 +7,7 @@ from typing import Any
 from clicklib.client.admin import GroupAdmin
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.layout import Copies, Layout
+from clicklib.given import check
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.watch import Watch
 
@@ -24,6 +25,7 @@ class ClusterMap(Picture):
     _esm = asset("cluster_map.js")
 
     def __init__(self, brokers: Brokers, topic: str, group: str | None = None) -> None:
+        check(topic=topic, group__none=group)
         cluster = Cluster.of(brokers)
         self.topic, self.group = topic, group
         self._watch: Watch[GroupAdmin, Layout] = Watch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clicklib.given import check
 from clicklib.view import View
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.rows import Count, Rows, clicks_of, counted
@@ -24,6 +25,7 @@ class CountsPlot(Picture):
     def __init__(
         self, view: View, *, limit: int = 10, count: Count = clicks_of, rows: Rows | None = None
     ) -> None:
+        check(view=view, limit=limit, count=count)
         self.view, self._limit, self._count = view, limit, count
         self._rows = rows or Rows(view)
         super().__init__()

@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets
 
 from clicklib.emitter import Emitter
+from clicklib.given import check
 from clicklib.view import View
 from clicklib.widgets.click_pad import ClickPad
 from clicklib.widgets.counts import CountsPlot
@@ -42,6 +43,7 @@ class Dashboard(Part, ipywidgets.VBox):
         users: int = 10,
     ) -> None:
         global _current
+        check(emitter=emitter, processor=processor, view__none=view, users=users)
         if view is None:
             raise TypeError("a Dashboard needs a view: Dashboard(emitter, processor, view)")
         if _current is not None:

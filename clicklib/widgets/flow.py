@@ -9,6 +9,7 @@ from clicklib.client.groups import Group
 from clicklib.emitter import Emitter
 from clicklib.engine.state import State
 from clicklib.errors import UsageError
+from clicklib.given import check
 from clicklib.view import View
 from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
 from clicklib.widgets.picture import Picture, asset
@@ -43,6 +44,7 @@ class FlowMap(Picture):
         *,
         watch: GroupWatch | None = None,
     ) -> None:
+        check(emitter__none=emitter, processor=processor, view__none=view)
         self.emitter, self.processor, self.view = emitter, processor, view
         self._watch: GroupWatch = watch or group_watch(processor, view=view)
         self._rates: dict[str, Rate] = {}

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 
 from clicklib.errors import needing
+from clicklib.given import check
 from clicklib.view import View
 from clicklib.widgets.colours import PALETTE, colour
 from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
@@ -48,6 +49,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
         watch: GroupWatch | None = None,
     ) -> None:
         global _current
+        check(view=view, processor=processor, height=height, count=count, draw=draw)
         if _current is not None:
             _current.close()
         _current = self

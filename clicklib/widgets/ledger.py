@@ -10,6 +10,7 @@ from typing import Any
 from clicklib.emitter import Emitter
 from clicklib.engine.state import State
 from clicklib.errors import UsageError
+from clicklib.given import check
 from clicklib.view import View
 from clicklib.widgets.audit import Audit
 from clicklib.widgets.books import Balance
@@ -52,6 +53,8 @@ class Ledger(Picture):
         window: float = 120.0,
         watch: GroupWatch | None = None,
     ) -> None:
+        check(emitter__many=emitter, processor=processor, view__none=view, topic__none=topic)
+        check(count=count, window=window)
         self.emitter = emitter
         topic = topic or next((each.topic for each in as_list(self.emitter)), None)
         if view is None or topic is None:

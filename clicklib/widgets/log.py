@@ -6,6 +6,7 @@ from typing import Any
 
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.logs import Logs, PartitionLog
+from clicklib.given import check
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.text import readable
 from clicklib.widgets.watch import Watch
@@ -23,6 +24,7 @@ class LogView(Picture):
     _esm = asset("log.js")
 
     def __init__(self, brokers: Brokers, topic: str, *, depth: int = 100, limit: int = 12) -> None:
+        check(topic=topic, depth=depth, limit=limit)
         cluster = Cluster.of(brokers)
         self.topic, self._limit = topic, limit
         self._watch: Watch[Logs, list[PartitionLog]] = Watch(

@@ -29,10 +29,11 @@ class Part:
     It is mixed into a class of ipywidgets.
     """
 
-    closed = False
+    closed = True  # until it is whole
 
     def belong(self) -> None:
         """Close the widgets of the cell's last run. A subclass calls it when its widget is made."""
+        self.closed = False
         _parts.add(self)
         cell, run = _this_cell()
         if not cell:

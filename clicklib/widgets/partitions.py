@@ -7,6 +7,7 @@ from typing import Any
 
 from clicklib.client.cluster import Brokers
 from clicklib.client.groups import Group
+from clicklib.given import check
 from clicklib.widgets.group_watch import GroupWatch, Processors, group_watch
 from clicklib.widgets.picture import Picture, asset
 from clicklib.widgets.text import readable
@@ -33,6 +34,7 @@ class PartitionMap(Picture):
         window: float = 120.0,
         watch: GroupWatch | None = None,
     ) -> None:
+        check(where=where, group__none=group, window=window)
         self._watch: GroupWatch = watch or group_watch(where, group)
         self._window = window
         super().__init__()

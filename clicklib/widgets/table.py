@@ -7,6 +7,7 @@ from typing import Any
 from clicklib.client.logs import LogRecord, Logs
 from clicklib.codec import Json, fields_of
 from clicklib.errors import text_of
+from clicklib.given import check
 from clicklib.keys import encode_key, fnv1a
 from clicklib.view import View
 from clicklib.widgets.picture import Picture, asset
@@ -31,6 +32,7 @@ class TableView(Picture):
     def __init__(
         self, view: View, *, limit: int = 100, count: Count = clicks_of, rows: Rows | None = None
     ) -> None:
+        check(view=view, limit=limit, count=count)
         self.view, self._limit, self._count = view, limit, count
         self._rows = rows or Rows(view)
         self._by_count = False

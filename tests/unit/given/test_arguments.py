@@ -11,15 +11,18 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import clicklib
-from clicklib import UsageError, clicks
+from clicklib import UsageError, clicks, widgets
 from clicklib.codec import String
 
 # Clicklib makes their instances.
@@ -28,13 +31,14 @@ MADE |= {"Copies", "Progress", "State", "Stats", "Topic", "ViewStats"}
 # Not calls; a codec's own arguments are the values that `test_codec` tries.
 NO_CALLS = {"Acknowledged", "Brokers", "Bytes", "Codec", "Int64", "String"}
 NO_CALLS |= {"clicks"}  # read as a page: it hands its arguments on
+SHARED = {"rows", "watch"}  # by the widgets of a dashboard; a user gives none
 VALUES = {"msg", "value", "reason", "self", "cls", "exc", "edges"}
 """Arguments that may be anything; `test_graph` tries the edges of a group."""
 
 TEXT = [3, b"user-3", None, "\ud800", ["a"]]
 TOPIC = [3, b"clicks", None, "", "a b", "..", "x" * 250, "<b>", "clicks\n"]
 WHOLE = ["3", 2.5, True, math.nan, [3]]
-SECONDS = ["3", math.nan, True, [3]]
+SECONDS = ["3", math.nan, True, [3], Decimal(3), Fraction(1, 2), np.float32(3)]
 FLAG = ["no", 2, None]
 WORD = ["", "Oldest", 3, None, ["oldest"]]
 CALL = [3, "print", []]
@@ -53,22 +57,29 @@ WRONG: dict[str, list[Any]] = {
     "commit_interval": [*SECONDS, -1, None],
     "configs": [[("a", "b")], "a", {"retention.ms": 1000}, {"a": None}, {3: "a"}, {"a": True}],
     "connect_timeout": [*SECONDS, -1, math.inf, None],
+    "count": [*CALL, None],
     "data": ["text", 3, bytearray(b"x")],
     "delivery_timeout": [*SECONDS, 0, math.inf, None],
     "depth": [*WHOLE, -1, None],
+    "draw": FLAG,
+    "emitter": [3, "user-clicks", clicks, [3]],
     "environ": [3, "a=b", [("a", "b")]],
     "frame": [3, None, "users", [1], {"user": [1]}],
+    "height": [*WHOLE, 0, None],
     "graph": [None, "mini-group", clicks, clicks.graph],
     "group": [3, b"g", None, "", "\ud800"],
     "guarantee": [*WORD, "exactly-once"],
     "headers": HEADERS,
-    "host": [3, None, b"localhost"],
+    "host": [3, None, b"localhost", ""],
     "inputs": ["clicks", 3, None, ["a b"], [3], []],
     "key": TEXT,
     "lines": [*WHOLE, -1, None],
+    "limit": [*WHOLE, 0, -1, None],
     "linger": [*SECONDS, -1, math.inf, None],
     "max_poll_interval": [*SECONDS, 0, math.inf, None],
+    "message": [*CALL, None],
     "mismatch": WORD,
+    "name": TOPIC,
     "nodes": [*WHOLE, 0, -1],
     "pairs": [3, None],
     "on_rebalance": CALL,
@@ -76,6 +87,7 @@ WRONG: dict[str, list[Any]] = {
     "partitions": [*WHOLE, 0, -1, None, 1 << 40],
     "port": [*WHOLE, -1, 65536],
     "prefix": TEXT,
+    "processor": [3, "mini-group", clicks, [clicks.graph()], {"a": 1}],
     "progress": FLAG,
     "replication": [*WHOLE, 0, -1],
     "security": [None, "PLAIN", [("sasl_plain_password", "secret")], {3: "secret"}],
@@ -92,7 +104,10 @@ WRONG: dict[str, list[Any]] = {
     "topic": TOPIC,
     "topics": ["clicks", 3, None, ["a b"], [3]],
     "type": [3, "int", object()],
+    "users": [*WHOLE, 0, -1, None],
     "view": [None, 3, {}, "table"],
+    "where": [3, print, [3], {"a": 1}],
+    "window": [*SECONDS, 0, -1, math.inf, None],
 }
 # Where a name has another rule: here its row is another one.
 ELSEWHERE = {
@@ -104,6 +119,12 @@ ELSEWHERE = {
     "Groups.timeout": [*SECONDS, -1, math.inf, None],
     "TopicManager.timeout": [*SECONDS, -1, math.inf, None],
     "Processor.wait_running.timeout": [*SECONDS, math.inf],
+    "widgets.ClusterMap.group": [3, b"g", "", "\ud800"],
+    "widgets.Dashboard.view": [3, {}, "table"],  # None is a TypeError
+    "widgets.FlowMap.view": [3, {}, "table"],
+    "widgets.Ledger.topic": [wrong for wrong in TOPIC if wrong is not None],
+    "widgets.Ledger.view": [3, {}, "table"],
+    "widgets.PartitionMap.group": [3, b"g", "", "\ud800"],
 }
 RIGHT: dict[str, Any] = {
     "address": "127.0.0.1:1",
@@ -112,12 +133,14 @@ RIGHT: dict[str, Any] = {
     "callback": print,
     "codec": String(),
     "data": b"x",
+    "emitter": SimpleNamespace(emit=print, stats=print, topic="user-clicks"),
     "frame": pd.DataFrame({"user-3": ["12:00"]}),
     "graph": clicks.graph(),
     "group": "g",
     "inputs": ["a"],
     "key": "user-3",
     "msg": "12:00",
+    "name": "times",
     "pairs": [("user-3", "12:00")],
     "partitions": 10,
     "table": "g-table",
@@ -126,6 +149,7 @@ RIGHT: dict[str, Any] = {
     "topics": ["a"],
     "value": 1,
     "view": clicklib.View("127.0.0.1:1", "t", String(), storage="memory"),
+    "where": "127.0.0.1:1",
 }
 
 
@@ -150,6 +174,8 @@ def public_calls() -> Iterator[tuple[str, Callable[..., Any]]]:
                 if not method.startswith("_") or method == "__contains__":
                     of_class = inspect.ismethod(member)
                     yield f"{name}.{method}", member if of_class else getattr(empty(value), method)
+    for name in sorted(set(widgets.__all__) - {"PadStats"}):
+        yield f"widgets.{name}", getattr(widgets, name)
 
 
 def empty(kind: type) -> Any:
@@ -168,7 +194,7 @@ ARGUMENTS = [
     (call, name)
     for call, function in CALLS.items()
     for name, parameter in inspect.signature(function).parameters.items()
-    if name not in VALUES and parameter.kind is not parameter.VAR_KEYWORD
+    if name not in VALUES | SHARED and parameter.kind is not parameter.VAR_KEYWORD
 ]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 import pytest
 
 from clicklib import Input, Int64, Persist, Processor, String, Tester, View, define_group
+from clicklib.client.answers import Answers
+from clicklib.client.answers import Promise as EmitterPromise
 from clicklib.errors import CallbackError, UsageError
 from clicklib.table import update_caller
 from tests.support.records import clicks
@@ -74,6 +77,9 @@ RETURNED: dict[str, Callable[..., Any]] = {
     "a lambda with a generator": lambda *args: generator(*args),
     "a lambda with an async generator": lambda *args: async_generator(*args),
     "a class with __await__": lambda *args: Promise(),
+    "the future of a pool": lambda *args: Future(),
+    "a map that nobody reads": lambda *args: map(print, args),
+    "a filter that nobody reads": lambda *args: filter(print, args),
 }
 
 each_deferred = pytest.mark.parametrize("function", DEFERRED.values(), ids=DEFERRED)
@@ -162,7 +168,10 @@ def test_on_rebalance_must_do_its_work(function: Any) -> None:
         processor._rebalanced((0, 1))
 
 
-@pytest.mark.parametrize("returned", [7, "text", [1], print, object(), iter([1])])
+@pytest.mark.parametrize(
+    "returned",
+    [7, "text", [1], print, object(), iter([1]), EmitterPromise(Answers([b"user-3"]), 0)],
+)
 def test_any_other_value_may_be_returned(returned: Any) -> None:
     tester = Tester(graph(lambda ctx, msg: returned))
     tester.consume("clicks", "user-3", "now")
