@@ -146,6 +146,14 @@ class Context:
             else:
                 self.rows[key] = self._before
 
+    def parted(self) -> Context:
+        """A context for the next messages, with the changes so far. This one is detached."""
+        other = Context.__new__(Context)
+        for name in Context.__slots__:
+            setattr(other, name, getattr(self, name))
+        self.leave()
+        return other
+
     def leave(self) -> None:
         """Detach the message: a program that kept this context gets UsageError from now on."""
         self._record = _NO_MESSAGE

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clicklib import Graph, Input, Persist, define_group
 from clicklib.codec import Int64, String
 from clicklib.context import Context
-from clicklib.errors import CallbackError, CodecError, DataError
+from clicklib.errors import CallbackError, CodecError, DataError, UsageError
 from clicklib.stores.memory import MemoryStorage
 from clicklib.table import Table
 from clicklib.task import Task
@@ -74,6 +74,26 @@ def test_attention_ends_it_after_the_message_in_hand() -> None:
     work = task(callback)
     assert process(work, clicks("abc")) == 2
     assert (work.positions, work.get("b"), work.get("c")) == ({"clicks": 2}, 1, None)
+
+
+def test_a_context_that_was_kept_never_has_the_next_message() -> None:
+    """As that of a callback that leaves the work to a thread."""
+    kept: list[Context] = []
+
+    def callback(ctx: Context, msg: str) -> None:
+        for earlier in kept:
+            with pytest.raises(UsageError, match="until its callback returns"):
+                earlier.set_value(100)
+        if ctx.key in "ac":
+            kept.append(ctx)
+        count(ctx, msg)
+
+    work = task(callback)
+    assert process(work, clicks("abacdb")) == 6
+    assert [work.get(key) for key in "abcd"] == [2, 2, 1, 1]
+    batch = work.take()
+    assert batch is not None
+    assert (len(batch.rows), batch.offsets) == (4, {"clicks": 6})
 
 
 def test_it_returns_when_the_gathered_rows_reach_the_limit() -> None:
