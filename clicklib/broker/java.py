@@ -25,6 +25,7 @@ OLDEST = 17
 """The oldest Java that runs Kafka 4."""
 
 _UTF8_LOCALES = ("C.UTF-8", "en_US.UTF-8")
+_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 _EXECUTABLE = "java.exe" if os.name == "nt" else "java"
 
@@ -73,10 +74,12 @@ def environment() -> dict[str, str]:
     """The environment for Java: this program's, with a locale of UTF-8 if the system has one.
 
     By the locale Java decodes names of files. Without one it finds no folder whose name has other
-    letters than those of ASCII.
+    letters than those of ASCII. Options that were meant for other Javas are left out: with a second
+    collector of garbage, for one, Java does not start.
     """
     name = _utf8_locale()
-    return os.environ | ({"LC_ALL": name} if name else {})
+    own = {key: text for key, text in os.environ.items() if key not in _OPTIONS}
+    return own | ({"LC_ALL": name} if name else {})
 
 
 def reads(path: Path) -> bool:

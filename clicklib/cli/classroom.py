@@ -13,7 +13,7 @@ from clicklib.cli.handout import Handout
 
 __all__ = ["classroom"]
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,40}")  # of a folder, and of topics
 _USER = "class"
 
 

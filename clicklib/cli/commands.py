@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 _IN_FLIGHT = 9_000  # below an emitter's buffer of 10,000, so that `emit` never blocks Ctrl-C
+_LEAST = 1e-6  # with fewer clicks a second a wait is longer than locks can take everywhere
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
@@ -109,11 +110,11 @@ def _ensure(cluster: Cluster, stream: str | None, table: str | None) -> None:
 
 
 class _Number(click.FloatRange):
-    """A FloatRange that refuses NaN and infinity, which FloatRange itself lets pass."""
+    """A FloatRange that refuses what FloatRange lets pass: NaN, infinity, nearly nothing."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
+        if not math.isfinite(number) or 0 < number < _LEAST:
             self.fail(f"{value} is not a number to count with.", param, ctx)
         return number
 
@@ -207,7 +208,7 @@ def demo(
         if state_dir is not None:
             os.environ["CLICKLIB_STATE_DIR"] = str(state_dir)  # for processor and view
         if seconds is not None:
-            timer = threading.Timer(seconds, stop.set)
+            timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop.set)
             timer.daemon = True
             timer.start()
         graph = clicks.graph(clicks.process, group, topic)

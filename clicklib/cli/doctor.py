@@ -76,7 +76,7 @@ def examine() -> Iterator[Finding]:
     """Look at everything, one finding after the other. Starts and changes nothing."""
     yield python(sys.version_info[:3])
     yield from packages(importlib.metadata.requires("clicklib") or [], installed)
-    yield from hidden_modules(_notebook_folders(Path.cwd()))
+    yield from modules_here()
     yield from proxy()
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
@@ -140,6 +140,15 @@ def installed(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def modules_here() -> Iterator[Finding]:
+    """The same for the folder of this program, which may be deleted or closed to this user."""
+    try:
+        yield from hidden_modules(_notebook_folders(Path.cwd()))
+    except OSError as error:
+        text = f"it cannot be looked through for modules that hide others: {error}"
+        yield Finding("note", "this folder", text)
 
 
 def hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import CodeType
 from typing import Any
 
+from clicklib.codec import text_of
 from clicklib.errors import DataError, KafkaError
 
 __all__ = [
@@ -137,17 +138,16 @@ def _has_dots(code: CodeType) -> bool:
 
 def judged(exercise: Exercise, answer: Any, **found: Any) -> Verdict:
     """Judge an answer. An exception of the learner's code is a verdict too: nothing is raised."""
-    if is_open(answer):
-        return Verdict(Status.OPEN)
     try:
-        return exercise.judge(answer, **found)
+        return Verdict(Status.OPEN) if is_open(answer) else exercise.judge(answer, **found)
     except KafkaError as exc:
         return not_yet(f"Your answer could not be tried, because Kafka did not answer: {exc}")
     except TimeoutError as exc:
         return not_yet(f"The check waited for something that did not happen: {exc}")
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # not KeyboardInterrupt: that is the stop button's
         cause = exc.__cause__ if isinstance(exc, DataError) and exc.__cause__ else exc
-        return not_yet(f"Your answer raised {type(cause).__name__}: {cause}{_line(cause)}")
+        text = f"{type(cause).__name__}: {text_of(cause)}{_line(cause)}"
+        return not_yet(f"Your answer raised {text}")
 
 
 def _line(exc: BaseException) -> str:

@@ -67,7 +67,8 @@ class StateDirectory:
     """
 
     def __init__(self, root: Path | str | None, cluster: str, owner: str, topic: str) -> None:
-        base = Path(root) if root is not None else default_state_dir()
+        # Absolute, for a program may change its folder (`%cd` in a notebook) and open more stores.
+        base = default_state_dir() if root is None else Path(os.path.expanduser(root)).absolute()
         self.path, self._lock = _take_slot(base / _name(cluster) / _name(owner) / _name(topic))
         self._cluster = cluster
         self._stores: dict[int, Storage] = {}
@@ -76,13 +77,14 @@ class StateDirectory:
     def holder(self) -> str:
         """The name of the program in this slot: unique, and the same after a restart.
 
-        The machine's name is part of it, since a folder may be copied to another machine.
+        Machine and place are part of it, since a folder may be copied.
         """
         file = self.path / "holder"
         try:
             if not file.exists() or not file.read_text("ascii"):
                 file.write_text(uuid4().hex, "ascii")
-            return f"{platform.node()}-{file.read_text('ascii')}"
+            place = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:8]
+            return f"{platform.node()}-{file.read_text('ascii')}-{place}"
         except OSError as exc:
             raise StoreError(f"the folder for local stores cannot be written: {exc}") from exc
 
@@ -138,7 +140,7 @@ def _take_slot(folder: Path) -> tuple[Path, FileLock]:
             lock.acquire(blocking=False)
         except Timeout:
             continue
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: a name with NUL
             if is_out_of_files(exc):
                 raise StoreError(f"the local stores cannot be opened: {OUT_OF_FILES}") from exc
             raise UsageError(

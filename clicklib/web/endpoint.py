@@ -187,5 +187,7 @@ def _listen(port: int, host: str) -> socket.socket:
                 "endpoint started before), or choose another port; 0 takes a free one"
             ) from error
         raise UsageError(f"cannot listen on port {port} of {host}: {error.strerror}") from error
+    except (TypeError, ValueError) as error:  # NUL, two dots, or 64 letters without one
+        raise UsageError(f"cannot listen on port {port} of {host!r}: {error}") from error
     listener.setblocking(False)
     return listener

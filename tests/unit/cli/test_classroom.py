@@ -53,7 +53,7 @@ def test_what_a_student_has_changed_stays(tmp_path: Path) -> None:
     assert "answer = 2" not in (tmp_path / "ben" / FIRST).read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["../anna", "an na", "ånna", "x" * 41])
+@pytest.mark.parametrize("name", ["../anna", "an na", "ånna", "x" * 41, ".", ".."])
 def test_a_name_that_no_topic_can_begin_with_is_refused(tmp_path: Path, name: str) -> None:
     result = run("class", "students", str(tmp_path), "ben", name)
     assert result.exit_code == 2

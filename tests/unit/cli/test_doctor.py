@@ -96,6 +96,14 @@ def test_a_module_that_hides_a_package_is_named(
     assert report.exit_code == 1
 
 
+def test_a_folder_that_is_gone_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (finding,) = doctor.modules_here()
+    assert (finding.state, finding.name) == ("note", "this folder")
+
+
 def test_this_project_hides_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[3])
     assert " hides " not in CliRunner().invoke(cli, ["doctor"]).output

@@ -52,6 +52,11 @@ def test_anything_else_is_an_answer(answer: Any) -> None:
     assert not is_open(answer)
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
 def asked(judge: Any) -> Exercise:
     return Exercise("99.1", "Guess", "guess", ("A hint.",), "guess = 1", "It is one.", judge)
 
@@ -94,17 +99,25 @@ def test_an_open_answer_makes_no_experiment() -> None:
     ("error", "said"),
     [
         (ZeroDivisionError("by zero"), "Your answer raised ZeroDivisionError: by zero"),
+        (SystemExit(3), "Your answer raised SystemExit: 3"),
+        (Unspeakable(), "Your answer raised Unspeakable: <Unspeakable>"),
         (KafkaError("gone"), "Your answer could not be tried, because Kafka did not answer: gone"),
         (TimeoutError("all counted"), "waited for something that did not happen: all counted"),
     ],
 )
-def test_an_answer_that_raises_is_not_solved_yet(error: Exception, said: str) -> None:
+def test_an_answer_that_raises_is_not_solved_yet(error: BaseException, said: str) -> None:
     def judge(answer: Any) -> Verdict:
         raise error
 
     verdict = judged(asked(judge), 1)
     assert verdict.status is Status.NOT_YET
     assert said in verdict.hint
+
+
+def test_an_answer_without_end_is_not_solved_yet() -> None:
+    answer: list[Any] = []
+    answer.append(answer)
+    assert "RecursionError" in judged(asked(judge_number), answer, found=1).hint
 
 
 def test_the_error_of_a_callback_is_the_learner_s_own() -> None:

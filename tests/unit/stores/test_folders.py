@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,29 @@ def test_different_names_have_different_folders(one: str, other: str) -> None:
         assert not set(name) & set("/\\.:\0 ")
 
 
-def test_a_root_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file", "fi\0le"])
+def test_a_root_that_cannot_be_written_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(UsageError, match="state_dir"):
-        open_directory(tmp_path / "file")
+        open_directory(tmp_path / name)
+
+
+def test_a_root_is_the_same_folder_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for root, folder in (("state", tmp_path / "state"), ("~/state", tmp_path / "home" / "state")):
+        directory = open_directory(root)
+        monkeypatch.chdir("elsewhere")
+        directory.store(0, "id")
+        directory.close()
+        monkeypatch.chdir(tmp_path)
+        assert directory.path.is_relative_to(folder)
+        assert (directory.path / "0" / "data.mdb").exists()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_directory_can_be_closed_again(tmp_path: Path) -> None:
@@ -175,4 +195,14 @@ def test_a_slot_s_holder_is_inherited_and_nobody_else_s(tmp_path: Path) -> None:
     assert again.path == first.path
     assert again.holder == first.holder
     again.close()
+    second.close()
+
+
+def test_a_copy_of_a_folder_has_another_holder(tmp_path: Path) -> None:
+    first = open_directory(tmp_path / "state")
+    assert first.holder
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    second = open_directory(tmp_path / "copy")
+    assert first.holder != second.holder
+    first.close()
     second.close()

@@ -470,9 +470,10 @@ def test_a_port_that_cannot_be_is_refused(view: FakeView, port: int) -> None:
         Endpoint(view, port)
 
 
-def test_an_address_of_another_machine_is_refused(view: FakeView) -> None:
+@pytest.mark.parametrize("host", ["192.0.2.1", "a b", "a..b", "x" * 64 + ".de", "a\0b"])
+def test_what_is_no_address_of_this_machine_is_refused(view: FakeView, host: str) -> None:
     with pytest.raises(UsageError, match="cannot listen"):
-        Endpoint(view, 0, host="192.0.2.1").start()
+        Endpoint(view, 0, host=host).start()
 
 
 def test_it_starts_and_stops_again_and_leaves_no_thread(view: FakeView) -> None:
