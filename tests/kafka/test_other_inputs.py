@@ -46,7 +46,7 @@ def test_members_that_share_by_other_rules_are_told(
     topic, graph = feeds["a"].topic, clicks.graph(clicks.count, name, feeds["a"].topic)
     other = KafkaConsumer(topic, bootstrap_servers=list(cluster.addresses), group_id=name)
     with closing(other):
-        wait_until("it is a member", lambda: other.poll(50) or other.assignment(), 20)
+        wait_until("it is a member", lambda: other.poll(2_000) or other.assignment(), 30)
         with pytest.raises(KafkaError, match=f"the group {name} has members that share"):
             Processor(cluster, graph, storage="memory").run()
 
