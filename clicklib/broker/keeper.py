@@ -107,8 +107,9 @@ class Keeper:
 
     def _start(self) -> None:
         """Choose ports and start the guard and every node."""
-        chosen = self.place.directory / "port"
-        last = int(chosen.read_text("ascii")) if chosen.exists() else None
+        chosen, last = self.place.directory / "port", None
+        with contextlib.suppress(OSError, ValueError):  # none yet, or emptied by a power cut
+            last = int(chosen.read_text("ascii"))
         first = self.ports.choose(self.port, last)
         write_whole(chosen, str(first).encode())
         if self.open_at:

@@ -25,9 +25,11 @@ from clicklib.broker import needs
 from clicklib.broker.jars import Jar, pinned
 from clicklib.broker.jars import missing as missing_jars
 from clicklib.broker.java import find_java
-from clicklib.broker.paths import jars_directory
+from clicklib.broker.paths import jars_directory, patience
 from clicklib.broker.ports import is_free
+from clicklib.client.cluster import Cluster
 from clicklib.client.connect import allow_files
+from clicklib.client.security import checked
 from clicklib.errors import ClicklibError
 from clicklib.stores.folders import default_state_dir
 from clicklib.stores.lmdb import LmdbStorage
@@ -81,6 +83,7 @@ def examine() -> Iterator[Finding]:
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
         yield reachable(elsewhere)
+        yield from login()
     yield stores()
     yield open_files(allow_files())
     for finding in local_kafka():
@@ -203,6 +206,15 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     )
 
 
+def login() -> Iterator[Finding]:
+    """What is wrong with the security settings beside CLICKLIB_BROKERS."""
+    try:
+        cluster = Cluster.from_environment()
+        checked(cluster.security if cluster else {})
+    except ClicklibError as error:
+        yield Finding("missing", "security settings", f"{error}: correct CLICKLIB_BROKERS or those")
+
+
 def stores() -> Finding:
     """Whether local copies of tables can be kept where they are kept by default."""
     name, advice = "local stores", "name another in CLICKLIB_STATE_DIR"
@@ -236,6 +248,10 @@ def local_kafka() -> Iterator[Finding]:
         yield java()
         return
     yield folder("Kafka's folder", broker.home(), "name another in CLICKLIB_HOME")
+    try:
+        patience()
+    except ClicklibError as error:
+        yield Finding("missing", "CLICKLIB_KAFKA_IDLE", str(error))
     yield java()
     yield jars(pinned(), jars_directory())
     yield space("memory", psutil.virtual_memory().available, needs.MEMORY, "close other programs")

@@ -22,10 +22,13 @@ class Progress:
         self.folder = folder or home() / "progress"
 
     def solved(self) -> dict[str, str]:
-        """The help that was used, by the key of the exercise: "alone", "hints" or "solution"."""
+        """The help that was used, by the key of the exercise: "alone", "hints" or "solution".
+
+        Files of others may lie there, such as those of a file manager.
+        """
         found = {}
-        with contextlib.suppress(OSError):
-            for path in sorted(self.folder.iterdir()):
+        for path in sorted(self.folder.glob("[0-9][0-9].[0-9]*")):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
                 found[path.name] = path.read_text("utf-8").strip()
         return found
 

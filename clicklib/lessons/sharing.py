@@ -46,7 +46,7 @@ def typed_name(progress: Progress | None = None) -> str:
     """The name under which this reader shares; empty, as at first, if nothing is shared."""
     try:
         return _file(progress or Progress()).read_text("utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

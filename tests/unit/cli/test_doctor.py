@@ -136,6 +136,27 @@ def test_brokers_that_do_not_answer_are_missing(addresses: str) -> None:
     assert "unset it" in finding.text
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("CLICKLIB_SECURITY_PROTOCOL", "TLS", "missing security settings: security_protocol is"),
+        ("CLICKLIB_SASL_PASSWORD", "secret", "missing security settings: security_protocol is"),
+        ("CLICKLIB_KAFKA_IDLE", "soon", "missing CLICKLIB_KAFKA_IDLE: .* is 'soon': set it"),
+    ],
+)
+def test_a_variable_with_which_nothing_would_start_is_missing(
+    monkeypatch: pytest.MonkeyPatch, listener: int, variable: str, text: str, words: str
+) -> None:
+    monkeypatch.delenv("CLICKLIB_BROKERS", raising=False)
+    if variable != "CLICKLIB_KAFKA_IDLE":
+        monkeypatch.setenv("CLICKLIB_BROKERS", f"127.0.0.1:{listener}")
+    monkeypatch.setenv(variable, text)
+    report = CliRunner().invoke(cli, ["doctor"])
+    assert re.search(words, report.output)
+    assert report.exit_code == 1
+    assert "secret" not in report.output
+
+
 def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKLIB_BROKERS", "alice:s3cret@127.0.0.1:1")
     monkeypatch.setenv("CLICKLIB_SASL_USERNAME", "alice")

@@ -30,6 +30,17 @@ def test_the_first_help_is_remembered(progress: Progress, tmp_path: Path) -> Non
     assert progress.solved() == {}
 
 
+def test_files_of_others_hide_nothing(progress: Progress) -> None:
+    for key in ("00.1", "00.2", "01.1"):
+        progress.note(key, "alone")
+    (progress.folder / ".DS_Store").write_bytes(b"\0\xff")
+    (progress.folder / ".ipynb_checkpoints").mkdir()
+    (progress.folder / "notes.txt").write_text("mine")
+    (progress.folder / "00.2").write_bytes(b"\xff")
+    assert progress.solved() == {"00.1": "alone", "01.1": "alone"}
+    assert str(Way())
+
+
 def test_where_nothing_can_be_written_nothing_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     progress = Progress(tmp_path / "file" / "progress")
