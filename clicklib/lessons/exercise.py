@@ -9,8 +9,7 @@ from enum import StrEnum
 from types import CodeType
 from typing import Any
 
-from clicklib.codec import text_of
-from clicklib.errors import DataError, KafkaError
+from clicklib.errors import DataError, KafkaError, text_of
 
 __all__ = [
     "Exercise",
