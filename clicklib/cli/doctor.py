@@ -43,6 +43,8 @@ __all__ = [
     "jars",
     "java",
     "local_kafka",
+    "login",
+    "modules_here",
     "open_files",
     "packages",
     "port",

@@ -41,7 +41,7 @@ class Holding(Closing, Generic[C]):
     It works only in the process that made it.
     """
 
-    def _hold(self, client: C) -> None:
+    def __init__(self, client: C) -> None:
         self._held, self._process = client, ThisProcess()
         self._dropped = closed_with(self, client.close)
 

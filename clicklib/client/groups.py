@@ -78,7 +78,7 @@ class Groups(Holding[GroupAdmin]):
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
         self._timeout = timeout
-        self._hold(GroupAdmin(self.cluster, timeout))
+        super().__init__(GroupAdmin(self.cluster, timeout))
 
     def describe(self, group: str, topics: Iterable[str] = ()) -> Group:
         """The group now, with its progress in `topics` and all topics that it reads or committed.

@@ -71,7 +71,7 @@ class Logs(Holding[TopicReader]):
             if found is None:
                 raise TopicError("the topic is not there", topic=topic)
             self.partitions = found.partitions
-            self._hold(TopicReader(self.cluster, topic, timeout))
+            super().__init__(TopicReader(self.cluster, topic, timeout))
         self._unchanged = self._client.watch(found.partitions)
 
     def newest(self, depth: int = 100, timeout: float = 10.0) -> list[PartitionLog]:

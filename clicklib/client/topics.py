@@ -49,7 +49,7 @@ class TopicManager(Holding[Admin]):
         check(timeout=timeout)
         self.cluster = Cluster.of(brokers)
         self._timeout = timeout
-        self._hold(Admin(self.cluster, timeout))
+        super().__init__(Admin(self.cluster, timeout))
 
     def ensure_stream(
         self,

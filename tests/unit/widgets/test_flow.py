@@ -41,7 +41,8 @@ def test_the_flow_says_what_each_part_is() -> None:
 
 def test_a_view_with_one_row_has_no_rows() -> None:
     found = SimpleNamespace(records_in=2, rows=1)
-    of: Any = SimpleNamespace(state=State.RUNNING, stats=lambda: found, table="g-table", error=None)
+    of: Any = SimpleNamespace(get=None, items=None, state=State.RUNNING, error=None)
+    of.table, of.stats = "g-table", lambda: found
     flow = FlowMap(FakeEmitter(), None, of, watch=FakeWatch(None))  # type: ignore[arg-type]
 
     def note() -> str:
