@@ -149,6 +149,7 @@ def test_emit_many_sends_what_comes_before_a_wrong_message(cluster, topic):
         emitter.emit_many([("a", 1)])
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in a destructor
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
 def test_no_ctrl_c_leaves_messages_without_an_answer(cluster, topic):
     """At any moment; a message that is counted and never sent would be waited for without end."""
@@ -160,7 +161,7 @@ def test_no_ctrl_c_leaves_messages_without_an_answer(cluster, topic):
                 with suppress(KeyboardInterrupt):
                     signal.setitimer(signal.ITIMER_REAL, 0.002 + number * 0.001)
                     emitter.emit_many(pairs)
-                    wait_until("the alarm", lambda: False, 5)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
             wait_until(
                 "each has its answer",
                 lambda: emitter.stats().acknowledged == emitter.stats().emitted,
