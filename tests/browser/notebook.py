@@ -24,9 +24,14 @@ _IDLE = (
     "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status"
     " === 'idle'"
 )
+# Where nothing is open, JupyterLab opens a launcher.
 _OPEN = """async (path) => {
-    jupyterapp.shell.currentWidget?.dispose();
-    await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+    const close = () => [...jupyterapp.shell.widgets("main")].forEach(
+        each => each !== kept && each.dispose());
+    let kept = null;
+    close();
+    kept = await jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+    close();
 }"""
 # A command answers when its cells have ended, or at the first that ends with an error, although
 # the kernel goes on where the cell was tagged so. What is asked afterwards is answered at the end.

@@ -32,6 +32,7 @@ _WIDGET = [
         "table = {}\n"
         "view = SimpleNamespace(state=State.RUNNING, error=None)\n"
         "view.stats = lambda: SimpleNamespace(records_in=len(table))\n"
+        "view.get = table.get\n"
         "view.items = lambda stale: table.items()"
     ),
     new_code_cell(
