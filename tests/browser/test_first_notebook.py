@@ -131,7 +131,7 @@ def test_a_small_window_holds_all_of_it(
         page.wait_for_timeout(2_000)  # so that there is something to see
         pictures.take(page, f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-"))
         # A plot that is still being drawn may be higher for a moment.
-        wait_until("all of it is in sight", lambda: is_inside(board))
+        wait_until("all of it is in sight", lambda: is_inside(board), timeout=60)
     dashboard.theme(THEMES[0])
     dashboard.assert_clean()
     # plotly's own script complains when its widget is closed while it draws: not ours to judge.

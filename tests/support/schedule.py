@@ -10,21 +10,22 @@ from xdist.scheduler import LoadScopeScheduling
 __all__ = ["Files"]
 
 _BROWSER = "tests/browser/"
-_NOTEBOOKS = 4  # groups of notebooks in a browser, each with a JupyterLab of its own
+_NOTEBOOKS = (f"{_BROWSER}test_notebooks.py", "tests/notebooks/test_run.py")
+_GROUPS = 4  # of notebooks, each with a JupyterLab or a Kafka of its own
 _BROWSERS = 2  # at a time: one takes a core while it draws, and the other tests mostly wait
 
 
 class Files(LoadScopeScheduling):
     """Gives the tests of a file to one process, for they share what starts slowly.
 
-    The long file that opens each notebook in a browser is several.
+    The long files that run each notebook are several.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
         found = re.search(r"\[(\d\d)[_.]", test)
-        if found and file == f"{_BROWSER}test_notebooks.py":
-            return f"{file} {int(found[1]) % _NOTEBOOKS}"
+        if found and file in _NOTEBOOKS:
+            return f"{file} {int(found[1]) % _GROUPS}"
         return file
 
     def _assign_work_unit(self, node: Any) -> None:
