@@ -27,14 +27,14 @@ demo: $(READY) ## run emitter, processor and view in this terminal, until Ctrl-C
 html: $(READY) ## run the notebooks and make pages of them to read, below build/html
 	@$(PY) -m docs.site $(ARGS)
 
-# Four files at a time, for they mostly wait; their order is that of tests/support/schedule.py.
-PYTEST := $(PY) -m pytest -p tests.support.report -n 4 --no-loadscope-reorder
+# Several files at a time, for they mostly wait; their order is that of tests/support/schedule.py.
+PYTEST := $(PY) -m pytest -p tests.support.report --no-loadscope-reorder
 
 test: $(READY) browser peers ## touch every behaviour once; ARGS="tests/unit -k codec" runs all of these
-	$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
+	$(PYTEST) -n 4 $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
 
 test-long: $(READY) browser peers pythons ## run the series, soaks and matrices that `make test` leaves out
-	$(PYTEST) -m long $(ARGS)
+	$(PYTEST) -n 3 -m long $(ARGS)
 
 test-lowest: $(READY) ## lint, unit tests and one of Kafka's with the oldest versions that are allowed
 	@$(PY) -m uv venv -q --clear --python 3.11 build/lowest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import threading
 import time
 from collections import deque
@@ -24,6 +25,7 @@ __all__ = ["HistoryPlot"]
 
 _LINES = 10
 _SECONDS = 600  # of history, with one sample a second
+_DRAWN = 5.0  # seconds that a browser takes to draw a plot at most, so that it may have samples
 _DASHES = ("solid", "dash")
 
 _current: HistoryPlot | None = None
@@ -55,7 +57,7 @@ class HistoryPlot(Part, ipywidgets.VBox):
         _current = self
         self._height = height
         self.figure: Any = None  # the plotly FigureWidget, once it is made
-        self.is_drawn = False  # by a browser
+        self.draws_at = math.inf  # when a browser has drawn it, or should have
         self._thread: threading.Thread | None = None
         self.picture = _Recorder(
             self, rows or Rows(view), watch or group_watch(processor, view=view), count
@@ -81,13 +83,13 @@ class HistoryPlot(Part, ipywidgets.VBox):
         if self.closed:
             figure.close()
             return
-        self.figure = figure
+        self.figure, self.draws_at = figure, time.monotonic() + _DRAWN
         figure.observe(self._note_drawn, "_js2py_traceDeltas")
         self.children = (self.picture, figure)
 
     def _note_drawn(self, change: Any) -> None:
         """A browser has drawn the plot for the first time: earlier samples are errors there."""
-        self.is_drawn = True
+        self.draws_at = 0.0
 
     def end(self) -> None:
         if self.figure is not None:
@@ -113,9 +115,9 @@ class _Recorder(Picture):
         top = sorted(sorted(counts, key=natural), key=lambda key: -counts[key])[: 2 * _LINES]
         self._samples.append((time.monotonic() - self._begin, {key: counts[key] for key in top}))
         self._watch.latest()
-        if self._plot.is_drawn:
+        if time.monotonic() > self._plot.draws_at:
             self._draw(self._plot.figure, sorted(top[:_LINES], key=natural))
-        text = "" if self._plot.is_drawn else "The plot is being made."
+        text = "" if self._plot.figure is not None else "The plot is being made."
         return {"text": text, "error": self.problem or self._watch.error}
 
     def _draw(self, figure: Any, users: list[str]) -> None:

@@ -95,14 +95,16 @@ def ratio(bar: Locator, other: Locator) -> float:
 def test_automatic_clicks_begin_and_end(dashboard: Notebook) -> None:
     page = dashboard.page
     before = total(dashboard)
+    begun = time.monotonic()
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     page.wait_for_timeout(3_000)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    most = 10 * (time.monotonic() - begun) + 20
     page.wait_for_timeout(1_500)
     after = total(dashboard)
-    assert before + 20 <= after <= before + 50
+    assert before + 20 <= after <= before + most
     page.wait_for_timeout(1_000)
     assert total(dashboard) == after
 
@@ -131,7 +133,11 @@ def test_a_small_window_holds_all_of_it(
         page.wait_for_timeout(2_000)  # so that there is something to see
         pictures.take(page, f"dashboard {theme.split()[1]} {tab}".lower().replace(" ", "-"))
         # A plot that is still being drawn may be higher for a moment.
-        wait_until("all of it is in sight", lambda: is_inside(board), timeout=60)
+        for _ in range(60):
+            if not outside(board):
+                break
+            page.wait_for_timeout(1_000)
+        assert outside(board) == "", tab
     dashboard.theme(THEMES[0])
     dashboard.assert_clean()
     # plotly's own script complains when its widget is closed while it draws: not ours to judge.
@@ -140,14 +146,16 @@ def test_a_small_window_holds_all_of_it(
     dashboard.forget()
 
 
-def is_inside(board: Locator) -> bool:
-    """The dashboard fits below JupyterLab's bars, and no picture is wider than it."""
+def outside(board: Locator) -> str:
+    """What of the dashboard does not fit below JupyterLab's bars, or is wider than it."""
     box = board.bounding_box()
     if box is None or box["height"] > 600:
-        return False
-    parts = [each.bounding_box() for each in board.locator(".clicklib, .js-plotly-plot").all()]
-    right = box["x"] + box["width"] + 1
-    return all(part["x"] + part["width"] <= right for part in parts if part is not None)
+        return f"the dashboard: {box}"
+    for part in board.locator(".clicklib, .js-plotly-plot").all():
+        place = part.bounding_box()
+        if place and place["x"] + place["width"] > box["x"] + box["width"] + 1:
+            return f"{part.get_attribute('class')}: {place} in {box}"
+    return ""
 
 
 def test_a_stopped_a_new_and_a_failed_processor_are_seen(
