@@ -29,7 +29,7 @@ class Chapter(NamedTuple):
 
 
 COURSE = (
-    Chapter("00", "00_user_clicks.ipynb", "press a button and watch Kafka count", 25),
+    Chapter("00", "00_user_clicks.ipynb", "press a button and watch the counts grow", 25),
     Chapter("01", "01_how_to_get_it_running.ipynb", "the demo, its lines, its endpoint", 40),
     Chapter("02", "02_count_user_clicks.ipynb", "write `process`; counts that survive", 40),
     Chapter("03", "03_view_and_emitter.ipynb", "promises, views, the web endpoint", 40),
