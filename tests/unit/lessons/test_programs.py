@@ -13,7 +13,13 @@ import pytest
 
 from clicklib.lessons import Program, stop_everything, wait_until
 
-TALKS = "import sys, time; print('hello', *sys.argv[1:]); time.sleep(60)"
+# They sleep again and again: a signal between `print` and one long sleep does not end that sleep.
+TALKS = """
+import sys, time
+print("hello", *sys.argv[1:])
+for _ in range(600):
+    time.sleep(0.1)
+"""
 FREEZES = "import psutil; print('frozen'); psutil.Process().suspend()"
 STAYS = """
 import signal, time
@@ -29,7 +35,8 @@ def tidy(*_):
     raise SystemExit
 signal.signal(signal.SIGINT, tidy)
 print("ready")
-time.sleep(60)
+for _ in range(600):
+    time.sleep(0.1)
 """
 KERNEL = f"""
 import time
