@@ -63,14 +63,14 @@ def who_counts(
     ),
     solution='''
 def idle(members):
-    """How many of so many members have no partition?"""
+    """The number of members that have no partition."""
     return max(0, members - 10)
 ''',
     because="A partition belongs to one member. Ten members have one partition each, and the "
     "others have none.",
 )
 def who_is_idle(idle: Callable[[int], int], members: int, working: int) -> Verdict:
-    outcome = f"The class had {members} members, and {working} of them had partitions."
+    outcome = f"The group had {members} members, and {working} of them had partitions."
     for count in (3, 10, 12, 30):
         found, right = idle(count), max(0, count - PARTITIONS)
         if found == right:
