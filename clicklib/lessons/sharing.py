@@ -1,11 +1,11 @@
-"""What readers share with their class: who has solved what, under the names that they typed.
+"""Readers share with their class which exercises they have solved, under names that they type.
 
     share("Anna")             from now on the class sees what Anna solves
     ClassProgress(cluster)    a table of all who share
     keep_private()            takes it back
 
-The class is a stream. A reader's kernel emits all that the reader has solved, under the typed name
-as the key; the topic is compacted; a view reads the newest message of each name.
+A table holds what is shared. A reader's kernel emits all that the reader has solved, with the typed
+name as the key; the topic is compacted; a view reads the newest message of each name.
 """
 
 from __future__ import annotations
