@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from clicklib.client.cluster import Brokers, Cluster
+from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import TopicReader
 from clicklib.client.topics import Topic, TopicManager
 from clicklib.engine.follower import Follower
@@ -225,14 +226,14 @@ class Processor(Service):
         self._membership = None
         life, settings = self._life, self._settings
         timeout, name = settings.connect_timeout, self.graph.table
-        cluster_id, table = life.keep_trying(timeout, self._find_table)
+        cluster_id, table = keep_trying(self._find_table, timeout)
         self._table_partitions = table.partitions
         if life.stopping:
             return
         with ExitStack() as stack:
             stores = open_stores(self._storage, self._state_dir, cluster_id, self.graph.group, name)
             stack.callback(stores.close)
-            reader = life.keep_trying(timeout, lambda: TopicReader(self.cluster, name, timeout))
+            reader = keep_trying(lambda: TopicReader(self.cluster, name, timeout), timeout)
             stack.callback(reader.close)
             self._membership = Membership(
                 life,

@@ -13,8 +13,7 @@ earlier owner did not commit. The new owner handles these messages again, and wr
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -24,6 +23,7 @@ from kafka.protocol.metadata import CoordinatorType, FindCoordinatorRequest
 from kafka.protocol.producer import InitProducerIdRequest
 
 from clicklib.client.faults import translated
+from clicklib.client.limit import time_left, within
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.retry import keep_trying
 from clicklib.errors import UnavailableError
@@ -89,34 +89,26 @@ class Claims:
     def _end(self) -> None:
         self._manager.transition_to_fatal_error(Ended("a batch failed, and its number is in doubt"))
 
-    def claim(
-        self,
-        partitions: Iterable[int],
-        group: str,
-        timeout: float,
-        stopping: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def claim(self, partitions: Iterable[int], group: str, timeout: float) -> None:
         """Claim `partitions` for a member of `group`. For one thread that is not the client's.
 
         From this producer's next row on, Kafka refuses the rows that earlier owners still send.
-        Raises UnavailableError after `timeout` seconds, or when `stopping()` is true. Raises Denied
-        if the ACLs forbid it.
+        Raises UnavailableError after `timeout` seconds, or when `until` says so. Raises Denied if
+        the ACLs forbid it.
         """
         places = {f"{group}-{p}": TopicPartition(self._topic, p) for p in partitions}
-        deadline = time.monotonic() + timeout
-
-        def over() -> bool:
-            return stopping() or time.monotonic() > deadline
 
         def ask() -> Mapping[str, tuple[int, int]]:
             with translated("cannot claim partitions", f"Write on the transactional id {group}-*"):
-                return self._answer(list(places), over)
+                return self._answer(list(places))
 
-        for name, found in keep_trying(ask, timeout, stopping=stopping).items():
+        with within(timeout):
+            claimed = keep_trying(ask, timeout)
+        for name, found in claimed.items():
             self._manager.reset_sequence_for_partition(places[name])
             self._ids[places[name]] = found
 
-    def _answer(self, names: list[str], over: Callable[[], bool]) -> Mapping[str, tuple[int, int]]:
+    def _answer(self, names: list[str]) -> Mapping[str, tuple[int, int]]:
         """Let the client's thread ask, and wait for it."""
         done, sender = threading.Event(), self._producer._sender
         closed = UnavailableError("no answer to a claim of partitions: the writer was closed")
@@ -127,7 +119,7 @@ class Claims:
         asked.add_both(lambda _: done.set())
         sender.wakeup()
         while not done.wait(0.05):
-            if over():
+            if not time_left():
                 raise UnavailableError("no answer in time to a claim of partitions")
         if isinstance(asked.exception, GeneratorExit | RuntimeError):
             raise closed

@@ -16,6 +16,7 @@ from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms
 from clicklib.client.faults import translated
+from clicklib.client.limit import within
 from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
 from clicklib.client.topic_reader import consumer
@@ -245,9 +246,11 @@ class GroupReader:
         # the next request. It may be old: others may have had the partitions meanwhile, and
         # committed. Their messages would be counted twice.
         coordinator._offset_fetch_futures.clear()
-        with translated("cannot read the committed offsets", _GROUP):
-            # All at once: the public `committed` takes a round trip for each partition.
-            found = coordinator.fetch_committed_offsets(places, self._timeout_ms)
+        ask, limit = coordinator._manager.run, within(self._timeout_ms / 1000 + 1)
+        with limit, translated("cannot read the committed offsets", _GROUP):
+            # All at once: the public `committed` takes a round trip for each partition. And by a
+            # call that ends when the member is to stop.
+            found = ask(coordinator.fetch_committed_offsets_async, places, self._timeout_ms)
             fresh = [place for place in places if place not in found]
             ends = self._consumer.end_offsets(fresh, self._timeout_ms) if fresh and newest else {}
             offsets = {**{place: known.offset for place, known in found.items()}, **ends}

@@ -26,22 +26,20 @@ def keep_trying(
     seconds: float,
     *,
     passes: Callable[[Exception], bool] = _is_unavailable,
-    stopping: Callable[[], bool] = lambda: False,
     pause: float = 0.1,
 ) -> T:
     """Return what `step()` returns; call it again while it raises an error that may pass.
 
     `passes` tells which errors may pass by themselves; without it UnavailableError may. The error
-    is raised when `seconds` or those of `within` are over, or when `stopping()` is true: then the
-    result is no longer needed. The step is called at least once, with `pause` seconds between two
-    calls.
+    is raised when `seconds` or those of `within` are over, or when `until` says so. The step is
+    called at least once, with `pause` seconds between two calls.
     """
-    deadline = time.monotonic() + min(seconds, time_left())
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return step()
         except Exception as exc:
-            if not passes(exc) or stopping() or time.monotonic() > deadline:
+            if not passes(exc) or not time_left() or time.monotonic() > deadline:
                 raise
         time.sleep(pause)
 
@@ -56,7 +54,7 @@ def aside(step: Callable[[], T]) -> Future[T]:
         except BaseException as exc:
             promise.set_exception(exc)
 
-    here = copy_context()  # with the limit of `within`
+    here = copy_context()  # with the limits of `within` and `until`
     thread = threading.Thread(target=here.run, args=(run,), name="clicklib aside", daemon=True)
     thread.start()
     return promise

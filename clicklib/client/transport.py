@@ -6,12 +6,13 @@ import logging
 import math
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 
 import kafka.errors
 from kafka.net.manager import KafkaConnectionManager
 
-from clicklib.client.limit import allowed, time_left
+from clicklib.client.limit import allowed, gives_up, time_left
 from clicklib.errors import OUT_OF_FILES, is_out_of_files
 
 __all__ = ["Connections", "is_refusal"]
@@ -22,6 +23,7 @@ _REFUSALS = (
     kafka.errors.SaslAuthenticationFailedError,
     kafka.errors.UnsupportedSaslMechanismError,
 )
+_LOOK = 0.1  # seconds between two looks whether anybody still waits for an answer
 # These errors come when a broker stops in the middle of a handshake.
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
@@ -42,7 +44,7 @@ def is_refusal(error: BaseException) -> bool:
 class Connections(KafkaConnectionManager):
     """kafka-python's manager of connections, for one client.
 
-    A call waits for an answer no longer than `within` allows.
+    A call waits for an answer no longer than `within` and `until` allow.
 
     It keeps the reason why the last connection failed. While `gives_up` is set, it does not try
     again after a refusal. `connect` clears `gives_up` when the client is connected: from then on it
@@ -64,22 +66,28 @@ class Connections(KafkaConnectionManager):
         seconds = timeout_ms / 1000
         # A moment longer: it knows better why it failed.
         step = (self.bootstrap_async, timeout_ms, refresh)
-        super().run(self._in_time, seconds + 0.2, seconds, *step)
+        super().run(self._in_time, seconds + 0.2, seconds, gives_up(), *step)
 
     def run(self, coro: Any, *args: Any) -> Any:
         seconds = time_left()
         if seconds == math.inf:
             return super().run(coro, *args)
-        return super().run(self._in_time, seconds, allowed(), coro, *args)
+        return super().run(self._in_time, seconds, allowed(), gives_up(), coro, *args)
 
-    async def _in_time(self, seconds: float, given: float, coro: Any, *args: Any) -> Any:
-        deadline = time.monotonic() + seconds
-        try:
-            return await self.wait_for(self.call_soon(coro, *args), seconds * 1000)
-        except kafka.errors.KafkaTimeoutError:
-            if time.monotonic() < deadline:
-                raise
-            raise kafka.errors.KafkaTimeoutError(f"no answer within {given:g} s") from None
+    async def _in_time(
+        self, seconds: float, given: float, over: Callable[[], bool], coro: Any, *args: Any
+    ) -> Any:
+        deadline, answer = time.monotonic() + seconds, self.call_soon(coro, *args)
+        while True:
+            wait = max(0.0, min(_LOOK, deadline - time.monotonic()))
+            try:
+                return await self.wait_for(answer, wait * 1000)
+            except kafka.errors.KafkaTimeoutError:
+                if answer.is_done:  # perhaps this very error, perhaps just now
+                    return await answer
+                if over() or time.monotonic() >= deadline:
+                    text = f"no answer within {given:g} s"
+                    raise kafka.errors.KafkaTimeoutError(text) from None
 
     def get_connection(self, node_id: Any, **options: Any) -> Any:
         if self.gives_up and self.failure is not None and is_refusal(self.failure):

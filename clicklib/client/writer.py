@@ -18,7 +18,7 @@ from clicklib.client.claims import Claims
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import connect
 from clicklib.client.faults import translated
-from clicklib.client.limit import allowed, time_left
+from clicklib.client.limit import allowed, time_left, within
 from clicklib.client.offsets import Offsets, TopicPartition, committable
 from clicklib.client.outgoing import Outgoing
 from clicklib.client.unchanged import REFRESH_MS, Unchanged
@@ -124,12 +124,12 @@ class Writer:
     def _wait_for_id(self, timeout: float) -> None:
         """Wait until the broker has named this producer: before, no row would time out."""
         manager = self._producer._transaction_manager
-        deadline = time.monotonic() + time_left(timeout)
-        while not (manager.has_producer_id() or manager.has_fatal_error()):
-            if time.monotonic() > deadline:
-                text = f"the broker has not named the producer within {min(timeout, allowed()):g} s"
-                raise UnavailableError(text, topic=self._topic)
-            time.sleep(0.005)
+        with within(timeout):
+            while not (manager.has_producer_id() or manager.has_fatal_error()):
+                if not time_left():
+                    text = f"the broker has not named the producer within {allowed():g} s"
+                    raise UnavailableError(text, topic=self._topic)
+                time.sleep(0.005)
 
     def _find(self, topic: str, missing: str | None, timeout: float) -> int:
         """The number of partitions. From then on the client knows it, and `send` does not ask."""

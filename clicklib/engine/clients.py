@@ -7,6 +7,7 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from clicklib.client.group_reader import GroupReader
+from clicklib.client.limit import until
 from clicklib.client.retry import Patience, aside
 from clicklib.engine.flusher import Flusher
 from clicklib.engine.lifecycle import Lifecycle
@@ -59,7 +60,8 @@ class Clients:
         patience = Patience(self._timeout)
         while not (self._life.stopping or self._ended):
             try:
-                return connect(patience.seconds)
+                with until(lambda: self._ended):
+                    return connect(patience.seconds)
             except (UnavailableError, TopicError) as exc:
                 # A broker that has just started may not know the topics yet.
                 if gives_up() or (isinstance(exc, TopicError) and patience.is_over):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from clicklib.client.answers import Answers
 from clicklib.client.faults import undelivered
+from clicklib.client.limit import until
 from clicklib.client.offsets import TopicPartition
 from clicklib.client.unchanged import Unchanged
 from clicklib.client.writer import Writer
@@ -52,8 +53,8 @@ class Flusher(OwnedThread):
     If rows get no answer in time, Kafka may have them or not. Then the flusher sends nothing more,
     and the processor starts its partitions over from what Kafka has.
 
-    `claim(partitions, stopping)` claims partitions: from the writer's next row on, Kafka refuses
-    the rows of their earlier owners.
+    `claim(partitions)` claims partitions: from the writer's next row on, Kafka refuses the rows of
+    their earlier owners.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Flusher(OwnedThread):
         writer: Writer,
         topic: str,
         reports: Reports,
-        claim: Callable[[set[int], Callable[[], bool]], None],
+        claim: Callable[[set[int]], None],
     ) -> None:
         super().__init__(owner, f"{owner.name} flusher", self._main)
         self._writer, self._topic, self._reports = writer, topic, reports
@@ -135,8 +136,9 @@ class Flusher(OwnedThread):
         if not partitions:
             return
         try:
-            self._claim_now(partitions, lambda: self._ended)
-            self._reports.confirm()
+            with until(lambda: self._ended):
+                self._claim_now(partitions)
+                self._reports.confirm()
         except UnavailableError as exc:
             if not self._ended:
                 self._ended = True

@@ -10,16 +10,14 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
+from clicklib.client.limit import until
 from clicklib.client.process import ThisProcess
-from clicklib.client.retry import keep_trying
 from clicklib.engine.state import AT_REST, ENDED, Signal, State
 from clicklib.errors import ClicklibError, InternalError, TopicError, UnavailableError, UsageError
 
 __all__ = ["Lifecycle", "OwnedThread"]
-
-T = TypeVar("T")
 
 logger = logging.getLogger("clicklib")
 
@@ -142,7 +140,8 @@ class Lifecycle:
 
     def _run(self) -> None:
         try:
-            self._main()
+            with until(lambda: self.stopping):
+                self._main()
         except BaseException as exc:  # SystemExit too: a callback may call sys.exit()
             # A start that `stop` interrupts has not failed.
             if not (self.stopping and isinstance(exc, UnavailableError | TopicError)):
@@ -163,10 +162,6 @@ class Lifecycle:
         """Wait a moment before the next attempt to reach the broker."""
         logger.debug("%s waits for the broker: %s", self.name, error)
         self.wait_stopping(0.1)
-
-    def keep_trying(self, seconds: float, step: Callable[[], T]) -> T:
-        """`retry.keep_trying`, which gives up as soon as `stopping` is true."""
-        return keep_trying(step, seconds, stopping=lambda: self.stopping)
 
     def time_left(self) -> float:
         """The seconds that are left for its threads to end."""

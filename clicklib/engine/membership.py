@@ -342,11 +342,11 @@ class Membership:
         """The member's name and generation at the time of its present assignment."""
         return self._reader.group_metadata
 
-    def _claim(self, writer: Writer, partitions: set[int], stopping: Callable[[], bool]) -> None:
+    def _claim(self, writer: Writer, partitions: set[int]) -> None:
         """Claim partitions of the table. Raises UnavailableError if that does not succeed."""
         timeout, group = self._settings.connect_timeout, self._graph.group
         try:
-            writer.claim(partitions, group, timeout, stopping)
+            writer.claim(partitions, group, timeout)
         except Denied as exc:
             text = "%s: rows that are delivered late could replace newer ones: %s"
             logger.warning(text, self._life.name, exc)

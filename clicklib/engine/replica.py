@@ -72,13 +72,13 @@ class Replica:
     def run(self) -> None:
         """Read until `life.stopping` is true."""
         with ExitStack() as stack:
-            self._reader = self._life.keep_trying(
-                self._connect_timeout,
+            self._reader = keep_trying(
                 lambda: TopicReader(self._cluster, self._table, self._connect_timeout),
+                self._connect_timeout,
             )
             stack.callback(self._reader.close)
             stack.callback(self._close)
-            self._life.keep_trying(self._connect_timeout, self._open)
+            keep_trying(self._open, self._connect_timeout)
             self._loop()
 
     def _loop(self) -> None:
@@ -116,7 +116,6 @@ class Replica:
                 lambda: self._find(topics),
                 self._connect_timeout,
                 passes=lambda error: isinstance(error, TopicError),
-                stopping=lambda: self._life.stopping,
             )
             cluster_id = topics.cluster_id
         self._close()

@@ -80,18 +80,20 @@ class Stage:
             if emitter.closed:
                 self.closed.append(promise)
 
-    def processor(self, number: int = 0) -> Processor:
+    def processor(self, number: int = 0, patience: float = LIMIT, **settings: Any) -> Processor:
         """One in a group of its own; with a number, in the group with this number."""
         group = f"{self.graph.group}-{number or next(self._numbers)}"
         graph = clicks.graph(clicks.count, group, self.topic)
-        made = Processor(self.address, graph, storage="memory", connect_timeout=LIMIT)
+        made = Processor(
+            self.address, graph, storage="memory", connect_timeout=patience, **settings
+        )
         self._stack.callback(made.stop)
         return made
 
-    def view(self) -> View:
+    def view(self, patience: float = LIMIT) -> View:
         table = self.graph.table
         made = View(
-            self.address, table, clicks.UserCodec(), storage="memory", connect_timeout=LIMIT
+            self.address, table, clicks.UserCodec(), storage="memory", connect_timeout=patience
         )
         self._stack.callback(made.stop)
         return made
@@ -107,6 +109,22 @@ class Stage:
 
     def running_view(self) -> View:
         return self.view().start().wait_running()
+
+    def patient(self) -> list[Processor | View]:
+        """Parts that wait for their broker for long, started: both guarantees, and a view."""
+        made = [self.processor(patience=60), self.view(60)]
+        made.insert(1, self.processor(patience=60, guarantee="exactly_once"))
+        return [each.start() for each in made]
+
+
+def stopped_late(parts: list[Processor | View], limit: float = SLACK) -> list[str]:
+    """Those that take longer than `limit` seconds to stop."""
+    late = []
+    for each in parts:
+        before, begun = repr(each), time.monotonic()
+        if not each.stop(60) or time.monotonic() - begun > limit:
+            late.append(f"{before} took {time.monotonic() - begun:.1f} s")
+    return late
 
 
 Call = Callable[[Stage, Any], Any]
@@ -348,7 +366,10 @@ def test_where_no_broker_is_the_address_and_the_limit_are_told_in_time(silent: b
         if not silent:
             listener.close()
         stage = Stage(address, clicks.graph(), stack)
+        patient = stage.patient()
         assert made_at_once(stage, {n: (None, call, words) for n, call in CONNECT.items()}) == []
+        assert {each.state for each in patient} == {"starting"}
+        assert stopped_late(patient) == []
 
 
 FAULTS: dict[str, Callable[[Proxy], None]] = {
@@ -373,6 +394,23 @@ def test_where_a_broker_stops_answering_each_call_keeps_its_limit(cluster, graph
         }
         stack.callback(proxy.heal)
         FAULTS[fault](proxy)
+        patient = stage.patient() if fault != "slow" else []
         assert made_at_once(stage, ready) == []
+        assert stopped_late(patient) == []
         wait_until("closed emitters gave up", lambda: all(each.done() for each in stage.closed))
         assert len(stage.closed) == 2
+
+
+def test_one_whose_broker_hangs_as_it_gets_its_partitions_stops_soon(cluster, graph) -> None:
+    [proxy] = proxies(cluster)
+    with ExitStack() as stack:
+        stack.callback(proxy.close)
+        stage, asks = Stage(proxy.address, graph, stack), threading.Event()
+
+        def hang(partitions: object) -> None:  # the next step is to ask for its offsets
+            proxy.freeze()
+            asks.set()
+
+        processor = stage.processor(patience=60, on_rebalance=hang).start()
+        assert asks.wait(60)
+        assert stopped_late([processor], 6) == []  # it tries to leave the group, 2 s

@@ -117,7 +117,9 @@ NAMES = (
     Name("kafka.consumer:KafkaConsumer", "_cluster", "what it hears of its topics"),
     Name("kafka.consumer:KafkaConsumer", "_coordinator", "what it asks the coordinator"),
     Name(
-        "kafka.coordinator.consumer:ConsumerCoordinator", "fetch_committed_offsets", "all at once"
+        "kafka.coordinator.consumer:ConsumerCoordinator",
+        "fetch_committed_offsets_async",
+        "all at once",
     ),
     Name(
         "kafka.coordinator.consumer:ConsumerCoordinator",

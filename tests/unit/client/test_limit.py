@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clicklib.client.limit import allowed, time_left, within
+from clicklib.client.limit import allowed, gives_up, time_left, until, within
 from clicklib.client.retry import aside, keep_trying
 from clicklib.client.writer import Writer
 from clicklib.errors import UnavailableError
@@ -38,6 +38,22 @@ def test_it_holds_for_a_step_aside_and_for_one_that_is_tried_again() -> None:
     with within(0.2), pytest.raises(UnavailableError, match=r"of 0\.2 s"):
         aside(lambda: keep_trying(step, 60, pause=0.01)).result()
     assert time.monotonic() - begun < 5
+
+
+def test_a_wait_is_over_when_nobody_waits_any_more() -> None:
+    wanted, inner = [1, 2], [1]
+    with until(lambda: not wanted), within(9):
+        over = gives_up()
+        with until(lambda: not inner):
+            assert time_left() > 8
+            inner.clear()
+            assert time_left() == 0
+        assert time_left() > 8
+        wanted.clear()
+        assert time_left() == 0
+        assert aside(time_left).result() == 0
+    assert over()
+    assert time_left() == math.inf
 
 
 class Batches:

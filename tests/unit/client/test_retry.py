@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clicklib.client.limit import until
 from clicklib.client.retry import Patience, keep_trying
 from clicklib.errors import TopicError, UnavailableError
 
@@ -22,8 +23,8 @@ def test_what_is_unavailable_is_tried_again_until_it_is_late_or_unwanted():
     with pytest.raises(UnavailableError, match="late"):
         keep_trying(step, -1)
     outcomes = iter([UnavailableError("unwanted"), "unwanted"])
-    with pytest.raises(UnavailableError, match="unwanted"):
-        keep_trying(step, 5, stopping=lambda: True)
+    with until(lambda: True), pytest.raises(UnavailableError, match="unwanted"):
+        keep_trying(step, 5)
     outcomes = iter([TopicError("missing"), "there"])
     with pytest.raises(TopicError):
         keep_trying(step, 5)

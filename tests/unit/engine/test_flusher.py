@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clicklib.client.answers import Answers
+from clicklib.client.limit import time_left
 from clicklib.client.offsets import TopicPartition
 from clicklib.engine import flusher
 from clicklib.engine.flusher import Flusher, TransactionalFlusher
@@ -116,8 +117,8 @@ class FlusherBench:
         self.fails: dict[str, Exception] = {}
         self.flusher = kind(self.owner, self.writer, "g-table", self, self.claim)  # type: ignore[arg-type]
 
-    def claim(self, partitions: set[int], stopping: Callable[[], bool]) -> None:
-        assert not stopping()
+    def claim(self, partitions: set[int]) -> None:
+        assert time_left() > 0
         self._note("claim", sorted(partitions))
 
     def confirm(self) -> None:
