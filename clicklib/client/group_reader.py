@@ -271,12 +271,16 @@ class GroupReader:
         return None if end is None else max(0, end - position)
 
     def caught_up(self, partition: TopicPartition) -> bool:
-        """Whether all records have been returned; control records do not count."""
+        """Whether all records have been returned; control records do not count.
+
+        False while it is not known.
+        """
         if partition not in self._consumer.assignment():
             return True
         end = self._consumer.highwater(partition)
         with contextlib.suppress(kafka.errors.KafkaError):  # `poll` raises lasting errors
-            return end is not None and (self._consumer.position(partition, 1_000) or 0) >= end
+            position = None if end is None else self._consumer.position(partition, 1_000)
+            return position is not None and position >= end
         return False
 
     def commit_async(self, offsets: Offsets) -> None:

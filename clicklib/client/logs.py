@@ -123,7 +123,9 @@ class Logs(Holding[TopicReader]):
                 raise UnavailableError(text, topic=self.topic)
             for p, batch in self._client.poll(0.1).items():
                 records[p] += [record for record in batch if record.offset < ends[p]]
-            left = {p for p in left if self._client.position(p) < ends[p]}
+            positions = {p: self._client.position(p) for p in left}
+            # A partition is read on while its position is not known.
+            left = {p for p, at in positions.items() if at is None or at < ends[p]}
         return records
 
 

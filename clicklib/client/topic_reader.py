@@ -149,11 +149,14 @@ class TopicReader:
                 raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
             raise
 
-    def position(self, partition: int) -> int:
-        """The offset of the next record that `poll` will return, past holes and control records."""
+    def position(self, partition: int) -> int | None:
+        """The offset of the next record that `poll` will return, past holes and control records.
+
+        None if it is not known yet.
+        """
         with self._asking("cannot read the topic"):
             place = TopicPartition(self.topic, partition)
-            return self._consumer.position(place, int(time_left(self._patience / 2) * 1000)) or 0
+            return self._consumer.position(place, int(time_left(self._patience / 2) * 1000))
 
     def close(self) -> None:
         """Free both connections; repeatable."""

@@ -52,9 +52,9 @@ class Follower:
         for partition, table in self.tables.items():
             if not table.recovered and partition not in records:
                 # The position also passes control records and the holes of compaction, which no
-                # poll returns.
+                # poll returns. While it is not known, recovery goes on.
                 position = self._reader.position(partition)
-                if position > table.position:
+                if position is not None and position > table.position:
                     table.apply((), position)
         return bool(records)
 

@@ -124,7 +124,9 @@ class _Stream(Closing):
             if self._unchanged.error or self._unchanged.remade:
                 raise OutOfRange("the stream has grown or was made anew")
             for p in ends:  # past the markers of transactions, which no poll returns
-                books.read_to(p, self._reader.position(p))
+                position = self._reader.position(p)
+                if position is not None:  # else the next turn asks again
+                    books.read_to(p, position)
             return False
 
         return _soon(entered)

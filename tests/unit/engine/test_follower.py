@@ -20,6 +20,7 @@ class FakeReader:
         self.begins: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         self.most = 100
+        self.known = True
 
     def bounds(
         self, partitions: Iterable[int], timeout: float = 10.0
@@ -39,8 +40,8 @@ class FakeReader:
                 found[partition] = batch
         return found
 
-    def position(self, partition: int) -> int:
-        return self.positions[partition]
+    def position(self, partition: int) -> int | None:
+        return self.positions[partition] if self.known else None
 
 
 def log(*rows: tuple[str, str] | None) -> list:
@@ -110,6 +111,18 @@ def test_it_reads_on_where_the_store_ends() -> None:
     bench.follower.add([0])
     bench.follower.poll(0)
     assert bench.rows(0) == {b"a": b"kept", b"b": b"2"}
+
+
+def test_while_the_position_is_not_known_recovery_goes_on() -> None:
+    bench = Bench({0: log(("a", "1"), None)})
+    bench.reader.known = False
+    bench.follower.add([0])
+    bench.follower.poll(0)
+    assert not bench.follower.poll(0)
+    assert not bench.follower.recovered
+    bench.reader.known = True
+    bench.follower.poll(0)
+    assert bench.follower.recovered
 
 
 @pytest.mark.parametrize(

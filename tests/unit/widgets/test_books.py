@@ -38,7 +38,7 @@ def test_what_kafka_acknowledged_and_does_not_have_is_lost() -> None:
 
 def test_a_click_that_is_read_again_is_entered_once() -> None:
     opened = books("a", "b", committed=2)
-    opened.read_to(0, 0)  # a reader that knows no position yet
+    opened.read_to(0, 0)  # by a reader that went back
     opened.click(0, 0, "a")
     opened.click(0, 1, "b")
     assert opened.positions == {0: 2}
