@@ -36,6 +36,7 @@ class Stats:
     """The work of a processor since it started, in numbers.
 
     Lag is in offsets, by partition. It is known only for the partitions that it reads now.
+    `commits_fail` says why Kafka has taken no commit for half a minute; None if all is well.
     """
 
     state: State
@@ -45,6 +46,7 @@ class Stats:
     flushes: int = 0
     rebalances: int = 0
     lag: dict[int, int] = field(default_factory=dict)
+    commits_fail: str | None = None
 
 
 logger = logging.getLogger("clicklib")
@@ -147,6 +149,7 @@ class Processor(Service):
             flushes=membership.flushes,
             rebalances=membership.rebalances,
             lag={place: lag for place, lag in membership.lag.items() if place in owned},
+            commits_fail=membership.commits_fail,
         )
 
     @property
@@ -272,6 +275,7 @@ class Processor(Service):
             "records in": stats.records_in,
             "rows out": stats.rows_out,
             "lag": sum(stats.lag.values()) if stats.lag else "unknown",
+            "commits fail": stats.commits_fail,
         }
 
 

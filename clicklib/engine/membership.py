@@ -64,6 +64,7 @@ class Membership:
         self.handover = Handover(follower, self._worker, lingering)
         self.lag: dict[int, int] = {}
         self.rows = self.flushes = self.rebalances = 0
+        self.commits_fail: str | None = None
         self._life, self._settings = life, settings
         self._partitions, self._transactional_id = partitions, transactional_id
         self._graph = settings.graph
@@ -110,6 +111,7 @@ class Membership:
             self._hand_out(records)
             self._look_after(records)
             self.handover.commits.commit(self._reader)
+            self.commits_fail = self._reader.commits_fail
 
     def _patience(self) -> float:
         """Seconds to wait for records; a poll takes a millisecond of the processor's time."""

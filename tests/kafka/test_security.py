@@ -16,9 +16,16 @@ from typing import Any
 
 import psutil
 import pytest
-from kafka.admin import ACLOperation, ResourceType
+from kafka.admin import (
+    ACLOperation,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    ResourceType,
+)
 
 from clicklib import Cluster, Emitter, Groups, Processor, View, broker, clicks
+from clicklib.client import group_reader
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import KafkaError, UnavailableError, UsageError
@@ -371,3 +378,38 @@ def test_a_topic_that_may_not_be_created_is_named(secure, name):
         pytest.raises(KafkaError, match=r"cannot create the topic: .*permission Create on the"),
     ):
         create(secure.cluster("SASL_PLAINTEXT"), name)
+
+
+@contextlib.contextmanager
+def refused_commits(address: str) -> Iterator[None]:
+    """Meanwhile a node has no room for any commit."""
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    configs = {"max.message.bytes": "1"}
+    place = ConfigResource(ConfigResourceType.TOPIC, "__consumer_offsets", configs)
+    admin.alter_configs([place])
+    yield
+    admin.reset_configs([place])
+    admin.close()
+
+
+def test_commits_that_fail_for_ever_are_told_once(secure, name, caplog, monkeypatch):
+    monkeypatch.setattr(group_reader, "_FAILING", 1.0)
+
+    def refusals() -> int:
+        return caplog.text.count("failed to commit partition")
+
+    with TopicManager(secure.node.address) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    with Processor(secure.node.address, graph, storage="memory") as processor:
+        emit(secure.node.address, name)
+        processor.wait_running()
+        assert processor.stats().commits_fail is None
+        with refused_commits(secure.node.address):
+            emit(secure.node.address, name)
+            wait_until("it is told", lambda: processor.stats().commits_fail, 60)
+            assert "commits fail" in processor._repr_html_()
+            before = refusals()
+            wait_until("it is tried again", lambda: refusals() > before + 2, 60)
+        wait_until("they are taken again", lambda: not processor.stats().commits_fail, 60)
+    assert caplog.text.count(f"group {name}: Kafka has taken no commit for 1 s: ") == 1
