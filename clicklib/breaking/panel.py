@@ -17,6 +17,7 @@ from clicklib.breaking.faults import Fault, faults_of
 from clicklib.breaking.processor import BreakableProcessor
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.errors import ClicklibError, UsageError
+from clicklib.given import check, listed
 from clicklib.widgets import Ledger
 from clicklib.widgets.picture import Picture, asset
 
@@ -55,6 +56,7 @@ class BreakingPanel(Picture):
         self.ledger = ledger
         self._going: dict[int, _Going] = {}
         self._lock = threading.Lock()
+        check(brokers__none=listed(brokers), processors=processors, ledger=ledger)
         given = [processors] if isinstance(processors, BreakableProcessor) else [*processors]
         self._targets: list[BreakableProcessor | BreakableBroker] = [*given, *_brokers(brokers)]
         users = " and ".join(given[0].slow_users) if given else ""
@@ -75,9 +77,15 @@ class BreakingPanel(Picture):
         Targets are numbered from 0 on: the processors, then the brokers. Nothing happens where the
         panel's button would be grey.
         """
+        check(fault=fault, target=target)
         if self.closed:
             return
-        found = self._faults[self._targets[target].kind][fault]
+        if target >= len(self._targets):
+            raise UsageError(f"target is below {len(self._targets)}, not {target}")
+        known = self._faults[self._targets[target].kind]
+        if fault not in known:
+            raise UsageError(f"fault is one of {', '.join(known)}, not {fault!r}")
+        found = known[fault]
         with self._lock:
             going = self._going.get(target)
             if going is not None:
@@ -174,5 +182,7 @@ def _brokers(brokers: Brokers | None) -> list[BreakableBroker]:
     cluster = Cluster.of(brokers)
     count = len(cluster.addresses)
     if count < 2:
-        raise UsageError("a panel breaks one of several brokers: without its only one all stops")
+        raise UsageError(
+            "brokers has one address, and a panel breaks one of several brokers: alone it is all"
+        )
     return [BreakableBroker(cluster, number) for number in range(1, count + 1)]

@@ -16,6 +16,7 @@ from clicklib.breaking.faults import AGAIN, fault
 from clicklib.breaking.proxy import HOST, Proxy, proxies
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.engine.at_exit import closed_at_exit
+from clicklib.given import check, listed
 from clicklib.graph import Graph
 from clicklib.lessons import Victim, wait_until
 from clicklib.lessons.victim import count
@@ -48,7 +49,9 @@ class BreakableProcessor:
         guarantee: str = "at_least_once",
         slow_users: Sequence[str] = ("user-3",),
     ) -> None:
-        cluster = Cluster.of(brokers)
+        cluster, slow_users = Cluster.of(brokers), listed(slow_users)
+        check(stream=stream, group=group, callback__code=callback, guarantee=guarantee)
+        check(slow_users=slow_users)
         local = all(each.startswith(f"{HOST}:") for each in cluster.addresses)
         self._proxies = proxies(cluster) if local and not cluster.security else []
         self._finalizer = weakref.finalize(self, _close_soon, self._proxies)
@@ -56,7 +59,7 @@ class BreakableProcessor:
         through = ",".join(each.address for each in self._proxies) or None
         options: Any = {"guarantee": guarantee, "through": through}
         self.program = Victim(cluster, stream, group, callback, **options)
-        self.slow_users = tuple(slow_users)
+        self.slow_users = slow_users
         self._order = self.program.folder / "slow"
         self._full_since = inf
         self._why: tuple[int, str] = (0, "")
@@ -167,6 +170,7 @@ class BreakableProcessor:
 
     def stop_for_good(self, timeout: float = 10) -> None:
         """End all faults, the program and its connections; a second call does nothing."""
+        check(timeout__wait=timeout)
         with self._lock:
             if not self._closed:
                 self._closed = True

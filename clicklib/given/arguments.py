@@ -170,6 +170,13 @@ def _security(value: Any) -> str:
     return f"is a dict of kafka-python's settings by their names, not {type(value).__name__}"
 
 
+def _texts(value: Any) -> str:
+    if isinstance(value, tuple):
+        return next(filter(None, map(_text, value)), "")
+    way_out = f": write [{value!r:.260}]" if isinstance(value, str) else ""
+    return f"is a list of texts, not {_shown(value)}{way_out}"
+
+
 def _one_or_many(kind: Kind) -> Kind:
     def wrong(value: Any) -> str:
         many = value if isinstance(value, list | tuple) else (value,)
@@ -179,6 +186,7 @@ def _one_or_many(kind: Kind) -> Kind:
 
 
 _emitter = _with("an Emitter", "emit", "stats", "topic")
+_breakable = _with("a BreakableProcessor, or a list of them", "slow_users", "impossible")
 _processor = _with("a Processor, or a list of them", "graph", "partitions")
 _view = _with("a View", "get", "items", "state")
 _where = _kind(
@@ -193,10 +201,17 @@ _KINDS: dict[str, Kind] = {
     "address": _text,
     "addresses": _addresses,
     "brokers": _addresses,
+    "arguments": _texts,
+    "before": _or_none(_with("a Victim", "again", "folder")),
+    "brokers__none": _or_none(_addresses),
     "buffer": _whole(1, inf),
     "callback": _callback,
+    "callback__code": lambda value: (
+        _callback(value) or _with("a function that a cell defines", "__code__")(value)
+    ),
     "codec": _codec,
     "commit_interval": _seconds(0, inf),
+    "cluster": _addresses,
     "configs": _or_none(_mapping("texts", lambda each: isinstance(each, str), _setting)),
     "connect_timeout": _seconds(0),
     "count": _callback,
@@ -208,20 +223,25 @@ _KINDS: dict[str, Kind] = {
     "emitter__many": _or_none(_one_or_many(_emitter)),
     "emitter__none": _or_none(_emitter),
     "environ": _or_none(_with("a mapping such as os.environ", "get", "keys")),
+    "fault": _text,
     "frame": _with("a DataFrame", "columns", "index", "reset_index"),
+    "freeze": _flag,
     "graph": _with("a graph that define_group made", "inputs", "persist", "table"),
     "group": _name,
     "group__none": _or_none(_name),
     "guarantee": _one_of("at_least_once", "exactly_once"),
+    "guarantee__steps": _one_of("at_most_once", "at_least_once", "exactly_once"),
     "headers": _or_none(_headers),
     "headers__read": _or_none(
         _mapping("text and bytes", lambda each: isinstance(each, bytes | None), _header)
     ),
     "height": _whole(1),
+    "holds": _callback,
     "host": _name,  # sockets take the empty text for all addresses
     "inputs": lambda value: _topics(value) or ("" if value else "is empty: name a topic"),
     "key": _text,
     "key__bytes": _kind("bytes", lambda value: isinstance(value, bytes)),
+    "ledger": _or_none(_with("a Ledger", "mark")),
     "lines": _whole(0),
     "limit": _whole(1),
     "linger": _seconds(0),
@@ -229,8 +249,12 @@ _KINDS: dict[str, Kind] = {
     "message": _callback,
     "mismatch": _one_of("ignore", "warn", "fail"),
     "name": _topic,
+    "moment": _wait,
+    "names": _with("a dict of names by their partitions", "keys", "values"),
     "nodes": _whole(1, 99),
     "nodes__all": _or_none(_whole(1, 99)),
+    "number": _whole(1),
+    "number__notebook": _text,
     "on_rebalance": _or_none(_callback),
     "on_update": _or_none(_callback),
     "pairs": _with("messages with their keys", "__iter__"),
@@ -239,18 +263,25 @@ _KINDS: dict[str, Kind] = {
     "port__any": _or_none(_whole(1, 65535)),
     "prefix": _text,
     "processor": _or_none(_one_or_many(_processor)),
+    "processors": _one_or_many(_breakable),
     "progress": _flag,
     "replication": _or_none(_whole(1, 32767)),
     "security": _security,
     "session_timeout": _seconds(0.2, _LONGEST),
+    "slow_users": _texts,
     "stale": _flag,
     "start": _one_of("oldest", "newest"),
     "state_dir": _or_none(
         _kind("a path", lambda value: isinstance(value, str) or hasattr(value, "__fspath__"))
     ),
+    "step": _seconds(0.001),
     "stop": _flag,
+    "stream": _topic,
     "storage": _one_of("lmdb", "memory"),
     "table": _topic,
+    "target": _whole(0),
+    "text": _text,
+    "through": _or_none(_addresses),
     "timeout": _seconds(0),
     "timeout__ever": _or_none(_seconds(-inf, inf)),
     "timeout__wait": _wait,
@@ -260,9 +291,13 @@ _KINDS: dict[str, Kind] = {
     "topic": _topic,
     "topic__none": _or_none(_topic),
     "topics": _topics,
+    "until": _wait,
     "users": _whole(1),
     "view": _view,
     "view__none": _or_none(_view),
+    "wanted": _whole(0, 65535),
+    "what": _text,
     "where": _or_none(_one_or_many(_where)),
     "window": _seconds(1),
+    "word": _topic,
 }

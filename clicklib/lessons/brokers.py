@@ -10,20 +10,23 @@ import psutil
 from filelock import FileLock
 
 from clicklib import broker
-from clicklib.client.cluster import Cluster
-from clicklib.errors import LocalBrokerError
+from clicklib.client.cluster import Brokers, Cluster
+from clicklib.errors import LocalBrokerError, UsageError
+from clicklib.given import check
 from clicklib.lessons.waiting import wait_until
 
 __all__ = ["broker_processes", "harmed_broker", "kill_broker"]
 
 
-def kill_broker(cluster: Cluster, number: int) -> int:
+def kill_broker(cluster: Brokers, number: int) -> int:
     """Kill a broker of the local Kafka with signal 9, and return the id of its process.
 
     The keeper of the local Kafka starts the broker again after some seconds. Three brokers do not
     go on without two of them. So if another notebook has just killed one, this call waits until all
     run again. Raises LocalBrokerError if the brokers of `cluster` do not run on this machine.
     """
+    cluster = Cluster.of(cluster)
+    check(number=number)
     with harmed_broker(cluster, number) as process:
         process.kill()
         process.wait(10)
@@ -43,7 +46,10 @@ def harmed_broker(cluster: Cluster, number: int) -> Iterator[psutil.Process]:
             "here: unset CLICKLIB_BROKERS to use the local Kafka"
         )
     with FileLock(local[0].directory / "kill.lock", thread_local=False):
-        yield wait_until("all brokers run", lambda: broker_processes(cluster), timeout=60)[number]
+        nodes = wait_until("all brokers run", lambda: broker_processes(cluster), timeout=60)
+        if number not in nodes:
+            raise UsageError(f"number is that of a broker, 1 to {len(nodes)}, not {number}")
+        yield nodes[number]
 
 
 def broker_processes(cluster: Cluster) -> dict[int, psutil.Process]:

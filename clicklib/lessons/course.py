@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from clicklib.errors import UsageError
 from clicklib.lessons import exercises
 from clicklib.lessons.exercise import Exercise, of_notebook
 from clicklib.lessons.progress import Progress
@@ -47,11 +48,11 @@ COURSE = (
 
 
 def chapter(number: str) -> Chapter:
-    """The notebook with this number. Raises KeyError if there is none."""
+    """The notebook with this number. Raises UsageError if there is none."""
     for each in COURSE:
         if each.number == number:
             return each
-    raise KeyError(f"there is no notebook {number}")
+    raise UsageError(f"number is that of a notebook, '00' to '{COURSE[-1].number}', not {number!r}")
 
 
 @dataclass(frozen=True)

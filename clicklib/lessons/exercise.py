@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import CodeType
 from typing import Any
 
-from clicklib.errors import DataError, KafkaError, text_of
+from clicklib.errors import DataError, KafkaError, UsageError, text_of
 
 __all__ = [
     "Exercise",
@@ -104,7 +104,11 @@ def exercise(
 
 
 def find(key: str) -> Exercise:
-    """The exercise of a key. Raises KeyError if there is none."""
+    """The exercise of a key. Raises UsageError if there is none."""
+    if key not in _exercises:
+        notebook = key.partition(".")[0]
+        known = ", ".join(str(each.number) for each in of_notebook(notebook))
+        raise UsageError(f"number is that of an exercise here, {known or 'none'}, not {key}")
     return _exercises[key]
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from clicklib.clicks import GROUP, PREFIX, TOPIC
-from clicklib.client.cluster import Brokers
+from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topics import TopicManager
+from clicklib.given import check
 from clicklib.lessons import exercises
 from clicklib.lessons.box import ExerciseBox
 from clicklib.lessons.course import chapter
@@ -37,10 +38,11 @@ class Lesson:
 
     def __init__(self, number: str) -> None:
         global _current
+        number = chapter(number).number
         if _current is not None:
             stop_everything()
         _current = self
-        self.number = chapter(number).number
+        self.number = number
         self.unique = secrets.token_hex(2)
         self.stream, self.group = TOPIC, GROUP
         if number not in _FIXED:
@@ -51,6 +53,7 @@ class Lesson:
 
     def name(self, word: str) -> str:
         """A name of this run for a further topic or group: `word`, the lesson, a random end."""
+        check(word=word)
         return f"{PREFIX}{word}-{self.number}-{self.unique}"
 
     @property
@@ -60,6 +63,7 @@ class Lesson:
 
     def shared_name(self, word: str) -> str:
         """The name of a topic or group that all readers of a class share; alone, of this run."""
+        check(word=word)
         return self.name(word) if self.alone else word
 
     def folder(self) -> Path:
@@ -70,17 +74,19 @@ class Lesson:
         """Judge the answer to an exercise. The box that it returns says how the answer stands.
 
         `found` is what the notebook's experiment found, or a function that makes the experiment.
-        Nothing is raised for a wrong answer. Raises KeyError if there is no such exercise.
+        Nothing is raised for a wrong answer. Raises UsageError if there is no such exercise.
         """
+        check(number=number)
         exercise = find(f"{self.number}.{number}")
         namespace = sys._getframe(1).f_globals
         return ExerciseBox(exercise, answer, found, namespace)
 
     def stop_button(self, *clusters: Brokers) -> StopButton:
         """A button that stops everything in this kernel, and deletes the topics of this run."""
-        return StopButton(lambda: self._delete_topics(clusters))
+        made = tuple(map(Cluster.of, clusters))
+        return StopButton(lambda: self._delete_topics(made))
 
-    def _delete_topics(self, clusters: tuple[Brokers, ...]) -> None:
+    def _delete_topics(self, clusters: tuple[Cluster, ...]) -> None:
         if self.number in _FIXED:
             return
         for cluster in clusters:

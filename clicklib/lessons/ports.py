@@ -6,6 +6,7 @@ import socket
 
 from clicklib.broker.ports import LOOPBACK, Ports
 from clicklib.errors import LocalBrokerError
+from clicklib.given import check
 
 __all__ = ["free_port"]
 
@@ -18,6 +19,7 @@ def free_port(wanted: int) -> int:
     `wanted` is then reserved for this kernel, so that two kernels that ask at the same time get two
     ports. The next call gives the reservation up.
     """
+    check(wanted=wanted)
     try:
         return _reserved.choose(wanted, None)
     except LocalBrokerError:

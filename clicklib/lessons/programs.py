@@ -18,6 +18,7 @@ import psutil
 
 from clicklib.broker.detach import detached
 from clicklib.engine.at_exit import close_all, closed_at_exit
+from clicklib.given import check
 from clicklib.lessons import leash
 
 __all__ = ["Program", "at_kernels_end", "temporary_folder"]
@@ -33,6 +34,7 @@ class Program:
     """
 
     def __init__(self, *arguments: str, **environment: str) -> None:
+        check(arguments=arguments)
         self._log = temporary_folder(self) / "output.txt"
         self._asked = threading.Lock()  # it is taken when the program has been asked to end
         with self._log.open("wb") as log:
@@ -66,11 +68,13 @@ class Program:
 
     def lines(self, text: str = "") -> list[str]:
         """The lines that the program has printed so far and that contain `text`."""
+        check(text=text)
         printed = self._log.read_text("utf-8", errors="replace")
         return [line for line in printed.splitlines() if text in line]
 
     def stop(self, timeout: float = 10) -> int:
         """End it as Ctrl-C does, and return its exit code; kill it after `timeout` seconds."""
+        check(timeout__wait=timeout)
         if self.running and self._asked.acquire(blocking=False):  # a second Ctrl-C would cut it off
             self._process.send_signal(signal.SIGINT)
         try:

@@ -59,7 +59,7 @@ def share(name: str, progress: Progress | None = None) -> None:
     progress = progress or Progress()
     name = name.strip() if isinstance(name, str) else ""
     if not 0 < len(name) <= _LONGEST or not name.isprintable():
-        raise UsageError(f"a name to share under has 1 to {_LONGEST} letters, on one line")
+        raise UsageError(f"name has 1 to {_LONGEST} letters, on one line")
     if typed_name(progress) not in ("", name):
         keep_private(progress)
     _emit(name, progress.solved())

@@ -13,7 +13,8 @@ from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.topics import TopicManager
 from clicklib.codec import Json, String
 from clicklib.emitter import Emitter
-from clicklib.errors import ClicklibError, UsageError
+from clicklib.errors import ClicklibError
+from clicklib.given import check
 from clicklib.graph import group_table
 from clicklib.lessons.stepped import Keeper, Kept, Stepped, Stop
 from clicklib.lessons.victim import count
@@ -185,6 +186,7 @@ class StepByStep(Picture):
     def __init__(
         self, brokers: Brokers, name: str, callback: Callable[[Any, Any], None] = count
     ) -> None:
+        check(name=name, callback__code=callback)
         self._cluster, self._callback = Cluster.of(brokers), callback
         self._name = f"{name}-{secrets.token_hex(3)}"
         self._errands: Errands = Errands("clicklib steps", self._leave)
@@ -204,8 +206,7 @@ class StepByStep(Picture):
 
     def choose(self, guarantee: str) -> None:
         """End this processor, and go on with the stream and the group of a guarantee."""
-        if guarantee not in STOPS:
-            raise UsageError(f"guarantee is one of {', '.join(STOPS)}, not {guarantee!r}")
+        check(guarantee__steps=guarantee)
         self.guarantee = guarantee
         self._errands.do(partial(self._open, guarantee))
 

@@ -26,6 +26,7 @@ class Stepped(Victim):
     """
 
     _file = stepping.__file__
+    _guarantees = "guarantee__steps"
     _passed = 0
 
     @property

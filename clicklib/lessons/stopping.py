@@ -10,6 +10,7 @@ import ipywidgets
 from clicklib import broker
 from clicklib.engine.at_exit import close_all
 from clicklib.errors import ClicklibError
+from clicklib.given import check
 from clicklib.widgets.click_pad import ClickPad
 from clicklib.widgets.part import Part, rest_all
 from clicklib.widgets.watch import end_watches
@@ -22,6 +23,7 @@ def stop_everything(timeout: float = 10.0) -> None:
 
     The pictures stay, as they were at the end. A second call does nothing.
     """
+    check(timeout__wait=timeout)
     rest_all(ClickPad)
     close_all(timeout)
     rest_all(Part)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from clicklib.clicks import PARTITIONS, User
+from clicklib.given import check
 from clicklib.keys import encode_key, partition_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Timeline:
     """
 
     def __init__(self, partitions: int = PARTITIONS) -> None:
+        check(partitions=partitions)
         self._partitions = partitions
         self._last: dict[str, int] = {}
         self._notes: deque[tuple[float, int, int]] = deque(maxlen=_KEPT)
@@ -47,6 +49,7 @@ class Timeline:
         Both are of `time.monotonic`. `names` names each partition; partitions with the same name
         share a column.
         """
+        check(names=names, step=step)
         import numpy as np
 
         seen = self._between(moment, until)
@@ -66,6 +69,7 @@ class Timeline:
         return pauses.round(2).rename("longest pause")
 
     def _between(self, moment: float, until: float) -> pd.DataFrame:
+        check(moment=moment, until=until)
         import pandas as pd
 
         notes = [note for note in list(self._notes) if moment - _BEFORE <= note[0] <= until]

@@ -15,6 +15,7 @@ from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.groups import Groups
 from clicklib.client.logs import Logs, PartitionLog
 from clicklib.codec import Json, String
+from clicklib.given import check
 from clicklib.graph import Input, Persist, define_group
 from clicklib.lessons import freezing
 from clicklib.lessons.programs import Program, temporary_folder
@@ -47,6 +48,7 @@ class Victim(Program):
     """
 
     _file = freezing.__file__
+    _guarantees = "guarantee"  # the rule for them
 
     def __init__(
         self,
@@ -61,6 +63,8 @@ class Victim(Program):
         through: str | None = None,
     ) -> None:
         self.cluster, self.callback = Cluster.of(brokers), callback
+        check(stream=stream, group=group, callback__code=callback)
+        check(**{self._guarantees: guarantee}, freeze=freeze, before=before, through=through)
         self._through = through or str(self.cluster)
         self.guarantee, self._before = guarantee, before
         self.graph = define_group(group, Input(stream, String(), callback), Persist(Json(dict)))
@@ -106,6 +110,7 @@ class Victim(Program):
 
     def _wait(self, state: str, holds: Callable[[], bool], timeout: float) -> Self:
         """Wait for a state. Raises RuntimeError if the program cannot reach it any more."""
+        check(timeout__wait=timeout)
 
         def reached() -> bool:
             ended = not self.running or self.frozen  # asked before the condition: it may be this

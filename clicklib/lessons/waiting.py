@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from clicklib.errors import KafkaError
+from clicklib.given import check
 
 __all__ = ["wait_until"]
 
@@ -21,6 +22,7 @@ def wait_until(what: str, holds: Callable[[], T], timeout: float = 120) -> T:
     A broker that is away for a moment does not end the wait. After ten seconds it prints what it
     waits for. Raises TimeoutError, which says `what` did not happen, after `timeout` seconds.
     """
+    check(what=what, holds=holds, timeout__wait=timeout)
     begin, told = time.monotonic(), False
     while True:
         problem, asked = None, time.monotonic()
