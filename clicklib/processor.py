@@ -193,9 +193,8 @@ class Processor(Service):
                 "Call stop_others() on the new processor to stop it",
                 self.graph.group,
             )
-        super().start()
         _started.add(self)
-        return self
+        return super().start()
 
     def stop_others(self, timeout: float = 10.0) -> bool:
         """Stop the other processors of this group in this program; returns whether all have ended.

@@ -69,8 +69,15 @@ class Lifecycle:
             self.error = None
             self._end_by, self._process = math.inf, ThisProcess()
             self._stopping.clear()
-            self._thread = OwnedThread(self, self.name, self._run)
-            self._thread.start()
+            thread = self._thread = OwnedThread(self, self.name, self._run)
+            try:
+                thread.start()
+            except BaseException:  # Ctrl-C, or the system has no more threads
+                self._stopping.set()  # a thread that began all the same would be nobody's
+                if thread.ident is None:
+                    self._signal.set(State.STOPPED)
+                    self._thread = None
+                raise
 
     def stop(self, timeout: float) -> bool:
         """Ask it to end, wait at most `timeout` seconds, and return whether it has ended.

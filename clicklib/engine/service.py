@@ -53,8 +53,8 @@ class Service:
 
         Raises UsageError when it is running already.
         """
-        self._life.start()
         closed_at_exit(self, self.stop)
+        self._life.start()
         return self
 
     def stop(self, timeout: float = 10.0) -> bool:

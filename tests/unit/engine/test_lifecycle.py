@@ -21,6 +21,7 @@ from clicklib.errors import (
     UnavailableError,
     UsageError,
 )
+from tests.waiting import wait_until
 
 
 class Clock(Service):
@@ -347,6 +348,27 @@ def test_it_shows_its_state_and_its_error_as_text_not_as_markup() -> None:
 
 def test_a_service_without_an_error_shows_none() -> None:
     assert "error" not in Clock()._repr_html_()
+
+
+@pytest.mark.parametrize("begins", [False, True], ids=["no thread", "a thread"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("can't start new thread")])
+def test_a_start_that_is_interrupted_leaves_nothing_that_runs(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, begins: bool, error: BaseException
+) -> None:
+    start = OwnedThread.start
+
+    def interrupted(thread: OwnedThread) -> None:
+        if begins:
+            start(thread)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OwnedThread, "start", interrupted)
+        with pytest.raises(type(error)):
+            clock.start()
+    wait_until("it has ended by itself", lambda: clock.state == "stopped")
+    assert clock.stop()
+    assert clock.start().wait_running().state == "running"
 
 
 def test_what_is_running_when_the_program_ends_is_stopped() -> None:
