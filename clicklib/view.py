@@ -18,7 +18,7 @@ from clicklib.client.cluster import Brokers, Cluster
 from clicklib.codec import Codec, fields_of
 from clicklib.engine.replica import Replica
 from clicklib.engine.service import Service
-from clicklib.engine.state import State
+from clicklib.engine.state import AT_REST, State
 from clicklib.errors import UsageError, needing
 from clicklib.given import check
 from clicklib.keys import decode_key, encode_key, partition_of
@@ -179,11 +179,11 @@ class View(Service):
                     f"the view of {self.table} has failed: {self.error}"
                 ) from self.error
             done, total = progress(tables.values())
-            begun = self.state in (State.STARTING, State.RECOVERING)
-            first = "wait_running()" if begun else "start() and wait_running()"
+            first = "start() and " if self.state in (*AT_REST, State.STOPPING) else ""
+            other = ", or read with stale=True" if tables else ""  # else it has no rows at all
             raise UsageError(
                 f"the view of {self.table} is {self.state} ({done} of {total} offsets): call "
-                f"{first} first, or read with stale=True"
+                f"{first}wait_running() first{other}"
             )
         return tables
 

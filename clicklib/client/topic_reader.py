@@ -145,9 +145,11 @@ class TopicReader:
             with translated(what, needs, topic=self.topic):
                 yield
         except KafkaError as exc:
-            if isinstance(exc.__cause__, OUT_OF_RANGE):
-                raise OutOfRange("the topic was truncated or made anew", topic=self.topic) from exc
-            raise
+            if not isinstance(exc.__cause__, OUT_OF_RANGE):
+                raise
+            gone = isinstance(exc.__cause__, kafka.errors.UnknownTopicOrPartitionError)
+            text = "is gone" if gone else "was truncated or made anew"
+            raise OutOfRange(f"the topic {text}", topic=self.topic) from exc
 
     def position(self, partition: int) -> int | None:
         """The offset of the next record that `poll` will return, past holes and control records.

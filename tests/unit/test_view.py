@@ -134,7 +134,8 @@ def test_each_cell_is_the_field_that_was_decoded(frame: Frame, values: list[Any]
 
 def test_a_read_that_is_refused_says_what_to_call_first() -> None:
     view = View("127.0.0.1:1", "t", Json(), storage="memory", connect_timeout=0.5)
-    with pytest.raises(UsageError, match=r"call start\(\) and wait_running\(\) first"):
-        view.get("user-3")
+    for stale in (False, True):  # it has no rows, so that stale=True would not help
+        with pytest.raises(UsageError, match=r"call start\(\) and wait_running\(\) first$"):
+            view.get("user-3", stale=stale)
     with view.start(), pytest.raises(UsageError, match=r"call wait_running\(\) first"):
         view.get("user-3")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import kafka.errors
 import pytest
 
-from clicklib.client.faults import translated
+from clicklib.client.faults import OutOfRange, translated
+from clicklib.client.topic_reader import TopicReader
 from clicklib.errors import KafkaError, UnavailableError
 
 
@@ -60,3 +61,17 @@ ANSWER = (
 def test_of_a_whole_answer_only_the_broker_s_words_are_told(message, text):
     error = kafka.errors.InvalidConfigurationError(ANSWER.format(message))
     assert str(turned(error)) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (kafka.errors.UnknownTopicOrPartitionError(), "the topic is gone"),
+        (kafka.errors.OffsetOutOfRangeError(), "the topic was truncated or made anew"),
+    ],
+)
+def test_a_topic_that_is_gone_is_not_called_truncated(error: Exception, text: str) -> None:
+    reader = object.__new__(TopicReader)
+    reader.topic = "clicks"
+    with pytest.raises(OutOfRange, match=text), reader._asking("cannot look"):
+        raise error
