@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+import clicklib
 from clicklib.cli.class_settings import FILE, parsed, write_settings
 from clicklib.cli.handout import Handout
 
@@ -52,7 +53,7 @@ def students(folder: Path, names: tuple[str, ...], settings: Path | None) -> Non
         copy.put(update=True)
         own = {"CLICKLIB_SOLUTIONS": "hidden", "CLICKLIB_PREFIX": f"{name}-"}
         write_settings(copy.folder, common | own)
-        click.echo(f"{copy.folder}")
+        click.echo(str(copy.folder))
 
 
 @classroom.command()
@@ -73,12 +74,11 @@ def serve(address: str, port: int) -> None:
       clicklib class serve --address 192.168.1.5
       clicklib class serve --address 192.168.1.5 --port 29092
     """
-    from clicklib import broker
     from clicklib.client.admin import Admin
 
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     password = secrets.token_urlsafe(12)
-    with Admin(broker.serve(where)) as admin:
+    with Admin(clicklib.broker.serve(where)) as admin:
         admin.let_in(_USER, password)
     said = (
         f"Kafka is open at {where}, with a password, until `clicklib broker stop`.",
@@ -107,7 +107,6 @@ def progress() -> None:
     Examples:
       clicklib class progress
     """
-    from clicklib import broker
     from clicklib.lessons.sharing import ClassProgress
 
-    click.echo(str(ClassProgress(broker.use())))
+    click.echo(str(ClassProgress(clicklib.broker.use())))

@@ -22,25 +22,21 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import clicklib
 from clicklib.cli import terminal
 from clicklib.cli.classroom import classroom
 from clicklib.cli.lab import lab
 from clicklib.cli.local_kafka import broker as local_kafka
 from clicklib.cli.progress import progress
 from clicklib.graph import group_table
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from clicklib.client.cluster import Cluster
-    from clicklib.emitter import Emitter
 
 __all__ = ["cli", "main"]
 
@@ -65,7 +61,7 @@ def main() -> None:
 @contextmanager
 def _running(
     brokers: str | None, stream: str | None = None, table: str | None = None
-) -> Iterator[tuple[Cluster, threading.Event]]:
+) -> Iterator[tuple[clicklib.Cluster, threading.Event]]:
     """The cluster with these topics in it, and an event that Ctrl-C and SIGTERM set."""
     with terminal.stopping() as stop:
         try:
@@ -79,15 +75,12 @@ def _running(
         yield cluster, stop
 
 
-def _connect(brokers: str | None) -> Cluster:
-    from clicklib import broker
-    from clicklib.client.cluster import Cluster
-
+def _connect(brokers: str | None) -> clicklib.Cluster:
     if brokers is None:
         threading.Thread(target=_load, name="clicklib imports").start()
-        return broker.use()
-    named = Cluster.from_environment({**os.environ, "CLICKLIB_BROKERS": brokers})
-    return named or Cluster(())
+        return clicklib.broker.use()
+    named = clicklib.Cluster.from_environment({**os.environ, "CLICKLIB_BROKERS": brokers})
+    return named or clicklib.Cluster(())
 
 
 def _load() -> None:
@@ -97,16 +90,14 @@ def _load() -> None:
         import clicklib.client.topics  # noqa: F401
 
 
-def _ensure(cluster: Cluster, stream: str | None, table: str | None) -> None:
-    from clicklib.clicks import PARTITIONS
-    from clicklib.client.topics import TopicManager
-
-    with TopicManager(cluster) as topics:
+def _ensure(cluster: clicklib.Cluster, stream: str | None, table: str | None) -> None:
+    count = clicklib.clicks.PARTITIONS
+    with clicklib.TopicManager(cluster) as topics:
         if stream is not None:
-            topics.ensure_stream(stream, PARTITIONS)
+            topics.ensure_stream(stream, count)
         if table is not None:
-            topics.ensure_table(table, PARTITIONS)
-            click.echo(f"Table {table} has {PARTITIONS} partitions")
+            topics.ensure_table(table, count)
+            click.echo(f"Table {table} has {count} partitions")
 
 
 class _Number(click.FloatRange):
@@ -186,11 +177,9 @@ def demo(
     brokers: str | None,
     topic: str,
     group: str,
-    port: int,
-    users: int,
-    rate: float,
     seconds: float | None,
     state_dir: Path | None,
+    **options: Any,
 ) -> None:
     """Emit clicks, count them and answer over HTTP, in one program.
 
@@ -203,16 +192,14 @@ def demo(
       curl localhost:9095/user-3
     """
     with _running(brokers, topic, group_table(group)) as (cluster, stop):
-        from clicklib import clicks
-
         if state_dir is not None:
             os.environ["CLICKLIB_STATE_DIR"] = str(state_dir)  # for processor and view
         if seconds is not None:
             timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop.set)
             timer.daemon = True
             timer.start()
-        graph = clicks.graph(clicks.process, group, topic)
-        clicks.run(cluster, stop, graph, users, rate, port)
+        graph = clicklib.clicks.graph(clicklib.clicks.process, group, topic)
+        clicklib.clicks.run(cluster, stop, graph, **options)
 
 
 @cli.command()
@@ -220,10 +207,7 @@ def demo(
 @_topic
 @_users
 @click.option(
-    "--rate",
-    type=_Number(0),
-    default=10,
-    help="Clicks a second; 0 is as fast as possible.",
+    "--rate", type=_Number(0), default=10, help="Clicks a second; 0: as fast as possible."
 )
 @click.option("--count", type=click.IntRange(0), help="Stop after so many clicks.")
 @click.option("--key", help="The one user who clicks, instead of --users.")
@@ -244,16 +228,13 @@ def emit(
 
 
 def _emit(
-    cluster: Cluster, topic: str, keys: Iterable[str], rate: float, stop: threading.Event
+    cluster: clicklib.Cluster, topic: str, keys: Iterable[str], rate: float, stop: threading.Event
 ) -> None:
-    from clicklib.codec import String
-    from clicklib.emitter import Emitter
-
     def answered(promise: Future[Any]) -> None:
         if promise.exception() is not None:
             stop.set()
 
-    emitter = Emitter(cluster, topic, String())
+    emitter = clicklib.Emitter(cluster, topic, clicklib.String())
     try:
         with emitter:  # the end raises the error of a click that failed
             begin = time.monotonic()
@@ -268,7 +249,7 @@ def _emit(
         click.echo(f"emitted {stats.emitted} clicks, {stats.acknowledged} acknowledged")
 
 
-def _in_flight(emitter: Emitter) -> int:
+def _in_flight(emitter: clicklib.Emitter) -> int:
     stats = emitter.stats()
     return stats.emitted - stats.acknowledged - stats.failed
 
@@ -297,13 +278,7 @@ def _in_flight(emitter: Emitter) -> int:
     help="After so many seconds of silence the group goes on without this program.",
 )
 @click.option("--quiet", is_flag=True, help="Don't print each click.")
-def process(
-    brokers: str | None,
-    topic: str,
-    group: str,
-    quiet: bool,
-    **options: Any,
-) -> None:
+def process(brokers: str | None, topic: str, group: str, quiet: bool, **options: Any) -> None:
     """Count clicks until Ctrl-C.
 
     Start it several times: the processors of one group share the partitions.
@@ -314,10 +289,9 @@ def process(
       clicklib process --quiet --guarantee exactly_once
     """
     with _running(brokers, topic, group_table(group)) as (cluster, stop):
-        from clicklib import clicks
-
-        graph = clicks.graph(clicks.count if quiet else clicks.process, group, topic)
-        clicks.run_processor(cluster, stop, graph, **options)
+        callback = clicklib.clicks.count if quiet else clicklib.clicks.process
+        graph = clicklib.clicks.graph(callback, group, topic)
+        clicklib.clicks.run_processor(cluster, stop, graph, **options)
 
 
 @cli.command()
@@ -335,9 +309,7 @@ def view(brokers: str | None, group: str, port: int, state_dir: Path | None) -> 
     """
     table = group_table(group)
     with _running(brokers, table=table) as (cluster, stop):
-        from clicklib import clicks
-
-        clicks.run_view(cluster, stop, table, port, state_dir=state_dir)
+        clicklib.clicks.run_view(cluster, stop, table, port, state_dir=state_dir)
 
 
 @cli.command()

@@ -13,9 +13,11 @@ from typing import NoReturn
 
 import click
 
+import clicklib
 from clicklib.cli.class_settings import read_settings
 from clicklib.cli.handout import FIRST, Handout, State
 from clicklib.cli.terminal import has_browser
+from clicklib.errors import ClicklibError
 
 __all__ = ["lab"]
 
@@ -90,12 +92,9 @@ def _default_folder() -> Path:
 
 def _fetch_kafka() -> None:
     """Fetch Kafka while the reader watches; where it fails, the notebook tries again."""
-    from clicklib import broker
-    from clicklib.errors import ClicklibError
-
     if not os.environ.get("CLICKLIB_BROKERS"):
         try:
-            broker.fetch()
+            clicklib.broker.fetch()
         except ClicklibError as error:
             click.echo(f"Kafka is not here yet: {error}", err=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+import clicklib
+
 __all__ = ["broker"]
 
 _nodes = click.option(
@@ -15,7 +17,7 @@ _nodes = click.option(
 def broker() -> None:
     """The Kafka of this machine, shared by all programs of its user.
 
-    It starts with the first program that needs it and ends about a second after the last one. Its
+    It starts with the first program that needs it and ends a minute after the last one. Its
     topics stay. Everything of it is in CLICKLIB_HOME, or in your folder for data of programs.
     """
 
@@ -31,11 +33,8 @@ def start(nodes: int, port: int | None) -> None:
       clicklib broker start
       clicklib broker start --nodes 3 --port 19092
     """
-    from clicklib import broker
-
-    cluster = broker.start(nodes, port)
-    click.echo("Kafka runs until `clicklib broker stop`")
-    click.echo(str(cluster))
+    cluster = clicklib.broker.start(nodes, port)
+    click.echo(f"Kafka runs until `clicklib broker stop`\n{cluster}")
 
 
 @broker.command()
@@ -46,9 +45,7 @@ def stop() -> None:
     Examples:
       clicklib broker stop
     """
-    from clicklib import broker
-
-    click.echo("Kafka stopped" if broker.stop() else "Kafka was not running")
+    click.echo("Kafka stopped" if clicklib.broker.stop() else "Kafka was not running")
 
 
 @broker.command()
@@ -59,9 +56,7 @@ def status() -> None:
     Examples:
       clicklib broker status
     """
-    from clicklib import broker
-
-    clusters = broker.status()
+    clusters = clicklib.broker.status()
     for cluster in clusters:
         click.echo(
             f"{cluster.nodes} node{'s' * (cluster.nodes > 1)}: "
@@ -84,9 +79,7 @@ def logs(nodes: int, lines: int) -> None:
     Examples:
       clicklib broker logs --lines 200
     """
-    from clicklib import broker
-
-    click.echo(broker.logs(nodes, lines))
+    click.echo(clicklib.broker.logs(nodes, lines))
 
 
 @broker.command()
@@ -98,9 +91,7 @@ def wipe(stop: bool) -> None:
     Examples:
       clicklib broker wipe --stop
     """
-    from clicklib import broker
-
-    broker.wipe(stop=stop)
+    clicklib.broker.wipe(stop=stop)
     click.echo("Kafka's data are deleted")
 
 
@@ -112,6 +103,4 @@ def fetch() -> None:
     Examples:
       clicklib broker fetch
     """
-    from clicklib import broker
-
-    click.echo(f"Kafka is in {broker.fetch()}")
+    click.echo(f"Kafka is in {clicklib.broker.fetch()}")

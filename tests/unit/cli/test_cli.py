@@ -20,7 +20,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicklib import broker, clicks, emitter
+import clicklib
+from clicklib import broker, clicks
 from clicklib.cli import commands as cli
 from clicklib.cli import terminal
 from clicklib.client.cluster import Cluster
@@ -248,7 +249,7 @@ class FakeEmitter:
 
 @pytest.fixture
 def _fake_emitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emitter, "Emitter", FakeEmitter)
+    monkeypatch.setattr(clicklib, "Emitter", FakeEmitter)
     monkeypatch.setattr(cli, "_ensure", lambda cluster, stream, table: None)
     monkeypatch.setattr(FakeEmitter, "bad", None)
 
