@@ -58,19 +58,17 @@ class LmdbStorage:
             shutil.rmtree(path, ignore_errors=True)
             try:
                 self._open()
-            except lmdb.Error as again:
+            except (lmdb.Error, OSError) as again:
                 raise self._not_made(again) from again
 
     def _open(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        if self._unclosed() >= _UNCLOSED_LIMIT:
-            raise _Unfit(
-                f"the last {_UNCLOSED_LIMIT} programs ended with it open, perhaps because of it"
-            )
-        try:
-            self._prepare()
-        except OSError as exc:
-            raise self._not_made(exc) from exc
+        with (self.path / _UNCLOSED).open("ab") as mark:
+            if mark.tell() >= _UNCLOSED_LIMIT:
+                raise _Unfit(
+                    f"the last {_UNCLOSED_LIMIT} programs ended with it open, perhaps because of it"
+                )
+            mark.write(b".")
         # sync=False: if the process crashes, the operating system still writes the pages. If the
         # machine crashes, `_check_fit` notices it.
         # lock=False: without LMDB's own lock file, a third of the files. The folder's lock keeps
@@ -94,14 +92,6 @@ class LmdbStorage:
 
     def _not_made(self, exc: object) -> StoreError:
         return StoreError(f"the local store {self.path} cannot be made: {exc}")
-
-    def _unclosed(self) -> int:
-        mark = self.path / _UNCLOSED
-        return mark.stat().st_size if mark.exists() else 0
-
-    def _prepare(self) -> None:
-        with (self.path / _UNCLOSED).open("ab") as mark:
-            mark.write(b".")
 
     def _check_length(self) -> None:
         """Refuse a truncated file: a read beyond its end would end the process (SIGBUS)."""
@@ -153,8 +143,6 @@ class LmdbStorage:
     @contextmanager
     def _reading(self) -> Iterator[Any]:
         with self._lock:
-            if self._closed:
-                raise UsageError(f"the local store {self.path} is closed")
             try:
                 with self._env.begin() as txn:
                     yield txn

@@ -340,7 +340,7 @@ def test_bytes_behind_the_end_of_a_store_do_not_matter(
 
 def test_a_file_where_the_store_should_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(StoreError, match="file"):
         LmdbStorage(tmp_path / "file", "topic 0")
     assert (tmp_path / "file").read_bytes() == b"mine"
 
