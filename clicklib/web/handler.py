@@ -55,11 +55,11 @@ class Handler(RequestHandler):
         elif not path.startswith("/"):
             self._answer(400, {"error": "the path must begin with a slash"})
         elif path != "/":
-            self._value(_key(unquote_to_bytes(path[1:].encode("latin1"))))
+            self._read(self._value, unquote_to_bytes(path[1:].encode("latin1")))
         elif "key" in query:
-            self._value(_key(query["key"][-1]))
+            self._read(self._value, query["key"][-1])
         elif "prefix" in query or "limit" in query:
-            self._list(_key(query.get("prefix", [b""])[-1]), query.get("limit", [b""])[-1])
+            self._read(self._list, query.get("prefix", [b""])[-1])
         else:
             self.set_header("Content-Security-Policy", POLICY)
             self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -72,32 +72,26 @@ class Handler(RequestHandler):
             self.set_header("Allow", "GET, HEAD")
         self._answer(status_code, {"error": self._reason})
 
-    def _value(self, key: str) -> None:
-        def read() -> tuple[int, Any]:
-            value = self.view.get(key)
-            if value is None:
-                return 404, {"error": "no such key", "key": _shown(key)}
-            return 200, msgspec.Raw(_json(value))
+    def _value(self, key: str) -> tuple[int, Any]:
+        value = self.view.get(key)
+        if value is None:
+            return 404, {"error": "no such key", "key": _shown(key)}
+        return 200, msgspec.Raw(_json(value))
 
-        self._answer_by(read)
-
-    def _list(self, prefix: str, limit: bytes) -> None:
-        def read() -> tuple[int, Any]:
-            users, more = _rows(self.view, prefix, most)
-            return 200, {"state": self.view.state.value, "users": users, "more": more}
-
+    def _list(self, prefix: str) -> tuple[int, Any]:
+        limit = self.request.query_arguments.get("limit", [b""])[-1]
         if limit and not limit.isdigit():
-            self._answer(400, {"error": "limit must be a whole number"})
-        else:
-            most = min(int(limit), LIST_ROWS) if 0 < len(limit) < 9 else LIST_ROWS
-            self._answer_by(read)
+            return 400, {"error": "limit must be a whole number"}
+        most = min(int(limit), LIST_ROWS) if 0 < len(limit) < 9 else LIST_ROWS
+        users, more = _rows(self.view, prefix, most)
+        return 200, {"state": self.view.state.value, "users": users, "more": more}
 
-    def _answer_by(self, read: Callable[[], tuple[int, Any]]) -> None:
-        """Answer with what `read` finds in the view, or say why the view cannot be read."""
+    def _read(self, find: Callable[[str], tuple[int, Any]], raw: bytes) -> None:
+        """Answer with what `find` finds in the view, or say why the view cannot be read."""
         if self.view.state.value not in _READABLE:
             return self._unavailable()
         try:
-            status, content = read()
+            status, content = find(raw.decode(errors="surrogateescape"))
         except DataError as error:
             return self._answer(500, {"error": _shown(str(error))})
         except ClicklibError as error:
@@ -132,10 +126,6 @@ def _rows(view: Any, prefix: str, most: int) -> tuple[list[dict[str, Any]], bool
         users.append({"key": _shown(key), "href": href, "value": msgspec.Raw(encoded)})
         size += len(href) + len(encoded)
     return users, False
-
-
-def _key(raw: bytes) -> str:
-    return raw.decode(errors="surrogateescape")
 
 
 def _shown(text: str) -> str:
