@@ -53,39 +53,43 @@ def _fetch(jars: Sequence[Jar], directory: Path, progress: bool) -> None:
     if not jars:  # another process has fetched them
         return
     logger.info("fetching %d jars of Kafka into %s", len(jars), directory)
-    repositories = _repositories()
+    mirror = _mirror()
     with _bar(sum(jar.size for jar in jars), progress) as bar:
         # One after another: four at once were no quicker (43 MB in 7 to 12 s either way).
         for jar in jars:
-            _fetch_one(jar, directory, repositories, bar)
+            _fetch_one(jar, directory, mirror, bar)
             bar.refresh()
 
 
-def _repositories() -> dict[str, str] | None:
-    """The mirror that CLICKLIB_MAVEN names, or None for Maven Central."""
+def _mirror() -> str:
+    """The repository that CLICKLIB_MAVEN names; empty for Maven Central."""
     mirror = os.environ.get("CLICKLIB_MAVEN", "").strip().rstrip("/")
     if "@" in mirror:
         raise LocalBrokerError(
             "CLICKLIB_MAVEN holds a login, which errors would show: write it to ~/.netrc instead"
         )
-    return {"mirror": mirror} if mirror else None
+    return mirror
 
 
-def _fetch_one(jar: Jar, directory: Path, repositories: dict[str, str] | None, bar: Any) -> None:
+def _fetch_one(jar: Jar, directory: Path, mirror: str, bar: Any) -> None:
     """Fetch a jar and move it into place; try twice if that fails or the bytes are wrong."""
     begin = bar.n
     for last in (False, True):
         bar.update(begin - bar.n)
         with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
             try:
-                path = _by_jgo(jar, Path(scratch), repositories, bar)
+                path = _by_jgo(jar, Path(scratch), mirror, bar)
             except ImportError:
                 raise
             except Exception as error:
                 if isinstance(error, OSError) and error.errno is not None:
                     raise  # an error of the disk: errors of the network have no number
                 if last:
-                    raise _not_fetched(jar, repositories, error) from error
+                    raise LocalBrokerError(
+                        f"cannot fetch {jar} for Kafka: {error}; it comes from "
+                        f"{mirror or 'Maven Central'}: check the network (or its proxy) and try "
+                        "again, what has come is kept"
+                    ) from error
                 continue
             if jar.is_whole(path):
                 os.replace(path, directory / jar.name)
@@ -98,17 +102,7 @@ def _fetch_one(jar: Jar, directory: Path, repositories: dict[str, str] | None, b
     )
 
 
-def _not_fetched(
-    jar: Jar, repositories: dict[str, str] | None, error: Exception
-) -> LocalBrokerError:
-    place = repositories["mirror"] if repositories else "Maven Central"
-    return LocalBrokerError(
-        f"cannot fetch {jar} for Kafka: {error}; it comes from {place}: check the network (or its "
-        "proxy) and try again, what has come is kept"
-    )
-
-
-def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: Any) -> Path:
+def _by_jgo(jar: Jar, scratch: Path, mirror: str, bar: Any) -> Path:
     """Fetch a jar with jgo into a Maven repository below `scratch`."""
     with needing("clicklib.broker"):
         from jgo.maven import MavenContext, PythonResolver  # takes 0.1 s, needed only to fetch
@@ -119,7 +113,7 @@ def _by_jgo(jar: Jar, scratch: Path, repositories: dict[str, str] | None, bar: A
 
     maven = MavenContext(
         resolver=PythonResolver(progress_callback=report),
-        remote_repos=repositories,
+        remote_repos={"mirror": mirror} if mirror else None,
         repo_cache=scratch,
         timeout=30,
     )

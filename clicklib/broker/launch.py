@@ -1,4 +1,4 @@
-"""Starts a keeper, for a program that finds none."""
+"""Starts the programs that stay beside Java: a keeper, for a program that finds none; a guard."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 
-from clicklib.broker import detach
+from clicklib.broker import detach, guard
 from clicklib.broker.notice import Pid
 from clicklib.broker.paths import jars_directory
 from clicklib.broker.place import Place
 from clicklib.errors import LocalBrokerError
 
-__all__ = ["command", "launch", "mark_of"]
+__all__ = ["command", "launch", "mark_of", "start_guard"]
 
 
 def launch(place: Place, port: int | None, open_at: str = "") -> Pid | None:
@@ -42,8 +42,14 @@ def launch(place: Place, port: int | None, open_at: str = "") -> Pid | None:
 
 def command(place: Place, port: int | None, open_at: str = "") -> list[str]:
     """The command that runs a keeper."""
-    run = [sys.executable, "-P", "-m", "clicklib.broker.keeper", str(place.nodes)]
-    return [*run, str(port or 0), *filter(None, [open_at])]
+    keeper = "clicklib.broker.keeper"
+    return [sys.executable, "-P", "-m", keeper, str(place.nodes), str(port or 0), open_at]
+
+
+def start_guard(mark: str, *command: str) -> subprocess.Popen[bytes]:
+    """Start the guard of the Java with this mark. After this program's end it runs the command."""
+    run = [sys.executable, "-P", str(Path(guard.__file__)), mark, *command]
+    return subprocess.Popen(run, stdin=subprocess.PIPE, **detach.detached())
 
 
 def mark_of(token: str) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
+from clicklib.broker.detach import detached
 from clicklib.broker.files import last_lines, write_whole
 from clicklib.broker.guard import MAIN
-from clicklib.broker.java import Java
+from clicklib.broker.java import Java, environment
 from clicklib.broker.place import Place
 from clicklib.broker.ports import LOOPBACK
 
@@ -133,6 +136,19 @@ class Node:
             MAIN,
             self.settings.name,
         ]
+
+    def start(self, command: Sequence[str]) -> psutil.Popen:
+        """Run its command in its directory. It outlives this program and gets no Ctrl-C."""
+        with self.output.open("wb") as output:
+            return psutil.Popen(
+                command,
+                cwd=self.directory,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                **detached(),
+            )
 
     def last_words(self, count: int = 8) -> str:
         """The node's last error lines, from Java's output and Kafka's log."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
@@ -20,7 +19,7 @@ def home() -> Path:
 
     Raises LocalBrokerError if the user has no home folder.
     """
-    if chosen := named("CLICKLIB_HOME", os.environ):
+    if chosen := named("CLICKLIB_HOME"):
         return chosen
     try:
         found = Path(platformdirs.user_data_dir("clicklib", appauthor=False))
@@ -33,7 +32,7 @@ def home() -> Path:
 
 def jars_directory() -> Path:
     """The directory of Kafka's jars: `CLICKLIB_JARS`, or `jars` in the home."""
-    return named("CLICKLIB_JARS", os.environ) or home() / "jars"
+    return named("CLICKLIB_JARS") or home() / "jars"
 
 
 def patience() -> float:
@@ -51,12 +50,12 @@ def patience() -> float:
     )
 
 
-def named(variable: str, environ: Mapping[str, str]) -> Path | None:
+def named(variable: str) -> Path | None:
     """The path that an environment variable names, or None if it is unset.
 
     The path need not exist. Raises LocalBrokerError if the system refuses it as a path.
     """
-    text = environ.get(variable)
+    text = os.environ.get(variable)
     if not text:
         return None
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import tempfile
 from pathlib import Path
@@ -88,13 +87,10 @@ def is_free(port: int) -> bool:
         probe.settimeout(0.5)
         if probe.connect_ex((LOOPBACK, port)) == 0:
             return False
-    with socket.socket() as listener:
-        if os.name == "posix":  # else a port counts as taken for a minute after its use
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOOPBACK, port))
-        except OSError:
-            return False
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except OSError:
+        return False
     return True
 
 
@@ -112,10 +108,7 @@ def check_open(address: str) -> None:
         family, _, _, _, where = found[0]
         if ipaddress.ip_address(where[0]).is_unspecified:
             raise ValueError(f"{host} stands for all addresses")
-        with socket.socket(family) as listener:
-            if os.name == "posix":  # else a port counts as taken for a minute after its use
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
+        socket.create_server(where, family=family).close()
     except (OSError, ValueError, OverflowError) as error:
         raise LocalBrokerError(
             f"Kafka cannot be open at {address}: {error}; name an address of this machine that the "

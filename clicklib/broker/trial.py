@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,11 +19,11 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from clicklib.broker import guard, jars
+from clicklib.broker import guard, jars, needs
 from clicklib.broker.answer import count_nodes
 from clicklib.broker.archive import Archive
-from clicklib.broker.detach import detached
-from clicklib.broker.java import environment, find_java
+from clicklib.broker.java import find_java
+from clicklib.broker.launch import start_guard
 from clicklib.broker.node import Node
 from clicklib.broker.paths import home, jars_directory
 from clicklib.broker.ports import Ports
@@ -34,7 +33,6 @@ __all__ = ["main", "make"]
 
 logger = logging.getLogger("clicklib")
 
-_ROOM = 400 << 20  # bytes of disk and of memory for a trial; an archive has 47 to 64 MB
 _PATIENCE = 120.0  # seconds for Kafka to answer, and again for Java to write the archive
 _ENDED = 128 + 15  # the exit code of a Java that ended by itself when it was asked to
 _NICE = 10  # of the trial behind a Kafka in use: it gives way, and yet ends soon when asked to
@@ -51,7 +49,9 @@ def make(mark: str = "-Dclicklib.archive") -> None:
     node = Node(1, home() / "kafka-trial" / "node-1", 0, 0)  # as deep as the others of this home
     try:
         archive = Archive.of(find_java(), paths, node)
-        if archive.is_due() and _has_room(archive.file.parent):
+        if archive.is_due():
+            needs.memory()
+            needs.disk(archive.file.parent)
             with FileLock(archive.file.with_name(".archive.lock"), timeout=0):
                 if archive.is_due():  # still: another process may have made it
                     _run_trial(archive, node.directory, paths, mark)
@@ -59,10 +59,6 @@ def make(mark: str = "-Dclicklib.archive") -> None:
         logger.info("another process makes the class archive")
     except (OSError, LocalBrokerError, psutil.Error) as error:
         logger.info("no class archive: %s", error)
-
-
-def _has_room(directory: Path) -> bool:
-    return min(psutil.disk_usage(str(directory)).free, psutil.virtual_memory().available) > _ROOM
 
 
 def _run_trial(archive: Archive, directory: Path, paths: Sequence[Path], mark: str) -> None:
@@ -87,12 +83,8 @@ def _run_trial(archive: Archive, directory: Path, paths: Sequence[Path], mark: s
 def _run_until_it_answers(node: Node, command: Sequence[str]) -> None:
     """Raises LocalBrokerError if it does not answer, or if somebody else ends it."""
     node.prepare([node], _CLUSTER)
-    run = [sys.executable, "-P", str(Path(guard.__file__)), node.mark]
-    watching = subprocess.Popen(run, stdin=subprocess.PIPE, **detached())
-    with node.output.open("wb") as output:
-        java = psutil.Popen(
-            command, cwd=node.directory, env=environment(), stdout=output, stderr=output
-        )
+    watching = start_guard(node.mark)
+    java = node.start(command)
     try:
         deadline = time.monotonic() + _PATIENCE
         while not count_nodes(node.address, _CLUSTER):

@@ -407,7 +407,7 @@ def test_two_keepers_at_once_make_one_broker(kept: Path) -> None:
     cluster = broker.use(progress=False)
     status = the_status()
     late = subprocess.run(
-        [sys.executable, "-m", "clicklib.broker.keeper", "1"],
+        [sys.executable, "-m", "clicklib.broker.keeper", "1", "0", ""],
         check=True,
         capture_output=True,
         timeout=10,

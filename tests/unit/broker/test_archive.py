@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clicklib.broker import trial
+from clicklib.broker import needs, trial
 from clicklib.broker.archive import Archive
 from clicklib.broker.java import Java
 from clicklib.broker.node import Node
@@ -107,7 +107,7 @@ def test_without_an_archive_nothing_is_wrong(
     if obstacle != "no folder":
         directory.mkdir()
     if obstacle == "no room":
-        monkeypatch.setattr(trial, "_ROOM", 1 << 60)
+        monkeypatch.setattr(needs, "_DISK", 1 << 60)
     if obstacle == "locked":
         (directory / ".archive.lock").mkdir()
     trial.make()

