@@ -76,18 +76,18 @@ def examine(handout: Handout | None = None) -> Iterator[Finding]:
     A handout is what `clicklib lab` opens; then it also looks for what the notebooks need.
     """
     yield Finding("ok", "Python", platform.python_version())
-    yield from packages(importlib.metadata.requires("clicklib") or [], installed)
-    yield from modules_here()
-    yield from proxy()
+    yield from _packages(importlib.metadata.requires("clicklib") or [], _installed)
+    yield from _modules_here()
+    yield from _proxy()
     elsewhere = os.environ.get("CLICKLIB_BROKERS", "").strip()
     if elsewhere:
-        yield reachable(elsewhere)
-        yield Finding.of("security settings", login, ": correct CLICKLIB_BROKERS or those")
-    yield Finding.of("local stores", stores, ": name another folder in CLICKLIB_STATE_DIR")
-    yield open_files(allow_files())
-    for finding in local_kafka():
+        yield _reachable(elsewhere)
+        yield Finding.of("security settings", _login, ": correct CLICKLIB_BROKERS or those")
+    yield Finding.of("local stores", _stores, ": name another folder in CLICKLIB_STATE_DIR")
+    yield _open_files(allow_files())
+    for finding in _local_kafka():
         yield replace(finding, state="note") if elsewhere and finding.is_missing else finding
-    yield port(9095, (), "choose another with --port")
+    yield _port(9095, (), "choose another with --port")
     if handout is not None:
         yield from _lab(handout)
 
@@ -102,7 +102,7 @@ def tell(findings: Iterable[Finding]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def packages(
+def _packages(
     requirements: Iterable[str], version_of: Callable[[str], str | None]
 ) -> Iterator[Finding]:
     """The packages that clicklib requires, given as in its metadata, without its extras."""
@@ -129,7 +129,7 @@ def _fault(wanted: SpecifierSet, found: str | None) -> str | None:
     return f"{found} is too {'old' if old else 'new'}"
 
 
-def installed(name: str) -> str | None:
+def _installed(name: str) -> str | None:
     """The version of an installed package, or None."""
     try:
         return importlib.metadata.version(name)
@@ -137,17 +137,17 @@ def installed(name: str) -> str | None:
         return None
 
 
-def modules_here() -> Iterator[Finding]:
-    """What `hidden_modules` finds in this program's folder, and in those with notebooks in it."""
+def _modules_here() -> Iterator[Finding]:
+    """What `_hidden_modules` finds in this program's folder, and in those with notebooks in it."""
     try:
         beside = {path.parent for path in Path.cwd().glob("*/*.ipynb")}
-        yield from hidden_modules([Path.cwd(), *sorted(beside)])
+        yield from _hidden_modules([Path.cwd(), *sorted(beside)])
     except OSError as error:  # the folder may be deleted, or closed to this user
         text = f"it cannot be looked through for modules that hide others: {error}"
         yield Finding("note", "this folder", text)
 
 
-def hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:
+def _hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:
     """The modules in `folders` that Python would load there instead of an installed one."""
     known = sys.stdlib_module_names | importlib.metadata.packages_distributions().keys()
     own = Path(clicklib.__file__).parent
@@ -163,7 +163,7 @@ def hidden_modules(folders: Iterable[Path]) -> Iterator[Finding]:
                 )
 
 
-def proxy() -> Iterator[Finding]:
+def _proxy() -> Iterator[Finding]:
     """Whether requests to this machine, such as to a view's endpoint, would go to a proxy."""
     if "http" in getproxies() and not proxy_bypass("localhost"):
         yield Finding(
@@ -174,7 +174,7 @@ def proxy() -> Iterator[Finding]:
         )
 
 
-def reachable(addresses: str, timeout: float = 2.0) -> Finding:
+def _reachable(addresses: str, timeout: float = 2.0) -> Finding:
     """Whether one of the addresses in CLICKLIB_BROKERS takes a connection."""
     shown = []
     for address in addresses.split(","):
@@ -194,13 +194,13 @@ def reachable(addresses: str, timeout: float = 2.0) -> Finding:
     )
 
 
-def login() -> str:
+def _login() -> str:
     """The protocol in the security settings beside CLICKLIB_BROKERS, which must fit together."""
     cluster = Cluster.from_environment()
     return str(checked(cluster.security if cluster else {}).get("security_protocol", "PLAINTEXT"))
 
 
-def stores() -> str:
+def _stores() -> str:
     """Try whether local copies of tables can be kept where they are kept by default."""
     directory = default_state_dir()
     with tempfile.TemporaryDirectory(dir=_existing(directory), prefix=".clicklib-") as scratch:
@@ -208,7 +208,7 @@ def stores() -> str:
     return f"{directory} can be written"
 
 
-def open_files(limit: int) -> Finding:
+def _open_files(limit: int) -> Finding:
     """Whether a program may open files enough for a few processors and views."""
     text = f"{limit} allowed at once"
     if limit >= _FILES:
@@ -217,18 +217,18 @@ def open_files(limit: int) -> Finding:
     return Finding("note", "open files", f"{text}, {advice}")
 
 
-def local_kafka() -> Iterator[Finding]:
+def _local_kafka() -> Iterator[Finding]:
     """The needs of a Kafka on this machine, and whether it runs."""
     try:
         needs.name_that_fits(home(), jars_directory())
     except ClicklibError as error:
         yield Finding("missing", "Kafka's folder", str(error))
-        yield java()
+        yield _java()
         return
-    yield folder("Kafka's folder", home(), "name another in CLICKLIB_HOME")
+    yield _folder("Kafka's folder", home(), "name another in CLICKLIB_HOME")
     yield Finding.of("CLICKLIB_KAFKA_IDLE", lambda: f"{patience():g} s from its last user on")
-    yield java()
-    yield jars(pinned(), jars_directory())
+    yield _java()
+    yield _jars(pinned(), jars_directory())
     yield Finding.of("memory", needs.memory)
     yield Finding.of("disk", lambda: needs.disk(_existing(home())))
     running = [each for each in status() if each.running]
@@ -237,10 +237,10 @@ def local_kafka() -> Iterator[Finding]:
     if not running:
         yield Finding("note", "Kafka", "not running; it starts with its first user")
     taken = [address for each in running for address in each.addresses]
-    yield port(9092, taken, "the local Kafka takes the next free one")
+    yield _port(9092, taken, "the local Kafka takes the next free one")
 
 
-def java() -> Finding:
+def _java() -> Finding:
     """The Java that Kafka would run with."""
 
     def look() -> str:
@@ -250,7 +250,7 @@ def java() -> Finding:
     return Finding.of("Java", look)
 
 
-def jars(wanted: Sequence[Jar], directory: Path) -> Finding:
+def _jars(wanted: Sequence[Jar], directory: Path) -> Finding:
     """Whether all jars are there with the right bytes."""
     absent = missing(wanted, directory)
     if not absent:
@@ -265,21 +265,21 @@ def jars(wanted: Sequence[Jar], directory: Path) -> Finding:
 
 def _lab(handout: Handout) -> Iterator[Finding]:
     """The notebooks, their kernel, and what draws the widgets."""
-    yield notebooks(list(handout.states().values()))
-    yield folder("their folder", handout.folder, "name another: clicklib lab FOLDER")
+    yield _notebooks(list(handout.states().values()))
+    yield _folder("their folder", handout.folder, "name another: clicklib lab FOLDER")
     beside = (handout.folder / FIRST).parent
-    yield from hidden_modules([beside] if beside.is_dir() else [])
-    with suppress(ModuleNotFoundError):  # `packages` names what is missing
-        yield kernel()
-        yield extensions()
+    yield from _hidden_modules([beside] if beside.is_dir() else [])
+    with suppress(ModuleNotFoundError):  # `_packages` names what is missing
+        yield _kernel()
+        yield _extensions()
     if has_browser():
         yield Finding("ok", "browser", "found")
     else:
         yield Finding("note", "browser", "none here: open the address that JupyterLab prints")
-    yield port(8888, (), "JupyterLab takes the next free one")
+    yield _port(8888, (), "JupyterLab takes the next free one")
 
 
-def notebooks(states: list[State]) -> Finding:
+def _notebooks(states: list[State]) -> Finding:
     """Whether the notebooks are installed, and how many of the reader's files are old."""
     if not states:
         return Finding("missing", "notebooks", "not installed: install clicklib anew")
@@ -290,7 +290,7 @@ def notebooks(states: list[State]) -> Finding:
     return Finding("ok", "notebooks", text)
 
 
-def kernel() -> Finding:
+def _kernel() -> Finding:
     """Whether JupyterLab runs the notebooks in this Python, which has clicklib."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
@@ -310,7 +310,7 @@ def kernel() -> Finding:
     )
 
 
-def extensions() -> Finding:
+def _extensions() -> Finding:
     """Whether JupyterLab finds what draws the widgets and plots."""
     from jupyter_core.paths import jupyter_path
 
@@ -326,7 +326,7 @@ def extensions() -> Finding:
     return Finding("ok", "widgets", "JupyterLab finds what draws them")
 
 
-def folder(name: str, directory: Path, advice: str) -> Finding:
+def _folder(name: str, directory: Path, advice: str) -> Finding:
     """Whether a directory can be written, or made; a file is written and deleted to try it."""
     try:
         with tempfile.TemporaryFile(dir=_existing(directory), prefix=".clicklib-") as file:
@@ -337,7 +337,7 @@ def folder(name: str, directory: Path, advice: str) -> Finding:
     return Finding("ok", name, f"{directory} can be written")
 
 
-def port(number: int, ours: Iterable[str], advice: str) -> Finding:
+def _port(number: int, ours: Iterable[str], advice: str) -> Finding:
     """Whether a port is free; `ours` are the addresses of a Kafka that may hold it."""
     if any(address.endswith(f":{number}") for address in ours):
         return Finding("ok", f"port {number}", "the local Kafka listens there")

