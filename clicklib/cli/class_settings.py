@@ -6,7 +6,6 @@ notebooks that it opens; a variable that is set already has precedence.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +51,5 @@ def write_settings(folder: Path, settings: Mapping[str, str]) -> None:
     """Write the settings into a folder, for its owner alone: a password may be among them."""
     path = folder / FILE
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(f"{name}={value}\n" for name, value in settings.items())
+    path.touch(0o600, exist_ok=False)
+    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8")

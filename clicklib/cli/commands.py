@@ -342,11 +342,9 @@ def completion(shell: str) -> None:
       eval "$(clicklib completion zsh)"
       clicklib completion fish | source
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import shell_complete
 
-    script = get_completion_class(shell)
-    assert script is not None
-    click.echo(script(cli, {}, "clicklib", "_CLICKLIB_COMPLETE").source())
+    shell_complete(cli, {}, "clicklib", "_CLICKLIB_COMPLETE", f"{shell}_source")
 
 
 cli.add_command(classroom)
