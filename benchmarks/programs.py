@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from clicklib import broker
-from clicklib.broker import download, jars
+from clicklib.broker import jars
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -169,7 +169,7 @@ def streams() -> Program:
     if java is None or javac is None:
         raise LeftOut("no java and javac on the PATH; a JDK of 17 or newer will do")
     folder = BUILD / "jars"
-    download.fetch(folder, jars=jars.read_lock(STREAMS))
+    jars.fetch(folder, jars=jars.read_lock(STREAMS))
     classes = BUILD / "streams"
     path = os.pathsep.join(map(str, (classes, folder / "*", broker.fetch() / "*")))
     source = ROOT / "benchmarks" / "peers" / "streams" / "Clicks.java"

@@ -107,10 +107,9 @@ def _utf8_locale() -> str | None:
 
 def version_of(path: Path) -> int | None:
     """The feature release of a Java executable, or None if it does not run."""
-    try:
+    text = ""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
         text = (path.resolve().parent.parent / "release").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        text = ""
     found = re.search(r'^JAVA_VERSION="([\d.]+)', text, re.MULTILINE)
     if found is None or not os.access(path, os.X_OK):
         found = re.search(r'version "([\d.]+)', _ask(path))

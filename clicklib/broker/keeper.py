@@ -35,7 +35,7 @@ from clicklib.broker.java import find_java
 from clicklib.broker.launch import command, mark_of, start_guard
 from clicklib.broker.node import Node, cluster_id, layout
 from clicklib.broker.notice import Notice, Pid
-from clicklib.broker.paths import jars_directory, patience
+from clicklib.broker.paths import patience
 from clicklib.broker.place import Place
 from clicklib.broker.ports import Ports, check_open
 from clicklib.errors import LocalBrokerError
@@ -123,8 +123,7 @@ class Keeper:
         self._tell(java=self._pids())
 
     def _run(self, node: Node) -> psutil.Popen:
-        paths = [jars_directory() / jar.name for jar in jars.pinned()]
-        java = find_java()
+        java, paths = find_java(), jars.paths()
         self.archive = Archive.of(java, paths, node)
         # If Kafka did not start, its archive may be damaged.
         flags = self.archive.flags(node) if self.ready_since or not self.failures else []
@@ -172,7 +171,7 @@ class Keeper:
         if self.archiver or not self.archive or not self.ready_since:
             return
         if time.monotonic() > self.ready_since + _SETTLED and self.archive.is_due():
-            run = [sys.executable, "-P", "-m", "clicklib.broker.trial", self.mark]
+            run = [sys.executable, "-P", "-m", "clicklib.broker.archive", self.mark]
             self.archiver = subprocess.Popen(run, stdin=subprocess.DEVNULL, **detached())
 
     def _is_ready(self) -> bool:
@@ -220,23 +219,19 @@ def main(arguments: list[str]) -> None:
     """Be the keeper of the cluster of so many nodes; end if it has a keeper already."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")
     place = Place(int(arguments[0]))
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            place.keeper_lock.acquire(timeout=0)
-            break
-        except Timeout:
-            # Perhaps the other keeper is stopping: then it releases the lock in a moment.
-            notice = place.read()
-            if (notice and notice.is_kept()) or time.monotonic() > deadline:
-                return
-            time.sleep(0.05)
+
+    def is_kept() -> bool:
+        notice = place.read()
+        return notice is not None and notice.is_kept()
+
     try:
-        Keeper(place, int(arguments[1]) or None, arguments[2]).run()
+        # A keeper that is stopping releases the lock in a moment.
+        with place.keeper_lock.acquire(timeout=30, cancel_check=is_kept):
+            Keeper(place, int(arguments[1]) or None, arguments[2]).run()
+    except Timeout:
+        pass  # another keeper has the cluster
     except LocalBrokerError as error:
         logger.error("giving up: %s", error)
-    finally:
-        place.keeper_lock.release()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from clicklib.broker import download, guard, needs
+from clicklib.broker import guard, jars, needs
 from clicklib.broker.files import last_lines, write_whole
 from clicklib.broker.launch import launch, mark_of
 from clicklib.broker.node import layout
@@ -205,16 +205,13 @@ def wipe(stop: bool = False) -> None:
             _stop(place, timeout=10)
         _stop_unused(place)
         try:
-            place.keeper_lock.acquire(timeout=0.5)
+            with place.keeper_lock.acquire(timeout=0.5):
+                _delete_data(place)
         except Timeout:
             raise LocalBrokerError(
                 f"the local Kafka in {place.directory} is running, and its data cannot be "
                 "deleted under it: stop it first"
             ) from None
-        try:
-            _delete_data(place)
-        finally:
-            place.keeper_lock.release()
 
 
 def _delete_data(place: Place) -> None:
@@ -236,10 +233,10 @@ def fetch(progress: bool = True) -> Path:
     Raises LocalBrokerError if Kafka cannot be fetched.
     """
     check(progress=progress)
-    download.fetch(jars_directory(), progress)
-    from clicklib.broker import trial  # a program of its own elsewhere; takes 0.01 s
+    jars.fetch(jars_directory(), progress)
+    from clicklib.broker import archive  # a program of its own elsewhere; takes 0.01 s
 
-    trial.make()
+    archive.make()
     return jars_directory()
 
 

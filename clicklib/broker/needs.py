@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from clicklib.broker.download import fetch
+from clicklib.broker.jars import fetch
 from clicklib.broker.java import find_java, reads
 from clicklib.broker.paths import home, jars_directory, patience
 from clicklib.errors import LocalBrokerError

@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 import psutil
 from filelock import FileLock, Timeout
@@ -23,6 +24,7 @@ from clicklib.broker.ports import LOOPBACK
 
 __all__ = ["Node", "cluster_id", "kept_down", "layout"]
 
+_SETTINGS = Template(Path(__file__).with_name("node.properties").read_text("utf-8"))
 _PLAIN = re.compile(r"[\w./ +-]{1,250}", re.ASCII)
 _HEAP = {True: "256m", False: "192m"}  # of a single node; of one of several
 
@@ -88,8 +90,7 @@ class Node:
             if not meta.exists():
                 text = f"version=1\ncluster.id={cluster_id}\nnode.id={self.number}\n"
                 write_whole(meta, text.encode())
-        lines = [f"{name}={value}" for name, value in self._settings(nodes).items()]
-        write_whole(self.settings, "\n".join([*lines, ""]).encode())
+        write_whole(self.settings, self._settings(nodes).encode())
         if self.log.exists() and self.log.stat().st_size > 1_000_000:
             os.replace(self.log, self.log.with_suffix(".log.1"))
 
@@ -156,70 +157,16 @@ class Node:
         told = [line for line in lines if not line.startswith("\tat ")]
         return "\n".join(told[-count:])
 
-    def _settings(self, nodes: Sequence[Node]) -> dict[str, object]:
-        several = len(nodes) > 1
-        copies, in_step = (len(nodes), len(nodes) - 1) if several else (1, 1)
-        voters = ",".join(f"{n.number}@{LOOPBACK}:{n.controller_port}" for n in nodes)
-        controller = f"CONTROLLER://{LOOPBACK}:{self.controller_port}"
-        settings: dict[str, object] = {
-            "process.roles": "broker,controller",
-            "node.id": self.number,
-            "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://{self.address},{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.address}",
-            "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "log.dirs": "log",
-            "metadata.log.dir": "meta",
-            # A broker that was killed and started again leads its partitions until its old
-            # registration expires (9 s by default). Then it loses them and gets them back, and the
-            # group coordinator reads its log a second time. If the first reading still goes on, an
-            # old member stays in the group until its max_poll_interval is over. Until then no
-            # member gets a partition.
-            "broker.session.timeout.ms": 1500,
-            "offsets.topic.segment.bytes": 1 << 20,
-            "transaction.state.log.segment.bytes": 1 << 20,
-            "broker.heartbeat.interval.ms": 200,
-            "group.initial.rebalance.delay.ms": 0,
-            "group.min.session.timeout.ms": 500,
-            "auto.create.topics.enable": "false",
-            "default.replication.factor": copies,
-            "min.insync.replicas": in_step,
-            "offsets.topic.replication.factor": copies,
-            "offsets.topic.num.partitions": 4,
-            "transaction.state.log.replication.factor": copies,
-            "transaction.state.log.min.isr": in_step,
-            "transaction.state.log.num.partitions": 4,
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
-            "share.coordinator.state.topic.replication.factor": copies,
-            "share.coordinator.state.topic.min.isr": in_step,
-            # Data and offsets stay until a wipe.
-            "log.retention.ms": -1,
-            "offsets.retention.minutes": 2147483647,
-            "log.cleaner.backoff.ms": 200,
-            "log.cleaner.dedupe.buffer.size": 4194304,
-        }
-        if several:  # after the loss of a leader, acknowledgements stop for 1.7 s instead of 7
-            settings |= {
-                "controller.quorum.election.timeout.ms": 300,
-                "controller.quorum.fetch.timeout.ms": 600,
-                "controller.quorum.election.backoff.max.ms": 200,
-            }
-        return settings | (self._open_settings(controller) if self.open_at else {})
-
-    def _open_settings(self, controller: str) -> dict[str, object]:
-        """What also listens at `open_at`. Nobody has a password yet, so nobody can log in."""
-        both = f"PLAINTEXT://{self.address},SASL_PLAINTEXT://{self.open_at}"
-        own = "listener.name.sasl_plaintext."
-        return {
-            "listeners": f"{both},{controller}",
-            "advertised.listeners": both,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-            "SASL_PLAINTEXT:SASL_PLAINTEXT",
-            "sasl.enabled.mechanisms": "SCRAM-SHA-256",
-            f"{own}scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram."
-            "ScramLoginModule required;",
-        }
+    def _settings(self, nodes: Sequence[Node]) -> str:
+        opened = f",SASL_PLAINTEXT://{self.open_at}" if self.open_at else ""
+        return _SETTINGS.substitute(
+            number=self.number,
+            voters=",".join(f"{n.number}@{LOOPBACK}:{n.controller_port}" for n in nodes),
+            listeners=f"PLAINTEXT://{self.address}{opened}",
+            controller=f"{LOOPBACK}:{self.controller_port}",
+            copies=len(nodes),
+            in_step=max(1, len(nodes) - 1),
+        )
 
 
 def layout(place: Place, first: int, open_at: str = "") -> list[Node]:

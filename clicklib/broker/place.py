@@ -66,18 +66,16 @@ class Place:
     @contextlib.contextmanager
     def gate(self) -> Iterator[None]:
         """The lock under which users register and the keeper decides that no user is left."""
-        lock = FileLock(self.directory / "gate.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=30)
-        except Timeout:
-            raise LocalBrokerError(
-                f"another process has held {lock.lock_file} for 30 s, which takes a moment: "
-                "perhaps it is suspended; resume or end it"
-            ) from None
-        try:
+        lock = FileLock(self.directory / "gate.lock", timeout=30, thread_local=False)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(lock)
+            except Timeout:
+                raise LocalBrokerError(
+                    f"another process has held {lock.lock_file} for 30 s, which takes a moment: "
+                    "perhaps it is suspended; resume or end it"
+                ) from None
             yield
-        finally:
-            lock.release()
 
     def node_directory(self, number: int) -> Path:
         """The directory of node `number`, counted from 1."""
@@ -100,14 +98,12 @@ class Place:
         """
         living = []
         for path in sorted(self.users.glob("*.lock")):
-            lock = FileLock(path)
             try:
-                lock.acquire(timeout=0)
+                with FileLock(path, timeout=0):
+                    pass
+                path.unlink(missing_ok=True)
             except Timeout:
                 living.append(int(path.name.partition("-")[0]))
-            else:
-                lock.release()
-                path.unlink(missing_ok=True)
         return living
 
     def is_wanted(self) -> bool:

@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tests.notebooks.books import run
 
 FETCH = """
-from clicklib.broker.download import _bar
+from clicklib.broker.jars import _bar
 with _bar(43 << 20, True) as bar:
     bar.update(1 << 20)
 """

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from clicklib import broker
-from clicklib.broker import download, guard, jars
+from clicklib.broker import guard, jars
 from clicklib.broker.answer import count_nodes
 from clicklib.broker.archive import Archive
 from clicklib.broker.java import environment, find_java
@@ -75,9 +75,9 @@ def _jars(release: str) -> list[Path]:
     """The jars of a release, fetched into a folder beside those of the local Kafka."""
     directory = broker.fetch(progress=False)
     if release == NEWEST:
-        return [directory / jar.name for jar in jars.pinned()]
+        return jars.paths()
     pinned = jars.read_lock((_LOCKS / f"{release}.lock").read_text())
-    return download.fetch(directory / "older", progress=False, jars=pinned)
+    return jars.fetch(directory / "older", progress=False, jars=pinned)
 
 
 @contextlib.contextmanager

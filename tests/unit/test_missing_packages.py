@@ -49,11 +49,11 @@ sys.meta_path.insert(0, Hiding())
         ),
         (
             "jgo",
-            "import tempfile; from pathlib import Path; from clicklib.broker import download\n"
-            "with tempfile.TemporaryDirectory() as path: download.fetch(Path(path))",
+            "import tempfile; from pathlib import Path; from clicklib.broker import jars\n"
+            "with tempfile.TemporaryDirectory() as path: jars.fetch(Path(path))",
             "clicklib.broker",
         ),
-        ("tqdm", "from clicklib.broker import download; download._bar(1, True)", "clicklib.broker"),
+        ("tqdm", "from clicklib.broker import jars; jars._bar(1, True)", "clicklib.broker"),
     ],
 )
 def test_a_part_says_which_package_it_needs(hidden: str, code: str, part: str) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clicklib.broker import needs, trial
+from clicklib.broker import archive as archives
+from clicklib.broker import needs
 from clicklib.broker.archive import Archive
 from clicklib.broker.java import Java
 from clicklib.broker.node import Node
@@ -101,7 +102,7 @@ def test_without_an_archive_nothing_is_wrong(
     directory = tmp_path / "jars"
     monkeypatch.setenv("CLICKLIB_HOME", str(tmp_path))
     monkeypatch.setenv("CLICKLIB_JARS", str(directory))
-    monkeypatch.setattr(trial, "_run_trial", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr(archives, "_run_trial", lambda *_: pytest.fail("it ran"))
     if obstacle == "no java":
         monkeypatch.setenv("CLICKLIB_JAVA", str(tmp_path / "none"))
     if obstacle != "no folder":
@@ -110,7 +111,7 @@ def test_without_an_archive_nothing_is_wrong(
         monkeypatch.setattr(needs, "_DISK", 1 << 60)
     if obstacle == "locked":
         (directory / ".archive.lock").mkdir()
-    trial.make()
+    archives.make()
     assert not list(directory.glob("classes-*"))
 
 

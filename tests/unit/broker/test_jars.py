@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from clicklib.broker import download
-from clicklib.broker.download import fetch
-from clicklib.broker.jars import Jar, missing, pinned, read_lock
+from clicklib.broker import jars
+from clicklib.broker.jars import Jar, fetch, missing, pinned, read_lock
 from clicklib.errors import LocalBrokerError
 
 RIGHT, WRONG = b"right bytes", b"wrong bytes"
@@ -226,7 +225,7 @@ def test_a_full_disk_is_no_fault_of_the_network(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_by_jgo", full)
+    monkeypatch.setattr(jars, "_by_jgo", full)
     with pytest.raises(LocalBrokerError, match=r"cannot keep .*No space left.*CLICKLIB_JARS"):
         fetch(tmp_path, False, [a_jar()])
 
@@ -244,8 +243,7 @@ def test_several_at_once_fetch_once(tmp_path: Path, maven: Maven) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from clicklib.broker.download import fetch
-from clicklib.broker.jars import read_lock
+from clicklib.broker.jars import fetch, read_lock
 fetch(Path(sys.argv[1]), True, read_lock(sys.argv[2]))
 """
 
