@@ -89,9 +89,7 @@ class Archive:
         """Move what Java has written into place, and delete what nothing has used for longest."""
         scratch.touch()
         os.replace(scratch, self.file)
-        found = sorted(
-            self.file.parent.glob("classes-*.jsa"), key=lambda path: path.stat().st_mtime
-        )
+        found = sorted(self.file.parent.glob("classes-*.jsa"), key=os.path.getmtime)
         for path in found[:-_KEPT]:
             path.unlink(missing_ok=True)
 

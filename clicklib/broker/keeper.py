@@ -94,7 +94,8 @@ class Keeper:
             raise
 
     def _tell(self, **changes: Any) -> None:
-        self.notice = replace(self.notice, **changes)
+        java = tuple(process.pid for process in self.java)
+        self.notice = replace(self.notice, java=java, **changes)
         self.place.write(self.notice)
 
     def _end_strays(self) -> None:
@@ -120,7 +121,7 @@ class Keeper:
             node.prepare(self.nodes, cluster)
         self._watch_guard()
         self.java = [self._run(node) for node in self.nodes]
-        self._tell(java=self._pids())
+        self._tell()
 
     def _run(self, node: Node) -> psutil.Popen:
         java, paths = find_java(), jars.paths()
@@ -130,9 +131,6 @@ class Keeper:
         process = node.start(node.command(java, paths, self.place.nodes, self.mark, flags))
         logger.info("node %d started as process %d on %s", node.number, process.pid, node.address)
         return process
-
-    def _pids(self) -> tuple[int, ...]:
-        return tuple(process.pid for process in self.java)
 
     def _watch_guard(self) -> None:
         if self.guard is None or self.guard.poll() is not None:
@@ -158,7 +156,7 @@ class Keeper:
         elif dead:
             for n in dead:
                 self.java[n] = self._run(self.nodes[n])
-            self._tell(state="starting", java=self._pids())
+            self._tell(state="starting")
         elif self.notice.state != "ready" and self._is_ready():
             if self.failures and self.ready_since is None and self.archive:
                 self.archive.discard()

@@ -174,17 +174,11 @@ def layout(place: Place, first: int, open_at: str = "") -> list[Node]:
 
     The first one is also open at `open_at`.
     """
-    count = place.nodes
-    return [
-        Node(
-            n,
-            place.node_directory(n),
-            first + n - 1,
-            first + count + n - 1,
-            open_at if n == 1 else "",
-        )
-        for n in range(1, count + 1)
-    ]
+    nodes = []
+    for n, port in enumerate(range(first, first + place.nodes), start=1):
+        directory = place.directory / f"node-{n}"
+        nodes.append(Node(n, directory, port, port + place.nodes, open_at if n == 1 else ""))
+    return nodes
 
 
 def cluster_id(place: Place) -> str:

@@ -21,10 +21,9 @@ def home() -> Path:
     """
     if chosen := named("CLICKLIB_HOME"):
         return chosen
-    try:
+    found = Path()
+    with contextlib.suppress(RuntimeError):
         found = Path(platformdirs.user_data_dir("clicklib", appauthor=False))
-    except RuntimeError:
-        found = Path()
     if not found.is_absolute():
         raise LocalBrokerError("this user has no home folder: name a folder in CLICKLIB_HOME")
     return found

@@ -21,7 +21,6 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -76,10 +75,6 @@ class Place:
                     "perhaps it is suspended; resume or end it"
                 ) from None
             yield
-
-    def node_directory(self, number: int) -> Path:
-        """The directory of node `number`, counted from 1."""
-        return self.directory / f"node-{number}"
 
     def register(self) -> FileLock:
         """Make this process a user until the lock is released or the process ends.

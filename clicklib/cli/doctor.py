@@ -176,22 +176,16 @@ def _proxy() -> Iterator[Finding]:
 
 def _reachable(addresses: str, timeout: float = 2.0) -> Finding:
     """Whether one of the addresses in CLICKLIB_BROKERS takes a connection."""
-    shown = []
-    for address in addresses.split(","):
-        # The text before an '@' may be a password.
-        host, _, number = address.strip().rpartition("@")[2].rpartition(":")
-        shown.append(f"{host}:{number}")
-        try:
+    # The text before an '@' may be a password.
+    shown = [address.strip().rpartition("@")[2] for address in addresses.split(",")]
+    for address in shown:
+        host, _, number = address.rpartition(":")
+        with suppress(OSError, ValueError, OverflowError):
             socket.create_connection((host.strip("[]"), int(number)), timeout).close()
-        except (OSError, ValueError, OverflowError):
-            continue
-        return Finding("ok", "CLICKLIB_BROKERS", f"{shown[-1]} answers")
-    return Finding(
-        "missing",
-        "CLICKLIB_BROKERS",
-        f"nothing answers at {', '.join(shown)}: correct it, or unset it for a Kafka of this "
-        "machine",
-    )
+            return Finding("ok", "CLICKLIB_BROKERS", f"{address} answers")
+    advice = "correct it, or unset it for a Kafka of this machine"
+    text = f"nothing answers at {', '.join(shown)}: {advice}"
+    return Finding("missing", "CLICKLIB_BROKERS", text)
 
 
 def _login() -> str:

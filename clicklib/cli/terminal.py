@@ -75,11 +75,9 @@ def describe(error: BaseException) -> str:
 
 def has_browser() -> bool:
     """Whether this machine can open a page for its user."""
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
+    with suppress(webbrowser.Error):
+        return bool(webbrowser.get())
+    return False
 
 
 def _discard_output() -> None:
