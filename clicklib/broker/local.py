@@ -142,7 +142,7 @@ def _await_ready(place: Place, port: int | None, progress: bool, open_at: str) -
         time.sleep(0.02)
     raise LocalBrokerError(
         f"the local Kafka in {place.directory} did not answer in time; stop it and try again. "
-        f"Its last lines:\n{logs(place.nodes, 8)}\n" + "\n".join(last_lines(place.keeper_log, 8))
+        f"Its last lines:\n{logs(place.nodes, 16)}"
     )
 
 

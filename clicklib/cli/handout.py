@@ -74,7 +74,7 @@ class Handout:
                     write_whole(self.folder / name, data)
                 if state in wanted or state is State.SAME:
                     put[name] = _digest(self.source / name)
-            if not self._is_source():
+            if self.folder.resolve() != self.source.resolve():
                 write_whole(self._notes, json.dumps(put, indent=1).encode())
         except OSError as error:
             raise self._refused(error) from error
@@ -94,9 +94,6 @@ class Handout:
         if digest == before:
             return State.OLD
         return State.CHANGED if before == newest else State.KEPT
-
-    def _is_source(self) -> bool:
-        return self.folder.resolve() == self.source.resolve()
 
     def _put_before(self) -> dict[str, str]:
         try:
