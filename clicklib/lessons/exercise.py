@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from inspect import signature
 from types import CodeType
 from typing import Any
 
@@ -69,14 +70,12 @@ def chosen(
 class Exercise:
     """One exercise of a notebook. Its key is the notebook's number and its own, as in 05.1.
 
-    `answer` is the name that the learner gives a value to. `hints` come one after the other; after
-    the last one the box shows `solution`, Python for the answer cell, and `because`, which
-    explains it. `judge` gets the answer and what the notebook's experiment found.
+    `hints` come one after the other; after the last one the box shows `solution`, Python for the
+    answer cell, and `because`, which explains it. `judge` gets the answer and what the notebook's
+    experiment found.
     """
 
     key: str
-    title: str
-    answer: str
     hints: tuple[str, ...]
     solution: str
     because: str
@@ -86,18 +85,22 @@ class Exercise:
     def number(self) -> int:
         return int(self.key.partition(".")[2])
 
+    @property
+    def answer(self) -> str:
+        """The name that the learner gives a value to: that of the judge's first argument."""
+        return next(iter(signature(self.judge).parameters))
+
 
 _exercises: dict[str, Exercise] = {}
 
 
 def exercise(
-    key: str, title: str, *, answer: str, hints: tuple[str, ...], solution: str, because: str
+    key: str, *, hints: tuple[str, ...], solution: str, because: str
 ) -> Callable[[Callable[..., Verdict]], Exercise]:
     """Make an exercise of the function that judges its answers."""
 
     def make(judge: Callable[..., Verdict]) -> Exercise:
-        text = solution.strip("\n")
-        _exercises[key] = Exercise(key, title, answer, hints, text, because, judge)
+        _exercises[key] = Exercise(key, hints, solution.strip("\n"), because, judge)
         return _exercises[key]
 
     return make

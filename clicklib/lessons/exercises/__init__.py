@@ -1,7 +1,8 @@
 """The exercises of the notebooks: one module for each notebook.
 
-Each exercise has its hints, its solution and the function that judges answers. The notebook makes
-the experiment and hands over what it found.
+Each exercise has its hints, its solution and the function that judges answers. The first argument
+of this function has the name that the learner gives a value to; the others are what the notebook's
+experiment found.
 """
 
 import importlib

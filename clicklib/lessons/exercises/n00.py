@@ -11,8 +11,6 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "00.1",
-    "Where did the click wait?",
-    answer="answer",
     hints=(
         "`emit_sync` returned a partition and an offset. Who gives a message its offset?",
         "Kafka gives the offset when it has stored the message. The processor was stopped.",
@@ -21,6 +19,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
     because="Kafka had stored the message in the stream. There it waited for a reader.",
 )
 def where_it_waits(answer: int, place: tuple[int, int], waiting: int) -> Verdict:
+    """Where did the click wait?"""
     outcome = (
         f"The message was at offset {place[1]} of partition {place[0]} of the stream. "
         f"Messages in the stream that the group had not read: {waiting}."
@@ -34,8 +33,6 @@ def where_it_waits(answer: int, place: tuple[int, int], waiting: int) -> Verdict
 
 @exercise(
     "00.2",
-    "Let a click of user-0 count twice",
-    answer="count_bonus",
     hints=(
         "`ctx.key` is the user's name, for example `user-3`.",
         "Add 2 instead of 1 when `ctx.key` is `user-0`.",
@@ -51,6 +48,7 @@ def count_bonus(ctx, msg):
     because="The key of the message says which user clicked. All other lines stay as they were.",
 )
 def bonus(count_bonus: Callable[..., Any]) -> Verdict:
+    """Let a click of user-0 count twice."""
     tester = Tester(clicks.graph(count_bonus))
     for user in ("user-0", "user-3"):
         tester.consume(clicks.TOPIC, user, "now", times=3)

@@ -11,8 +11,6 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "01.1",
-    "Get the user's clicks from the lines",
-    answer="total",
     hints=(
         "The line says `clicks: 7` when the user has made 7 clicks in all.",
         "So one line is enough: the last one. `mine.clicks.iloc[0]` is the count in the first.",
@@ -21,6 +19,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
     because="Each line has the whole count so far, so the last line has the answer.",
 )
 def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
+    """Get the user's clicks from the lines."""
     shown = ", ".join(map(str, counts[-4:]))
     outcome = f"The newest lines of this user show the counts {shown}."
     if getattr(total, "shape", ()) or isinstance(total, str | bytes):
@@ -43,8 +42,6 @@ def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
 
 @exercise(
     "01.2",
-    "Predict the answer for an unknown user",
-    answer="unknown",
     hints=(
         "The endpoint answers from the rows of the view. Who makes the row of a user?",
         "The processor makes a row at the first click. `user-99` has no row.",
@@ -53,6 +50,7 @@ def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
     because="Without a click there is no row, and an answer for a row that is not there is 404.",
 )
 def unknown_user(unknown: int, response: tuple[int, bytes]) -> Verdict:
+    """Predict the answer for an unknown user."""
     code, body = response
     outcome = f"The endpoint answered immediately, with the code {code} and the body {body!r}."
     right = 1 if code == 200 and json.loads(body)["Clicks"] == 0 else 2 if code == 404 else nan
@@ -66,8 +64,6 @@ def unknown_user(unknown: int, response: tuple[int, bytes]) -> Verdict:
 
 @exercise(
     "01.3",
-    "Predict the first line after a restart",
-    answer="first_count",
     hints=(
         "The count is not in the program. Who else has it when the program has ended?",
         "The table is in Kafka. A processor reads the table before it counts.",
@@ -77,6 +73,7 @@ def unknown_user(unknown: int, response: tuple[int, bytes]) -> Verdict:
     because="The new processor read the rows and the committed offsets from Kafka, and went on.",
 )
 def first_line(first_count: int, old: Any, new: Any) -> Verdict:
+    """Predict the first line after a restart."""
     user, now = new.user.iloc[0], int(new.clicks.iloc[0])
     last = old.clicks[old.user == user].max()  # not a number if another program counted it
     said = f"the last line of {user} had the count {last}" if last == last else "no line of it"

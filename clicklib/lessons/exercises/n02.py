@@ -13,8 +13,6 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "02.1",
-    "Predict the table without set_value",
-    answer="row",
     hints=(
         "`ctx.value()` makes a new object from the bytes in the table at each call.",
         "A change of this object stays in the object. Who writes the new bytes to the table?",
@@ -24,6 +22,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
     because="Each call counted to 1 in an object of its own, and no call wrote a row.",
 )
 def row_without_set_value(row: int, found: Any, handled: int, written: int) -> Verdict:
+    """Predict the table without set_value."""
     outcome = (
         f"The group has handled {handled} clicks and written {written} rows. "
         f"`get` returned {found!r}."
@@ -39,8 +38,6 @@ def row_without_set_value(row: int, found: Any, handled: int, written: int) -> V
 
 @exercise(
     "02.2",
-    "Predict both tables",
-    answer="tables",
     hints=(
         "Each group has its own committed offsets and its own table.",
         "The new group has committed nothing, so it reads all clicks. Its table is empty before.",
@@ -55,6 +52,7 @@ tables = {
     because="The new group read every click again, and nobody wrote to the first group's table.",
 )
 def both_tables(tables: dict[str, int], found: dict[str, int]) -> Verdict:
+    """Predict both tables."""
     outcome = f"The tables say {found}."
     if not isinstance(tables, dict) or set(tables) != set(found):
         return not_yet(f"Keep the names {' and '.join(map(repr, found))}.", outcome)
@@ -74,8 +72,6 @@ def both_tables(tables: dict[str, int], found: dict[str, int]) -> Verdict:
 
 @exercise(
     "02.3",
-    "Keep the time of the first click",
-    answer="process_visit",
     hints=(
         "Before the first click `visit.first` is the empty text.",
         "Keep `visit.first` if it is not empty; else take `msg`.",
@@ -92,6 +88,7 @@ def process_visit(ctx, msg):
     because="At the first click `first` is empty and gets the message; later it stays as it is.",
 )
 def first_click(process_visit: Callable[..., Any], row: type[Any]) -> Verdict:
+    """Keep the time of the first click."""
     edges = Input("user-clicks", String(), process_visit), Persist(Json(row))
     tester = Tester(define_group("visits", *edges))
     for user, time in (("user-3", "12:00"), ("user-0", "12:10"), ("user-3", "12:30")):

@@ -15,8 +15,6 @@ _BAD_REQUEST = "?limit=many"  # the endpoint answers 400: a limit must be a numb
 
 @exercise(
     "03.1",
-    "Does a promise need a processor?",
-    answer="prediction",
     hints=(
         "Who answers the emitter? Look at the picture at the top.",
         "Kafka answers when it has stored the message. Who would count it?",
@@ -25,6 +23,7 @@ _BAD_REQUEST = "?limit=many"  # the endpoint answers 400: a limit must be a numb
     because="Kafka alone keeps the promise. Only a processor counts, and both were stopped.",
 )
 def promise_alone(prediction: dict[str, bool], found: dict[str, bool]) -> Verdict:
+    """Does a promise need a processor?"""
     done, counted = found[_PROMISE], found[_COUNTED]
     outcome = f"After two seconds: {_PROMISE}: {done}; {_COUNTED}: {counted}."
     if not isinstance(prediction, dict) or set(prediction) != set(found):
@@ -40,8 +39,6 @@ def promise_alone(prediction: dict[str, bool], found: dict[str, bool]) -> Verdic
 
 @exercise(
     "03.2",
-    "Turn a missing user into zero",
-    answer="clicks_or_zero",
     hints=(
         "Only one kind of HTTPError means that the user has no row.",
         "Compare `error.code` with 404. For every other number use `raise`.",
@@ -59,6 +56,7 @@ def clicks_or_zero(user):
     because="404 means that there is no such row. Another number means that nobody knows.",
 )
 def missing_is_zero(clicks_or_zero: Callable[[str], Any], view: View) -> Verdict:
+    """Turn a missing user into zero."""
     try:
         found = clicks_or_zero("user-99")
     except HTTPError as error:
@@ -82,8 +80,6 @@ def missing_is_zero(clicks_or_zero: Callable[[str], Any], view: View) -> Verdict
 
 @exercise(
     "03.3",
-    "Predict what a second start reads",
-    answer="prediction_of_reads",
     hints=(
         "What does each view still have when it has stopped?",
         "The folder holds the rows, and also the offset up to which each partition was read.",
@@ -94,17 +90,18 @@ def missing_is_zero(clicks_or_zero: Callable[[str], Any], view: View) -> Verdict
     because="The disk keeps rows and offsets, so nothing is new. Memory keeps nothing, so the view "
     "reads the whole topic again, also the older message of each guest.",
 )
-def second_start(prediction: dict[str, int], found: dict[str, int]) -> Verdict:
+def second_start(prediction_of_reads: dict[str, int], found: dict[str, int]) -> Verdict:
+    """Predict what a second start reads."""
     outcome = (
         f"Messages read at the second start: {found['disk']:,} by the view on the disk, "
         f"{found['memory']:,} by the view in memory."
     )
-    if not isinstance(prediction, dict) or set(prediction) != set(found):
+    if not isinstance(prediction_of_reads, dict) or set(prediction_of_reads) != set(found):
         return not_yet("Keep the dictionary with its two keys, and replace only the dots.", outcome)
-    if prediction == found:
+    if prediction_of_reads == found:
         return solved(outcome)
-    if prediction["disk"] != found["disk"]:
+    if prediction_of_reads["disk"] != found["disk"]:
         return not_yet("The folder also says up to which offset the rows are known.", outcome)
-    if prediction["memory"] == found["disk"]:
+    if prediction_of_reads["memory"] == found["disk"]:
         return not_yet("Where would the rows in memory be after the view has stopped?", outcome)
     return not_yet("A view reads each message of the topic once, older ones too.", outcome)

@@ -11,8 +11,6 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "04.1",
-    "What happens to this click?",
-    answer="prediction",
     hints=(
         "Look at the row of `anna`, and at the number of messages that wait.",
         "The click is still in the stream, and its offset was not committed. Who reads it next?",
@@ -21,6 +19,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
     because="The click that failed changed no row and was not committed. So it comes again, once.",
 )
 def nothing_is_lost(prediction: int, before: int, waiting: int, after: int) -> Verdict:
+    """What happens to this click?"""
     outcome = f"anna had {before} clicks before the restart, and has {after} now."
     hints = {
         before: "The click that stopped the processor: is it lost, or does it wait?",
@@ -40,8 +39,6 @@ _UNKNOWN = (b'{"klicks":1}', b"{}")
 
 @exercise(
     "04.2",
-    "Read a third format",
-    answer="decode",
     hints=(
         "`found` is a dictionary. Which key does it have, `Clicks` or `clicks`?",
         'Ask with `"clicks" in found`.',
@@ -59,6 +56,7 @@ def decode(data):
     because="Each format that you know has its own branch, and square brackets refuse the rest.",
 )
 def third_format(decode: Callable[[bytes], Any]) -> Verdict:
+    """Read a third format."""
     read: dict[bytes, Any] = {}
     for data, name in _FORMATS.items():
         try:
@@ -94,8 +92,6 @@ def _said(read: dict[bytes, Any]) -> str:
 
 @exercise(
     "04.3",
-    "What does an old program do to a new row?",
-    answer="prediction_of_row",
     hints=(
         "Which part of the row does `UserCodec.decode` keep?",
         "It returns a `User`, which has only `clicks`. From this user the old version makes the "
@@ -104,9 +100,10 @@ def _said(read: dict[bytes, Any]) -> str:
     solution="prediction_of_row = b'{\"Clicks\":5}'",
     because="UserCodec does not know the field Last, so it cannot write it. The field is lost.",
 )
-def old_program(prediction: bytes | str, written: bytes) -> Verdict:
+def old_program(prediction_of_row: bytes | str, written: bytes) -> Verdict:
+    """What does an old program do to a new row?"""
     outcome = f"The old version has written {written!r}."
-    given = prediction.encode() if isinstance(prediction, str) else prediction
+    given = prediction_of_row.encode() if isinstance(prediction_of_row, str) else prediction_of_row
     if given == written:
         return solved(outcome)
     try:

@@ -11,8 +11,6 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 
 @exercise(
     "05.1",
-    "Find a neighbour of user-3",
-    answer="neighbour",
     hints=(
         "Try some names: the box says which partition each of them has.",
         '`partition_of("ada".encode(), 10)` gives the partition of ada. Ask it for many names.',
@@ -26,6 +24,7 @@ neighbour = next(name for name in names if partition_of(name.encode(), 10) == pl
 def a_neighbour(
     neighbour: str, users: list[str], send: Callable[[str, str], tuple[int, int]]
 ) -> Verdict:
+    """Find a neighbour of user-3."""
     if not isinstance(neighbour, str):
         return not_yet('Answer with a name in quotes, for example "ada".')
     wanted, found = send("user-3", "hello")[0], send(neighbour, "hello")[0]
@@ -39,8 +38,6 @@ def a_neighbour(
 
 @exercise(
     "05.2",
-    "Predict who has to wait",
-    answer="late",
     hints=(
         "A thread handles one partition. Which users have the same partition as user-8?",
         "Look at the list of users and partitions near the beginning, or use `places`.",
@@ -49,6 +46,7 @@ def a_neighbour(
     because="A thread handles all users of its partition, and no user of another partition.",
 )
 def who_waits(late: Iterable[str], calls: Any) -> Verdict:
+    """Predict who has to wait."""
     [place] = calls[calls.user == "user-8"].partition.unique()
     waited = set(calls[calls.partition == place].user)
     ended = calls.groupby("partition").end.max() - calls.begin.min()
@@ -70,8 +68,6 @@ def who_waits(late: Iterable[str], calls: Any) -> Verdict:
 
 @exercise(
     "05.3",
-    "Repair the race with a guard",
-    answer="guard",
     hints=(
         "The guard has to let one thread in at a time. Such an object is called a lock.",
         "`threading.Lock` makes locks. Call it, to get one.",
@@ -80,6 +76,7 @@ def who_waits(late: Iterable[str], calls: Any) -> Verdict:
     because="While one thread is in the block, the lock makes the others wait.",
 )
 def one_at_a_time(guard: Any, count_guarded: Callable[[Any], tuple[int, float]]) -> Verdict:
+    """Repair the race with a guard."""
     if guard is threading.Lock or isinstance(guard, type):
         return not_yet("This makes a guard. Call it: put () after it.")
     if not hasattr(type(guard), "__enter__"):

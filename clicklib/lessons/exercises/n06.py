@@ -10,8 +10,6 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 
 @exercise(
     "06.1",
-    "Predict how much the view reads again",
-    answer="predicted",
     hints=(
         "The folders of the other nine partitions are still there, and complete.",
         "Partition 8 is read from its first offset to its end offset. `ends[8]` has both.",
@@ -20,6 +18,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
     because="The view reads all messages of the lost partition, and none of the others.",
 )
 def lost_partition(predicted: int, to_read: int, ends: dict[int, tuple[int, int]]) -> Verdict:
+    """Predict how much the view reads again."""
     outcome = f"The view had to read {to_read:,} offsets."
     if predicted == to_read:
         return solved(outcome)
@@ -38,8 +37,6 @@ def lost_partition(predicted: int, to_read: int, ends: dict[int, tuple[int, int]
 
 @exercise(
     "06.2",
-    "End a recovery at the right moment",
-    answer="is_recovered",
     hints=(
         "The position passes a marker. In an empty partition it is at the end from the beginning.",
         "Do you need `last_offset`? Compare the position with the end.",
@@ -56,6 +53,7 @@ def recovered(
     log: Any,
     bounds: dict[int, tuple[int, int]],
 ) -> Verdict:
+    """End a recovery at the right moment."""
     ends = {partition: end for partition, (_, end) in bounds.items()}
     marked, end = int(log[log.partition == 0].offset.max()), ends[0]
     outcome = (

@@ -12,8 +12,6 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
 
 @exercise(
     "07.1",
-    "Predict the next offset",
-    answer="answer",
     hints=(
         "Look at the offsets of partition 8 in the table above. Are they numbered anew?",
         "Compaction removes messages. It does not change where the partition ends.",
@@ -22,6 +20,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
     because="An offset is given once. Kafka never gives it to another message, even if it is free.",
 )
 def next_offset(answer: int, left: int, last: int, offset: int) -> Verdict:
+    """Predict the next offset."""
     outcome = (
         f"Partition 8 had {left} messages, and the last one had offset {last:,}. "
         f"The new message has offset {offset:,}."
@@ -35,8 +34,6 @@ def next_offset(answer: int, left: int, last: int, offset: int) -> Verdict:
 
 @exercise(
     "07.2",
-    "Rebuild a table that has tombstones",
-    answer="rebuild",
     hints=(
         "A tombstone has the value None. Ask for it first: `if value is None:`.",
         "`rows.pop(key, None)` removes a key, and does nothing if the key is not there.",
@@ -59,6 +56,7 @@ def with_tombstones(
     messages: list[tuple[str, bytes | None]],
     codec: Codec,
 ) -> Verdict:
+    """Rebuild a table that has tombstones."""
     rows = rebuild(list(messages))
     if not isinstance(rows, dict):
         return not_yet("Your function has to return the dict `rows`.")

@@ -13,8 +13,6 @@ Numbers = dict[str, int]
 
 @exercise(
     "08.1",
-    "Predict the count after a kill",
-    answer="predicted",
     hints=(
         "The row in the table says 3. Is the third click in it?",
         "The group has committed 2 clicks. Which click does the second processor read first?",
@@ -24,6 +22,7 @@ Numbers = dict[str, int]
     because="The row already had the third click, and the committed offset said to read it again.",
 )
 def after_the_kill(predicted: int, found: Numbers) -> Verdict:
+    """Predict the count after a kill."""
     clicked, counted = found["clicked"], found["counted"]
     outcome = f"Clicks in the stream: {clicked}. Clicks in the table after the kill: {counted}."
     hints = {
@@ -36,8 +35,6 @@ def after_the_kill(predicted: int, found: Numbers) -> Verdict:
 
 @exercise(
     "08.2",
-    "Predict the count after a clean stop",
-    answer="repeated",
     hints=(
         "A click is counted twice if its row is written and its offset is not committed.",
         "A program that gets Ctrl-C may still do something before it ends. What would you do?",
@@ -46,6 +43,7 @@ def after_the_kill(predicted: int, found: Numbers) -> Verdict:
     because="Before it ends, the processor writes its rows and commits their offsets.",
 )
 def after_a_clean_stop(repeated: int, before: Numbers, after: Numbers) -> Verdict:
+    """Predict the count after a clean stop."""
     new = {name: after[name] - before[name] for name in after}
     twice = new["counted"] - new["clicked"]
     outcome = f"New clicks: {new['clicked']}. Counted: {new['counted']}. So {twice} counted twice."
@@ -59,8 +57,6 @@ def after_a_clean_stop(repeated: int, before: Numbers, after: Numbers) -> Verdic
 
 @exercise(
     "08.3",
-    "Write a callback that counts each click once",
-    answer="count_once",
     hints=(
         '`row["Offset"]` is the offset of the last click in the row.',
         "Offsets grow. A click that is not in the row has a higher offset than the row's.",
@@ -79,6 +75,7 @@ def count_once(ctx, msg):
 def idempotent(
     count_once: Callable[[Any, Any], None], replay: Callable[..., dict[str, Any]]
 ) -> Verdict:
+    """Write a callback that counts each click once."""
     # First without Kafka: that is quick, and an error in the callback is shown with its line.
     once = define_group("once", Input("clicks", String(), count_once), Persist(Json(dict)))
     tester = Tester(once)

@@ -7,8 +7,6 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise
 
 @exercise(
     "09.1",
-    "Predict the count after a kill inside a transaction",
-    answer="predicted",
     hints=(
         "The transaction of the third click was not committed. Who can see its row?",
         "The second program finds a row with 2 clicks. Which click does it read first?",
@@ -17,6 +15,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise
     because="The first program's row never became visible, so the second program counts the click.",
 )
 def after_the_kill(predicted: int, found: dict[str, int]) -> Verdict:
+    """Predict the count after a kill inside a transaction."""
     clicked, counted = found["clicked"], found["counted"]
     outcome = f"Clicks in the stream: {clicked}. Clicks in the table after the kill: {counted}."
     hints = {
@@ -31,8 +30,6 @@ def after_the_kill(predicted: int, found: dict[str, int]) -> Verdict:
 
 @exercise(
     "09.2",
-    "Predict how often the callback was called",
-    answer="calls",
     hints=(
         "The first program had called the callback for the third click before it froze.",
         "The second program began with the third click.",
@@ -41,6 +38,7 @@ def after_the_kill(predicted: int, found: dict[str, int]) -> Verdict:
     because="The first program made three calls, and the second one handled the third click again.",
 )
 def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
+    """Predict how often the callback was called."""
     first, second = lines.values()
     made = len(first) + len(second)
     outcome = f"Calls: {len(first)} in the first program, {len(second)} in the second."
@@ -56,8 +54,6 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
 
 @exercise(
     "09.3",
-    "Predict how many offsets a transaction takes",
-    answer="growth",
     hints=(
         "Each of the five users has a row.",
         "Look at the offsets 0 to 3 of the messages above. What is between them?",
@@ -67,6 +63,7 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
     because="Five rows and one marker: a transaction has one marker in each partition it wrote to.",
 )
 def offsets_of_five_rows(growth: int, grown: int) -> Verdict:
+    """Predict how many offsets a transaction takes."""
     outcome = f"The end offset grew by {grown}."
     hints = {
         5: "These are the rows. What else takes an offset?",

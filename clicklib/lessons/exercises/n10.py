@@ -13,8 +13,6 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
 
 @exercise(
     "10.1",
-    "Predict the rows of two users",
-    answer="predicted",
     hints=(
         "`user-3` has a row with 41 before the first message.",
         "`ctx.delete()` removes the row. The next click of this user begins at 1 again.",
@@ -24,6 +22,7 @@ from clicklib.lessons.exercise import Verdict, exercise, not_yet, solved
     because="`user-3` left, and came back with one click. `user-4` clicked once and left.",
 )
 def rows(predicted: dict[str, Any], table: dict[str, User]) -> Verdict:
+    """Predict the rows of two users."""
     said = {user: getattr(value, "clicks", value) for user, value in predicted.items()}
     found = {user: row.clicks for user, row in table.items()}
     outcome = f"The table has {found}, and no other row."
@@ -46,8 +45,6 @@ _TYPICAL = {
 
 @exercise(
     "10.2",
-    "Predict the shortest list that fails",
-    answer="shortest",
     hints=(
         "After how many clicks of one user does the table have another number than the `Counter`?",
         "After three clicks both have 3. What do they have after one more click?",
@@ -57,6 +54,7 @@ _TYPICAL = {
     "users do not help, so Hypothesis removes them.",
 )
 def shortest_list(shortest: int, error: Exception | str) -> Verdict:
+    """Predict the shortest list that fails."""
     failing = re.search(r"\[.*?\]", str(error))
     if failing is None:
         return not_yet(f"Hypothesis found no list that fails: {error}. Run the cell above again.")
@@ -77,8 +75,6 @@ def shortest_list(shortest: int, error: Exception | str) -> Verdict:
 
 @exercise(
     "10.3",
-    "Write a model for users who leave",
-    answer="expected",
     hints=(
         "There are two cases: `msg` is `leave`, or it is a click.",
         "After `leave` the number is 0, and the last line removes such users. "
@@ -98,6 +94,7 @@ def expected(history):
 def model(
     expected: Callable[..., Any], property: Callable[[Callable[..., Any]], Exception | str]
 ) -> Verdict:
+    """Write a model for users who leave."""
     result = property(expected)
     if result == "passed":
         return solved("The property is true for all histories that Hypothesis tried.")

@@ -15,8 +15,6 @@ _REBALANCE = 1.0  # seconds that a rebalance may take; less than the session tim
 
 @exercise(
     "11.1",
-    "Predict which partitions stand still after a kill",
-    answer="answer",
     hints=(
         "The killed program cannot tell the group that it has ended. How does the group notice it?",
         "The group notices it when it has heard nothing from the program for the session timeout. "
@@ -27,6 +25,7 @@ _REBALANCE = 1.0  # seconds that a rebalance may take; less than the session tim
     "to it. The other programs go on.",
 )
 def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Verdict:
+    """Predict which partitions stand still after a kill."""
     long = max(_REBALANCE, pauses.max() / 2)
     still = [int(partition) for partition, pause in pauses.items() if pause > long]
     outcome = (
@@ -45,8 +44,6 @@ def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Ver
 
 @exercise(
     "11.2",
-    "Compute how many clicks waited",
-    answer="waited",
     hints=(
         "Ten partitions get 200 clicks a second. How many clicks a second do the partitions of the "
         "killed program get?",
@@ -58,6 +55,7 @@ def who_stands_still(answer: int, pauses: pd.Series, lost: Sequence[int]) -> Ver
     "seconds of the pause.",
 )
 def how_many_waited(waited: float, most: int, lost: Sequence[int], pauses: pd.Series) -> Verdict:
+    """Compute how many clicks waited."""
     pause = pauses[list(lost)].max()
     outcome = (
         f"The largest lag that was measured: {most} clicks. {len(lost)} of ten partitions stood "
@@ -86,8 +84,6 @@ def _near(number: float, other: float, share: float) -> bool:
 
 @exercise(
     "11.3",
-    "Predict the pause after Ctrl-C",
-    answer="prediction",
     hints=(
         "What is the session timeout for? Does the group need it here?",
         "A program that stops cleanly tells the group that it ends.",
@@ -97,6 +93,7 @@ def _near(number: float, other: float, share: float) -> bool:
     "says that it ends, the group gives its partitions to the others immediately.",
 )
 def clean_stop(prediction: str, kill: float, stop: float) -> Verdict:
+    """Predict the pause after Ctrl-C."""
     outcome = f"Longest pause after the kill: {kill:.2f} s. After the clean stop: {stop:.2f} s."
     found = "shorter" if stop < 0.7 * kill else "same"
     said = str(prediction).strip().lower().removeprefix("the ")

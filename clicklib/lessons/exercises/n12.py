@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 @exercise(
     "12.1",
-    "Predict the next leader",
-    answer="candidates",
     hints=(
         "The next leader must have all acknowledged messages. Which brokers have them?",
         "The brokers in step have all acknowledged messages. One of them is killed.",
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 def next_leaders(
     candidates: set[int], leader: int, in_step: Sequence[int], next_leader: int
 ) -> Verdict:
+    """Predict the next leader."""
     outcome = f"Broker {leader} was killed. Now broker {next_leader} is the leader."
     may = set(in_step) - {leader}
     said = {candidates} if isinstance(candidates, int) else set(candidates)
@@ -41,8 +40,6 @@ def next_leaders(
 
 @exercise(
     "12.2",
-    "Predict which partitions stood still",
-    answer="answer",
     hints=(
         "Take a partition whose leader was not killed. On which brokers were its copies?",
         "Each partition had a copy in step on the killed broker. A message is acknowledged when "
@@ -53,6 +50,7 @@ def next_leaders(
     "it waited for this copy, so nothing was acknowledged.",
 )
 def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: int) -> Verdict:
+    """Predict which partitions stood still."""
     led, others = pauses[leaders == dead].median(), pauses[leaders != dead].median()
     outcome = (
         f"Typical longest pause: {led:.1f} s in the partitions of the killed leader, "
@@ -70,8 +68,6 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
 
 @exercise(
     "12.3",
-    "Predict what happened to the clicks",
-    answer="choice",
     hints=(
         "An emitter knows of each message whether it was acknowledged.",
         "A message that was not acknowledged is still in the emitter. What can the emitter do "
@@ -82,6 +78,7 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
     "only after two minutes.",
 )
 def what_became(choice: int, stats: EmitterStats, counted: int) -> Verdict:
+    """Predict what happened to the clicks."""
     outcome = (
         f"Sent: {stats.emitted}. Acknowledged: {stats.acknowledged}. Failed: {stats.failed}. "
         f"In the table: {counted}."

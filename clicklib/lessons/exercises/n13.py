@@ -13,8 +13,6 @@ _USERS = [f"user-{i}" for i in range(10)]
 
 @exercise(
     "13.1",
-    "Find the program that counts a user's clicks",
-    answer="counted_by",
     hints=(
         "`owners` has the member of each partition. Which partition do the clicks of a user go to?",
         "The cell above the exercise computes the partition of a name. Do the same for `user`.",
@@ -30,6 +28,7 @@ def counted_by(user, owners):
 def who_counts(
     counted_by: Callable[[str, Mapping[int, str]], str], owners: Mapping[int, str]
 ) -> Verdict:
+    """Find the program that counts a user's clicks."""
     places = {user: partition_of(encode_key(user), PARTITIONS) for user in _USERS}
     # In the second group each partition has a member of its own: no answer is right by luck.
     for of in (owners, {partition: f"member {partition}" for partition in range(PARTITIONS)}):
@@ -54,8 +53,6 @@ def who_counts(
 
 @exercise(
     "13.2",
-    "Compute how many members are idle",
-    answer="idle",
     hints=(
         "How many members can have a partition, if there are ten partitions?",
         "With three members nobody is idle. With eleven members one is.",
@@ -70,6 +67,7 @@ def idle(members):
     "others have none.",
 )
 def who_is_idle(idle: Callable[[int], int], members: int, working: int) -> Verdict:
+    """Compute how many members are idle."""
     outcome = f"The group had {members} members, and {working} of them had partitions."
     for count in (3, 10, 12, 30):
         found, right = idle(count), max(0, count - PARTITIONS)

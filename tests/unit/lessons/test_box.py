@@ -17,9 +17,7 @@ def judge(guess: Any, right: int) -> Verdict:
     return solved(f"It is {right}.") if guess == right else not_yet("Try `one`.", "It is <1>.")
 
 
-GUESS = Exercise(
-    "99.1", "Guess", "guess", ("Small.", "Below 2."), "guess = 1", "One is `1`.", judge
-)
+GUESS = Exercise("99.1", ("Small.", "Below 2."), "guess = 1", "One is `1`.", judge)
 
 
 class Learner:

@@ -58,7 +58,7 @@ class Unspeakable(Exception):
 
 
 def asked(judge: Any) -> Exercise:
-    return Exercise("99.1", "Guess", "guess", ("A hint.",), "guess = 1", "It is one.", judge)
+    return Exercise("99.1", ("A hint.",), "guess = 1", "It is one.", judge)
 
 
 def judge_number(guess: int, found: int) -> Verdict:
@@ -139,3 +139,8 @@ def test_each_exercise_belongs_to_a_notebook_and_is_counted_from_one() -> None:
     for chapter in COURSE:
         numbers = [each.number for each in of_notebook(chapter.number)]
         assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_each_solution_gives_the_answer_its_value() -> None:
+    for each in (each for chapter in COURSE for each in of_notebook(chapter.number)):
+        assert each.answer in compile(each.solution, each.key, "exec").co_names
