@@ -139,11 +139,8 @@ def test_a_small_window_holds_all_of_it(
             page.wait_for_timeout(1_000)
         assert outside(board) == "", tab
     dashboard.theme(THEMES[0])
-    dashboard.assert_clean()
-    # plotly's own script complains when its widget is closed while it draws: not ours to judge.
     dashboard.ask("dashboard.close()")
-    page.wait_for_timeout(2_000)
-    dashboard.forget()
+    dashboard.assert_clean()
 
 
 def outside(board: Locator) -> str:

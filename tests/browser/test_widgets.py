@@ -78,7 +78,7 @@ def test_each_alone_holds_tombstones_and_many_members(
         notebook.theme(theme)
         for name, place in (("each", ".clicklib"), ("history", ".clicklib-history")):
             page.locator(place).first.evaluate("each => each.scrollIntoView()")
-            page.wait_for_timeout(1_500)  # plotly complains when its widget is closed as it draws
+            page.wait_for_timeout(1_500)  # so that there is something to see
             pictures.take(page, f"{name}-{theme.split()[1].lower()}")
     notebook.theme(THEMES[0])
     notebook.ask("for each in more: each.stop()")
@@ -87,6 +87,54 @@ def test_each_alone_holds_tombstones_and_many_members(
     expect(page.get_by_role("button", name="user-49")).to_be_visible()
     # The cell's id tells what to close; the reader's own VBox and its layout stay.
     assert int(notebook.ask(WIDGETS)) == widgets + 2
+
+
+HISTORY = """
+import threading, time
+from IPython.display import display
+from clicklib.widgets import HistoryPlot
+
+plot = HistoryPlot(view, processor, height=150)
+
+def samples(plot):
+    while not plot.closed:
+        emitter.emit("user-3", "now")
+        plot.paint()
+        time.sleep(0.1)
+
+threading.Thread(target=samples, args=[plot], daemon=True).start()
+plot
+"""
+RANGE = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range.join()"
+
+
+def test_the_history_is_drawn_in_each_view_and_may_be_cleared_while_samples_come(
+    notebook: Notebook, write: Callable[[list[str]], str]
+) -> None:
+    page = notebook.page
+    notebook.open(write([HISTORY, "display(plot, plot)"]))
+    notebook.ask(START)
+    lines = page.locator(".js-plotly-plot .scatterlayer path.js-line")
+    for pause in (0, 100, 500):  # the output goes before, while, and after it is drawn
+        notebook.run("cell-0")
+        page.wait_for_timeout(pause)
+        notebook.clear_outputs()
+    notebook.run("cell-1")
+    expect(lines).to_have_count(2)
+    for line in lines.all():
+        expect(line).not_to_have_attribute("d", line.get_attribute("d") or "")
+    place = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert place
+    page.mouse.move(place["x"] + 50, place["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 250, place["y"] + 20, steps=5)
+    page.mouse.up()
+    expect(page.locator(".js-plotly-plot .zoombox")).to_have_count(0)
+    zoomed = page.evaluate(RANGE)
+    expect(lines.first).not_to_have_attribute("d", lines.first.get_attribute("d") or "")
+    assert page.evaluate(RANGE) == zoomed
+    notebook.ask("plot.close()")
+    expect(lines).to_have_count(0)
 
 
 LEDGER = "ledger = Ledger(emitter, processor, view)\nledger"
@@ -304,8 +352,6 @@ def test_axe_finds_nothing_in_any_widget(
     notebook.assert_clean()
     notebook.clear_outputs()
     notebook.run("cell-2")
-    # plotly's own script complains when its output goes while it draws: not ours to judge.
-    notebook.forget()
     notebook.ask(FAIL)
     problem = page.get_by_role("alert").filter(has_text="partition 8")
     expect(problem.first).to_be_visible()

@@ -141,16 +141,13 @@ def test_the_history_has_clicks_and_owners_on_one_axis(cluster, processor, view,
     view.start().wait_running()
     plot = HistoryPlot(view, processor)
     click(30)
-    wait_until("plotly draws", lambda: plot.figure is not None, timeout=60)
-    figure = plot.figure
-    assert all(line.y is None for line in figure.data)
-    figure._js2py_traceDeltas = {"trace_deltas": [], "trace_edit_id": 0}  # as a browser answers
-    wait_until("ten lines", lambda: sum(line.visible is True for line in figure.data[:-1]) == 10)
-    wait_until("the owner's bars", lambda: list(figure.data[-1].y or ()) == list(range(10)))
-    assert [line.name for line in figure.data[:2]] == ["user-0", "user-1"]
-    assert figure.data[0].y[-1] == 3
-    assert set(figure.data[-1].text) == {"A"}
-    assert all(-1 < base <= figure.data[0].x[-1] for base in figure.data[-1].base)
+    wait_until("ten lines", lambda: len(plot.data["lines"]) == 10, timeout=60)
+    wait_until("the owner's bars", lambda: [p for p, *_ in plot.data["owners"]] == [*range(10)])
+    data = plot.data
+    assert [line["name"] for line in data["lines"][:2]] == ["user-0", "user-1"]
+    assert data["lines"][0]["y"][-1] == 3
+    assert {letter for _, letter, _, _ in data["owners"]} == {"A"} == data["colours"].keys()
+    assert all(-1 < begin <= data["times"][-1] for _, _, begin, _ in data["owners"])
 
     other = HistoryPlot(view, processor, draw=False)
     assert plot.closed

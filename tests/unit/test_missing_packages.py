@@ -44,7 +44,7 @@ sys.meta_path.insert(0, Hiding())
         ("pandas", "from clicklib import View; View.to_frame(None)", "View.to_frame"),
         (
             "plotly",
-            "from clicklib.widgets import history; history._figure(320)",
+            "from clicklib.widgets import history; history._library()",
             "HistoryPlot",
         ),
         (
