@@ -40,7 +40,7 @@ def after_the_kill(predicted: int, found: Numbers) -> Verdict:
         "A program that gets Ctrl-C may still do something before it ends. What would you do?",
     ),
     solution="repeated = 0",
-    because="Before it ends, the processor writes its rows and commits their offsets.",
+    because="Before it ends, the processor writes its rows and commits the clicks.",
 )
 def after_a_clean_stop(repeated: int, before: Numbers, after: Numbers) -> Verdict:
     """Predict the count after a clean stop."""
