@@ -152,7 +152,7 @@ def stop(nodes: int | None = None, timeout: float = 10) -> bool:
     Stops the cluster of so many nodes, or without `nodes` all clusters. Kills processes that still
     run after `timeout` seconds.
     """
-    check(nodes__all=nodes, timeout__wait=timeout)
+    check(nodes__none=nodes, timeout__wait=timeout)
     places = Place.all() if nodes is None else [Place(nodes)]
     stopped = [_stop(place, timeout) for place in places if place.directory.exists()]
     return any(stopped)

@@ -1,7 +1,7 @@
 """Checks the arguments of public calls, each by its name, before anything is done with them.
 
 `_KINDS` has every name once. A name whose rule differs in some calls has variants: `timeout__wait`
-is checked for a wait, and stands in the error as `timeout`.
+is checked for a wait, and stands in the error as `timeout`. In `group__none` None is well, too.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _MOST = (1 << 31) - 1  # Kafka's whole numbers have 32 bits
 def check(where: Mapping[str, Any] | None = None, /, **given: Any) -> None:
     """Raise UsageError for the first argument that is not of its kind; `where` is its place."""
     for name, value in given.items():
-        wrong = _KINDS[name](value)
-        if wrong:
+        kind = name.removesuffix("__none")
+        if value is None and kind != name:
+            continue
+        if wrong := _KINDS[kind](value):
             raise UsageError(f"{name.partition('__')[0]} {wrong}", **(where or {}))
 
 
@@ -188,12 +190,10 @@ def _one_or_many(kind: Kind) -> Kind:
 _emitter = _with("an Emitter", "emit", "stats", "topic")
 _breakable = _with("a BreakableProcessor, or a list of them", "slow_users", "impossible")
 _processor = _with("a Processor, or a list of them", "graph", "partitions")
-_view = _with("a View", "get", "items", "state")
 _where = _kind(
     "a Processor, a list of them, or the brokers",
     lambda value: any(isinstance(value, str) or hasattr(value, each) for each in _PLACES),
 )
-_headers = _mapping("text and bytes", lambda each: isinstance(each, bytes), _header)
 _wait = _seconds(-inf)
 _flag = _kind("True or False", lambda value: isinstance(value, Integral) and value in (0, 1))
 
@@ -203,7 +203,6 @@ _KINDS: dict[str, Kind] = {
     "brokers": _addresses,
     "arguments": _texts,
     "before": _or_none(_with("a Victim", "again", "folder")),
-    "brokers__none": _or_none(_addresses),
     "buffer": _whole(1, inf),
     "callback": _callback,
     "callback__code": lambda value: (
@@ -221,17 +220,15 @@ _KINDS: dict[str, Kind] = {
     "draw": _flag,
     "emitter": _emitter,
     "emitter__many": _or_none(_one_or_many(_emitter)),
-    "emitter__none": _or_none(_emitter),
     "environ": _or_none(_with("a mapping such as os.environ", "get", "keys")),
     "fault": _text,
     "frame": _with("a DataFrame", "columns", "index", "reset_index"),
     "freeze": _flag,
     "graph": _with("a graph that define_group made", "inputs", "persist", "table"),
     "group": _name,
-    "group__none": _or_none(_name),
     "guarantee": _one_of("at_least_once", "exactly_once"),
     "guarantee__steps": _one_of("at_most_once", "at_least_once", "exactly_once"),
-    "headers": _or_none(_headers),
+    "headers": _or_none(_mapping("text and bytes", lambda each: isinstance(each, bytes), _header)),
     "headers__read": _or_none(
         _mapping("text and bytes", lambda each: isinstance(each, bytes | None), _header)
     ),
@@ -252,7 +249,6 @@ _KINDS: dict[str, Kind] = {
     "moment": _wait,
     "names": _with("a dict of names by their partitions", "keys", "values"),
     "nodes": _whole(1, 99),
-    "nodes__all": _or_none(_whole(1, 99)),
     "number": _whole(1),
     "number__notebook": _text,
     "on_rebalance": _or_none(_callback),
@@ -289,12 +285,10 @@ _KINDS: dict[str, Kind] = {
     "times": _whole(0),
     "timestamp": _whole(-inf, inf),
     "topic": _topic,
-    "topic__none": _or_none(_topic),
     "topics": _topics,
     "until": _wait,
     "users": _whole(1),
-    "view": _view,
-    "view__none": _or_none(_view),
+    "view": _with("a View", "get", "items", "state"),
     "wanted": _whole(0, 65535),
     "what": _text,
     "where": _or_none(_one_or_many(_where)),
