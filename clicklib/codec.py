@@ -22,6 +22,7 @@ __all__ = [
     "cannot_encode",
     "encode",
     "fields_of",
+    "not_bytes",
 ]
 
 
@@ -188,8 +189,13 @@ def encode(codec: Codec, value: Any) -> bytes:
     """The bytes that `codec` makes of `value`. Raises TypeError if they are not bytes."""
     data = codec.encode(value)
     if not isinstance(data, bytes):
-        raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+        raise not_bytes(data)
     return data
+
+
+def not_bytes(data: Any) -> TypeError:
+    """The error for what a codec returned instead of bytes."""
+    return TypeError(f"encode returned {type(data).__name__}, not bytes")
 
 
 def cannot_encode(whose: str, value: Any, exc: Exception, **where: Any) -> CodecError:

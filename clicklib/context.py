@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from clicklib.codec import Codec, cannot_decode, cannot_encode
+from clicklib.codec import Codec, cannot_decode, cannot_encode, not_bytes
 from clicklib.errors import CallbackError, ClicklibError, UsageError, text_of
 from clicklib.keys import decode_key
 
@@ -110,7 +110,7 @@ class Context:
             try:
                 data = self._encode(value)
                 if not isinstance(data, bytes):  # as `codec.encode`, without its call
-                    raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+                    raise not_bytes(data)
             except Exception as exc:
                 error = cannot_encode("the table's codec", value, exc, **self._where())
                 raise self._failed(error) from exc

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from clicklib.client.outgoing import Row, headers_as_bytes
 from clicklib.client.process import ThisProcess
 from clicklib.client.retry import aside, keep_trying
 from clicklib.client.writer import Writer
-from clicklib.codec import Codec, cannot_encode
+from clicklib.codec import Codec, cannot_encode, not_bytes
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import ClicklibError, KafkaError, UnavailableError, UsageError, text_of
 from clicklib.given import check
@@ -200,30 +199,43 @@ class Emitter:
         Those before a wrong one are sent too.
         """
         self._check_open(None)
-        partitions = self._writer.partitions
-        rows: defaultdict[int, list[Row]] = defaultdict(list)
+        encode, partitions = self.codec.encode, self._writer.partitions
+        rows: list[list[Row]] = [[] for _ in range(partitions)]
         try:
             for pair in chunk:
-                try:
+                try:  # the steps of `emit`, without a call for each
                     key, msg = pair
-                except (TypeError, ValueError):
-                    wrong = f"pairs are of a key and a message, not {text_of(pair, repr):.60}"
-                    raise UsageError(wrong, topic=self.topic) from None
-                raw, number = self._hashed(key)
-                rows[number % partitions].append((raw, self._encode(key, msg)))
+                    raw, number = hashed(key)
+                    data = None if msg is None else encode(msg)
+                    if not isinstance(data, bytes) and msg is not None:
+                        raise not_bytes(data)
+                except Exception as exc:
+                    raise self._wrong(pair, exc) from exc
+                rows[number % partitions].append((raw, data))
         finally:
             # On a thread, for a Ctrl-C never interrupts one: a message that was counted and not
             # sent would have no answer, and nobody could wait for all of them any more.
             count = aside(partial(self._hand_over, rows, load)).result()
         return count
 
-    def _hand_over(self, rows: Mapping[int, list[Row]], load: Load) -> int:
-        count = sum(map(len, rows.values()))
+    def _hand_over(self, rows: list[list[Row]], load: Load) -> int:
+        count = sum(map(len, rows))
         self._deliveries.admit(count, patience=None)
         load.sent += count
-        for partition, each in rows.items():
-            self._writer.send_rows(partition, each, self._encoded_headers, load.note)
+        for partition, each in enumerate(rows):
+            if each:
+                self._writer.send_rows(partition, each, self._encoded_headers, load.note)
         return count
+
+    def _wrong(self, pair: Any, exc: Exception) -> ClicklibError:
+        """The error for a pair that cannot be sent because of `exc`."""
+        try:
+            key, msg = pair
+        except (TypeError, ValueError):
+            wrong = f"pairs are of a key and a message, not {text_of(pair, repr):.60}"
+            return UsageError(wrong, topic=self.topic)
+        self._hashed(key)
+        return self._cannot_encode(key, msg, exc)
 
     def emit_frame(
         self, frame: pd.DataFrame, key: str, value: str | list[str] | None = None
@@ -295,11 +307,14 @@ class Emitter:
                 return None
             data = self.codec.encode(msg)
             if not isinstance(data, bytes):  # as `codec.encode`, without its call
-                raise TypeError(f"encode returned {type(data).__name__}, not bytes")
+                raise not_bytes(data)
             return data
         except Exception as exc:
-            where = {"topic": self.topic, "key": key}
-            raise cannot_encode("the codec of the stream", msg, exc, **where) from exc
+            raise self._cannot_encode(key, msg, exc) from exc
+
+    def _cannot_encode(self, key: str, msg: Any, exc: Exception) -> ClicklibError:
+        where = {"topic": self.topic, "key": key}
+        return cannot_encode("the codec of the stream", msg, exc, **where)
 
     def _wait_for_room(self, key: str, patience: float) -> None:
         """Wait for room in the buffer. It comes: each message gets an answer or times out."""

@@ -38,7 +38,11 @@ def test_records_are_the_bytes_that_kafka_python_writes(rows: list[Any]) -> None
 def test_a_number_is_a_varint(number: int) -> None:
     theirs = bytearray()
     encode_varint(number, theirs.append)
-    assert outgoing._VARINTS[number] == theirs
+    assert outgoing._varint(number) == theirs
+
+
+def test_the_numbers_that_are_ready_are_in_their_places() -> None:
+    assert [outgoing._varint(number) for number in range(16_384)] == outgoing._READY
 
 
 def test_answers_are_complete_when_each_row_has_one() -> None:
@@ -157,6 +161,27 @@ def test_a_batch_that_is_full_or_taken_gets_no_more_records() -> None:
     assert not bench.out.open
     one.complete(5, -1)
     assert [promise.result(0) for promise in first] == [(1, 5), (1, 6)]
+
+
+@given(rows)
+@example([(b"k", b"v" * size) for size in (300, 700, 1_500, 3_000, 200)])
+@example([(b"", None), (b"", b"")] * 100)
+def test_rows_that_are_sent_fill_batches_and_come_out_in_their_order(rows: list[Any]) -> None:
+    bench = Bench()
+    answers = bench.out.send(1, rows)
+    found = []
+    while bench.accumulator._batches[PLACE]:
+        batch = bench.take()
+        records = bench.read(batch)
+        assert batch.records.size_in_bytes() <= 1_000 or len(records) == 1
+        assert [record.offset for record in records] == list(range(len(records)))
+        found += [(record.key, record.value) for record in records]
+        batch.complete(0, -1)
+    small = [row for row in rows if len(row[1] or b"") < 2_000]
+    assert found == small
+    assert [isinstance(each, Exception) for each in answers.results] == [
+        row not in small for row in rows
+    ]
 
 
 def test_rows_that_are_sent_do_not_overtake_and_are_not_overtaken() -> None:
