@@ -12,9 +12,10 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lmdb
 import msgspec
@@ -26,6 +27,8 @@ from clicklib.table import Rows, Snapshot
 __all__ = ["LmdbStorage"]
 
 logger = logging.getLogger("clicklib")
+
+T = TypeVar("T")
 
 _FORMAT = "clicklib store 1"
 _FIRST_MAP = 1 << 20  # bytes; doubled whenever the map is full
@@ -137,15 +140,14 @@ class LmdbStorage:
         )
 
     def get(self, key: bytes, /) -> bytes | None:
-        with self._reading() as txn:
-            return self._get(txn, key)
+        return self._read(lambda txn: self._get(txn, key))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Any]:
+    def _read(self, read: Callable[[Any], T]) -> T:
+        """Return what `read` returns, which is called with a transaction for reading."""
         with self._lock:
             try:
                 with self._env.begin() as txn:
-                    yield txn
+                    return read(txn)
             except lmdb.Error as exc:
                 raise self._broken(exc) from exc
 
@@ -156,8 +158,9 @@ class LmdbStorage:
         return None if row is None else msgspec.msgpack.decode(row)[1]
 
     def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        with self._reading() as txn:
-            odd = [msgspec.msgpack.decode(row) for _, row in txn.cursor(self._odd)]
+        odd = self._read(
+            lambda txn: [msgspec.msgpack.decode(row) for _, row in txn.cursor(self._odd)]
+        )
         rest = sorted((key, data) for key, data in odd if key.startswith(prefix))
         return heapq.merge(self._main_items(prefix), rest)
 
@@ -165,23 +168,29 @@ class LmdbStorage:
         """The rows of the main database, in chunks: an open read keeps the map from growing."""
         last: bytes | None = None
         while True:
-            chunk: list[tuple[bytes, bytes]] = []
-            with self._reading() as txn, txn.cursor(self._main) as cursor:
-                begin = prefix[:_LONGEST] if last is None else last
-                found = cursor.set_range(begin) if begin else cursor.first()
-                if found and last is not None and cursor.key() == last:
-                    found = cursor.next()
-                while found and len(chunk) < _CHUNK and cursor.key().startswith(prefix):
-                    chunk.append(cursor.item())
-                    found = cursor.next()
+            chunk = self._read(partial(self._chunk, prefix, last))
             yield from chunk
             if len(chunk) < _CHUNK:
                 return
             last = chunk[-1][0]
 
+    def _chunk(self, prefix: bytes, last: bytes | None, txn: Any) -> list[tuple[bytes, bytes]]:
+        """The next rows after the key `last`."""
+        chunk: list[tuple[bytes, bytes]] = []
+        with txn.cursor(self._main) as cursor:
+            begin = prefix[:_LONGEST] if last is None else last
+            found = cursor.set_range(begin) if begin else cursor.first()
+            if found and last is not None and cursor.key() == last:
+                found = cursor.next()
+            while found and len(chunk) < _CHUNK and cursor.key().startswith(prefix):
+                chunk.append(cursor.item())
+                found = cursor.next()
+        return chunk
+
     def __len__(self) -> int:
-        with self._reading() as txn:
-            return txn.stat(self._main)["entries"] + txn.stat(self._odd)["entries"]
+        return self._read(
+            lambda txn: sum(txn.stat(rows)["entries"] for rows in (self._main, self._odd))
+        )
 
     def snapshot(self) -> Snapshot:
         return _LmdbSnapshot(self)

@@ -32,7 +32,6 @@ from contextlib import suppress
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application
 
 from clicklib.engine.at_exit import closed_at_exit
 from clicklib.errors import UsageError
@@ -154,12 +153,8 @@ class Endpoint:
     async def _serve(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         hosts = _LOCAL_NAMES | {self.host.lower()}
-        application = Application(
-            [(r".*", Handler, {"view": self.view, "hosts": hosts, "secret": self._secret})],
-            log_function=lambda handler: None,  # a notebook needs no log of each 404
-        )
         server = HTTPServer(
-            application,
+            Handler(self.view, hosts, self._secret),
             max_header_size=_HEADER_BYTES,
             max_body_size=64 * 2**10,  # room for a body that is answered with 405
             idle_connection_timeout=_PATIENCE,

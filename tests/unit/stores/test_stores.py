@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -413,8 +414,12 @@ def test_damage_that_only_a_read_shows_drops_the_store_at_the_next_opening(
 ) -> None:
     store = LmdbStorage(tmp_path / "0", "topic 0")
     store.write({b"user-%d" % i: b"x" * 200 for i in range(500)}, 500)
-    with pytest.raises(StoreError, match="the next start rebuilds it"), store._reading():
+
+    def read(transaction: Any) -> None:
         raise lmdb.CorruptedError("located page was wrong type")
+
+    with pytest.raises(StoreError, match="the next start rebuilds it"):
+        store._read(read)
     store.close()
     with caplog.at_level("WARNING", "clicklib"):
         store = LmdbStorage(tmp_path / "0", "topic 0")
@@ -426,6 +431,7 @@ def test_damage_that_only_a_read_shows_drops_the_store_at_the_next_opening(
 FULL = """
 import resource, sys
 from pathlib import Path
+from typing import Any
 from clicklib.errors import StoreError
 from clicklib.stores.lmdb import LmdbStorage
 
