@@ -65,7 +65,6 @@ NAMES = (
     Name("kafka.consumer:KafkaConsumer", "_fetcher", "made to use `batches.FetchedRecords`"),
     Name("kafka.consumer.fetcher:Fetcher", "_create_fetch_requests", "extended"),
     Name("kafka.consumer.fetcher:Fetcher", "_fetchable_partitions", "those of the next fetch"),
-    Name("kafka.consumer.fetcher", "ConsumerRecord", "the record that is made"),
     Name("kafka.consumer.fetcher:Fetcher", "PartitionRecords", "extended"),
     Name(_FETCHED, "_unpack_records", "replaced"),
     Name(_FETCHED, "_consume_aborted_transactions_up_to", "which batches were aborted"),

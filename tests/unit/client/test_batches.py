@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import struct
 from typing import Any
 
@@ -18,7 +19,7 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from kafka.structs import TopicPartition
 
-from clicklib.client.batches import FetchedRecords, decode
+from clicklib.client.batches import FetchedRecords, Record, decode
 
 PLACE = TopicPartition("clicks", 3)
 NOW = 1_764_000_000_000
@@ -75,7 +76,12 @@ def read(kind: Any, fetched: bytes, begin: int = 0, aborted: Any = ()) -> Any:
         isolation_level=IsolationLevel.READ_COMMITTED,
         aborted_transactions=list(aborted),
     )
-    records = [record._replace(headers=list(record.headers)) for record in part.take(1_000_000)]
+    records = [
+        Record(*(getattr(record, name) for name in Record.__struct_fields__))
+        for record in part.take(1_000_000)
+    ]
+    for record in records:
+        record.headers = list(record.headers)
     return records, part.next_fetch_offset, part.leader_epoch, bool(part), part.records_read
 
 
@@ -99,6 +105,12 @@ def test_the_same_records(batches: Any, compression: int, append_time: bool, beg
         fetched += batch(entries, base, compression, append_time=append_time)
         base += sum(1 + skipped for skipped, *_ in entries)
     both(fetched, begin)
+
+
+def test_the_garbage_collector_does_not_look_at_records() -> None:
+    entries = [(0, 0, b"a", b"b", ()), (0, 0, b"a", b"b", [("trace", b"1")])]
+    records = decode(DefaultRecordBatch(batch(entries)), "clicks", 3)
+    assert not any(map(gc.is_tracked, records))
 
 
 def test_thousands_in_a_batch() -> None:
