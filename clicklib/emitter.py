@@ -204,7 +204,7 @@ class Emitter:
         try:
             for pair in chunk:
                 try:  # the steps of `emit`, without a call for each
-                    key, msg = pair
+                    key, msg = pair if type(pair) is tuple else _pair(pair)
                     raw, number = hashed(key)
                     data = None if msg is None else encode(msg)
                     if not isinstance(data, bytes) and msg is not None:
@@ -230,7 +230,7 @@ class Emitter:
     def _wrong(self, pair: Any, exc: Exception) -> ClicklibError:
         """The error for a pair that cannot be sent because of `exc`."""
         try:
-            key, msg = pair
+            key, msg = _pair(pair)
         except (TypeError, ValueError):
             wrong = f"pairs are of a key and a message, not {text_of(pair, repr):.60}"
             return UsageError(wrong, topic=self.topic)
@@ -363,3 +363,11 @@ class Emitter:
 
     def __repr__(self) -> str:
         return f"<Emitter {self.topic}{' closed' if self.closed else ''}>"
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    """A key and its message. Raises TypeError or ValueError if that is not what was given."""
+    if isinstance(given, str | dict | set | frozenset):  # two letters, or the names of two fields
+        raise TypeError
+    key, msg = given
+    return key, msg

@@ -57,7 +57,7 @@ def _or_none(kind: Kind) -> Kind:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        way_out = f": write {str(value)!r}" if isinstance(value, Real) else ""
+        way_out = f": write {str(value)!r}" if isinstance(value, Real) and value == value else ""
         return f"is text, not {_shown(value)}{way_out}"
     try:
         value.encode("utf-8", "surrogateescape")
@@ -253,7 +253,10 @@ _KINDS: dict[str, Kind] = {
     "number__notebook": _text,
     "on_rebalance": _or_none(_callback),
     "on_update": _or_none(_callback),
-    "pairs": _with("messages with their keys", "__iter__"),
+    "pairs": lambda value: (
+        _with("messages with their keys", "__iter__")(value)
+        or ("is a dict: write its name with .items()" if isinstance(value, Mapping) else "")
+    ),
     "partitions": _whole(1),
     "port": _whole(0, 65535),
     "port__any": _or_none(_whole(1, 65535)),

@@ -140,6 +140,8 @@ def test_emit_many_sends_what_comes_before_a_wrong_message(cluster, topic):
             (("c", "three"), CodecError),
             (("c",), UsageError),
             ((3, 3), UsageError),
+            ("cd", UsageError),
+            ({"user": "c", "clicks": 3}, UsageError),
         ):
             with pytest.raises(error) as caught:
                 emitter.emit_many([("a", 1), ("b", 2), wrong, ("d", 4)])

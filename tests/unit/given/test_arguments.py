@@ -104,7 +104,7 @@ WRONG: dict[str, list[Any]] = {
     "names": [3, "a", ["a"], None],
     "nodes": [*WHOLE, 0, -1],
     "number": [*WHOLE, 0, -1, None],
-    "pairs": [3, None],
+    "pairs": [3, None, {"ab": "12:00"}],
     "on_rebalance": CALL,
     "on_update": CALL,
     "partitions": [*WHOLE, 0, -1, None, 1 << 40],
@@ -296,6 +296,11 @@ def test_a_wrong_argument_is_refused_by_its_name_before_anything_is_done(
         assert text.startswith((BLAMED.get(name, name), "Json")), text
         assert len(text) < 500
         assert "secret" not in text
+
+
+def test_a_gap_is_no_text_that_could_be_written() -> None:
+    with pytest.raises(UsageError, match=r"key is text, not nan \(float\)$"):
+        clicklib.Tester(clicks.graph()).table_value(math.nan)  # type: ignore[arg-type]
 
 
 def test_no_row_is_left_of_an_argument_that_is_gone() -> None:
