@@ -271,6 +271,12 @@ class GroupReader:
             if ends:
                 self._consumer.commit(committable(ends), timeout_ms=self._timeout_ms)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether no heartbeat was answered for a session: others may have its partitions now."""
+        expired: bool = self._consumer._coordinator.heartbeat.session_timeout_expired()
+        return expired
+
     def lag(self, partition: TopicPartition, position: int) -> int | None:
         """How many offsets lie between `position` and the end; None before the first fetch."""
         if partition not in self._consumer.assignment():

@@ -274,7 +274,7 @@ class Membership:
         if self.handover.all_working and self._join_by == math.inf and self._clients.flusher:
             if self._life.state is State.RECOVERING:
                 self.handover.close_others()
-            self._life.move(State.RUNNING)
+            self._life.move(State.RECONNECTING if self._reader.is_cut_off else State.RUNNING)
 
     def _worker(self, table: Table) -> Worker:
         flusher = self._clients.flusher

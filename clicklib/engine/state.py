@@ -1,7 +1,7 @@
 """The states of a processor or a view, and which state may follow which.
 
-A processor:  idle → starting → recovering ⇄ running → stopping → stopped
-A view:       the same, and also recovering ⇄ reconnecting and running ⇄ reconnecting
+idle → starting → recovering ⇄ running → stopping → stopped
+and also recovering ⇄ reconnecting and running ⇄ reconnecting, while no broker answers
 
 From starting, recovering, running and reconnecting, `stop` leads to `stopping`. From these and
 from stopping, an error leads to `failed`. A stopped or failed one can be started again.

@@ -7,7 +7,7 @@ from typing import Any
 
 from clicklib.client.groups import Group
 from clicklib.emitter import Emitter
-from clicklib.engine.state import State
+from clicklib.engine.state import AT_REST, State
 from clicklib.errors import UsageError
 from clicklib.given import check
 from clicklib.view import View
@@ -106,7 +106,7 @@ class FlowMap(Picture):
         members = len(group.members) if group else 0
         mine = as_list(self.processor)
         states = Counter(each.state for each in mine)
-        inside = sum(states[s] for s in (State.RUNNING, State.RECOVERING, State.STARTING))
+        inside = sum(each.state not in (*AT_REST, State.STOPPING) for each in mine)
         note = f"lag {group.lag:,}" if group else ""
         if not mine or members > inside:
             # Some members run elsewhere. The offsets that the group commits count all members.

@@ -80,7 +80,8 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
                     lambda: groups.describe(graph.group).state == "Empty",
                     timeout=40,
                 )
-            assert processor.state in ("running", "recovering")
+            knows = ("reconnecting", "recovering")
+            wait_until("it says so", lambda: processor.state in knows, timeout=60)
             proxy.heal()
         wait_until("all are counted", lambda: holds(view, wanted), timeout=150)
         proxy.heal()
@@ -174,6 +175,20 @@ def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, st
     assert processor.stop()
     assert processor.error is None
     assert processor.state == "stopped"
+
+
+@cases("fault", ["frozen"], ["refuse"])
+def test_a_processor_that_hears_nothing_is_not_running(cluster, graph, click, proxy, fault):
+    settings = {"session_timeout": 1.0, "storage": "memory"}
+    with Processor(proxy.address, graph, **settings).start().wait_running() as processor:
+        click(1)
+        wait_until("it is counted", lambda: processor.stats().records_in)
+        FAULTS[fault](proxy)
+        wait_until("it says so", lambda: processor.state == "reconnecting", timeout=60)
+        proxy.heal()
+        processor.wait_running(60)
+        click(1)
+        wait_until("it goes on", lambda: processor.stats().records_in >= 2, timeout=60)
 
 
 @cases("fault", ["cut", "refuse", "half closed", "slow"], ["frozen", "delayed"])

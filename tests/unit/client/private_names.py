@@ -130,6 +130,8 @@ NAMES = (
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_build_metadata_snapshot", "replaced"),
     Name("kafka.coordinator.consumer:ConsumerCoordinator", "_metadata_snapshot", "set at first"),
     Name("kafka.consumer:KafkaConsumer", "_subscription", "the topics of a member"),
+    Name("kafka.coordinator.base:BaseCoordinator", "heartbeat", "tells that it is cut off"),
+    Name("kafka.coordinator.heartbeat:Heartbeat", "session_timeout_expired", "tells so"),
     Name("kafka.coordinator.base:BaseCoordinator", "_manager", "waits for the answer"),
     Name("kafka.coordinator.base:BaseCoordinator", "_join_task", "an answer that came too late"),
     # writer: time limits for the steps of a transaction, and a close that ends the thread
