@@ -63,8 +63,9 @@ class Processor(Service):
     - `exactly_once`: rows and offsets are committed in one Kafka transaction. Readers of committed
       data see each message counted once, about 0.1 s later than otherwise.
 
-    It is `reconnecting` when Kafka has answered no heartbeat for `session_timeout`. Others may have
-    its partitions then, and what it shows may be old. It goes on by itself.
+    It is `reconnecting` when Kafka has answered no heartbeat for `session_timeout`: others may have
+    its partitions by then. It is so, too, when no broker leads one of its partitions: it handles
+    the messages of the others. It goes on by itself.
 
     With no committed offset a group starts at the oldest message, or at the newest if `start` says
     so. A processor that is behind sends rows and commits offsets every `commit_interval` seconds;

@@ -273,9 +273,15 @@ class GroupReader:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether no heartbeat was answered for a session: others may have its partitions now."""
-        expired: bool = self._consumer._coordinator.heartbeat.session_timeout_expired()
-        return expired
+        """Whether messages may come that it does not hear of.
+
+        No heartbeat was answered for a session, so that others may have its partitions by now; or
+        no broker leads one of them.
+        """
+        leader = self._consumer._cluster.leader_for_partition
+        return self._consumer._coordinator.heartbeat.session_timeout_expired() or any(
+            leader(place) in (None, -1) for place in self._consumer.assignment()
+        )
 
     def lag(self, partition: TopicPartition, position: int) -> int | None:
         """How many offsets lie between `position` and the end; None before the first fetch."""

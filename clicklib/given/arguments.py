@@ -250,7 +250,6 @@ _KINDS: dict[str, Kind] = {
     "names": _with("a dict of names by their partitions", "keys", "values"),
     "nodes": _whole(1, 99),
     "number": _whole(1),
-    "number__notebook": _text,
     "on_rebalance": _or_none(_callback),
     "on_update": _or_none(_callback),
     "pairs": lambda value: (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import psutil
 import pytest
 
 from clicklib import Cluster, Emitter, Processor, View, broker, clicks
 from clicklib.breaking import BreakingPanel
+from clicklib.breaking.brokers import BreakableBroker
+from clicklib.client.admin import GroupAdmin
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.lessons import kill_broker
@@ -79,6 +82,29 @@ def test_each_broker_is_killed_in_turn(
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
     assert processor.error is None
+
+
+@pytest.mark.long
+def test_a_processor_without_a_broker_for_some_partitions_is_not_running(
+    three: Cluster, name: str
+) -> None:
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    with TopicManager(three) as topics:
+        topics.ensure_stream(f"{name}-clicks", 6, replication=1)
+        topics.ensure_table(graph.table, 6, replication=3)
+    with (
+        GroupAdmin(three) as admin,
+        Processor(three, graph, storage="memory") as processor,
+        ExitStack() as stack,
+    ):
+        processor.wait_running(60)
+        coordinator = admin.layout(f"{name}-clicks", name).coordinator
+        broken = BreakableBroker(three, min({1, 2, 3} - {coordinator}))
+        stack.callback(broken.heal)
+        broken.kill()
+        wait_until("it says so", lambda: processor.state == "reconnecting", 60)
+        broken.heal()
+        processor.wait_running(60)
 
 
 def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name: str) -> None:
