@@ -10,7 +10,6 @@ from clicklib.client.cluster import Cluster
 from clicklib.client.groups import Groups
 from clicklib.client.logs import Logs
 from clicklib.graph import group_table
-from clicklib.lessons import stepping
 from clicklib.lessons.victim import Victim
 
 __all__ = ["Keeper", "Kept", "Stepped"]
@@ -22,10 +21,10 @@ Stop = dict[str, Any]
 class Stepped(Victim):
     """A victim that stands still before each of its deeds, until `step` or `run`.
 
-    Beside the guarantees of a processor it has `at_most_once`: `print(victim.text)` shows how.
+    Beside the guarantees of a processor it has `at_most_once`: the module `counting` says how.
     """
 
-    _file = stepping.__file__
+    _manner = "stepping"
     _guarantees = "guarantee__steps"
     _passed = 0
 

@@ -17,7 +17,7 @@ from clicklib.client.logs import Logs, PartitionLog
 from clicklib.codec import Json, String
 from clicklib.given import check
 from clicklib.graph import Input, Persist, define_group
-from clicklib.lessons import freezing
+from clicklib.lessons import counting
 from clicklib.lessons.programs import Program, temporary_folder
 from clicklib.lessons.waiting import wait_until
 
@@ -47,7 +47,7 @@ class Victim(Program):
     The program reaches Kafka `through` other addresses, if they are given.
     """
 
-    _file = freezing.__file__
+    _manner = "freezing"
     _guarantees = "guarantee"  # the rule for them
 
     def __init__(
@@ -74,15 +74,10 @@ class Victim(Program):
         if freeze:
             self.freeze_before_commit()
         code = base64.b64encode(marshal.dumps(callback.__code__)).decode()
-        arguments = (stream, group, guarantee, str(self.folder), code)
-        super().__init__("-P", self._file, *arguments, CLICKLIB_BROKERS=self._through)
+        arguments = (self._manner, stream, group, guarantee, str(self.folder), code)
+        super().__init__("-P", counting.__file__, *arguments, CLICKLIB_BROKERS=self._through)
         # A cell that runs again replaces its victim, which would else count on in the group.
         weakref.finalize(self, _end, self._process).atexit = False
-
-    @property
-    def text(self) -> str:
-        """The text of the program."""
-        return Path(self._file).read_text("utf-8")
 
     def freeze_before_commit(self) -> None:
         """Let the program freeze itself just before its next commit: Kafka has the rows then."""
