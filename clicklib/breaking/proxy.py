@@ -51,7 +51,6 @@ class Proxy:
         self.broker = broker
         self.said: dict[bytes, bytes] = {}
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}  # writers to clients
-        self._silent: set[asyncio.StreamWriter] = set()  # those of them that were half closed
         self._flows = asyncio.Event()
         self._flows.set()
         self._socket = socket.create_server((HOST, 0))
@@ -65,7 +64,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Reset all connections (RST); new ones are let in."""
-        self._do(self._cut(list(self._open)))
+        self._do(self._cut())
 
     def refuse(self) -> None:
         """Reset all connections and let none in until `heal`."""
@@ -75,12 +74,8 @@ class Proxy:
         """Keep the connections, and let nothing pass until `heal`."""
         self._loop.call_soon_threadsafe(self._flows.clear)
 
-    def half_close(self) -> None:
-        """Tell the clients that nothing more will come (FIN), and go on taking what they send."""
-        self._do(self._half_close())
-
     def heal(self) -> None:
-        """End all faults; connections that were half closed are cut."""
+        """End all faults."""
         self.delay = self.rate = 0.0
         self._do(self._heal())
 
@@ -96,8 +91,8 @@ class Proxy:
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, sock=self._socket)
 
-    async def _cut(self, writers: list[asyncio.StreamWriter]) -> None:
-        tasks = [self._open[writer] for writer in writers if writer in self._open]
+    async def _cut(self) -> None:
+        tasks = list(self._open.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -106,15 +101,9 @@ class Proxy:
         if self._server is not None:
             self._server.close()
             self._server = None
-        await self._cut(list(self._open))
-
-    async def _half_close(self) -> None:
-        for writer in self._open.keys() - self._silent:
-            self._silent.add(writer)
-            writer.write_eof()
+        await self._cut()
 
     async def _heal(self) -> None:
-        await self._cut(list(self._silent))
         self._flows.set()
         if self._server is None:
             self._socket = socket.create_server((HOST, self.port))
@@ -125,7 +114,6 @@ class Proxy:
         assert task is not None
         self._open[writer] = task
         with contextlib.ExitStack() as ends:
-            ends.callback(self._silent.discard, writer)
             ends.callback(self._open.pop, writer)
             ends.callback(_reset, writer)
             with contextlib.suppress(OSError, asyncio.CancelledError, ExceptionGroup):
@@ -165,7 +153,7 @@ class Proxy:
                 data = data.replace(old, new)
             kept = _beginning(data, list(said))
             data = data[: len(data) - len(kept)]
-            while data and writer not in self._silent:
+            while data:
                 step = max(1, int(self.rate / 20)) if self.rate else len(data)
                 writer.write(data[:step])
                 data = data[step:]

@@ -17,13 +17,14 @@ from clicklib.engine import membership
 from clicklib.errors import UnavailableError
 from tests.kafka.conftest import counts, holds, wait_for_counts
 from tests.kafka.test_emit import read
+from tests.support.half_close import half_close
 from tests.support.long import GUARANTEES, cases
 from tests.waiting import wait_until
 
 FAULTS = {
     "cut": Proxy.cut,
     "refuse": Proxy.refuse,
-    "half closed": Proxy.half_close,
+    "half closed": half_close,
     "frozen": Proxy.freeze,
     "delayed": lambda proxy: setattr(proxy, "delay", 1.0),
     "slow": lambda proxy: setattr(proxy, "rate", 20_000.0),

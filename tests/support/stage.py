@@ -12,6 +12,7 @@ import psutil
 
 from clicklib import Cluster, broker
 from clicklib.breaking.proxy import Proxy, proxies
+from tests.support.half_close import half_close
 from tests.support.parts import Ledger, Part, graph
 from tests.waiting import wait_until
 
@@ -160,7 +161,7 @@ class Stage:
         "suspend an emitter": (_suspend, ("emitter-0", "emitter-1"), 1),
         "cut connections": (_cut, _ALL, 3),
         "freeze connections": (_until_healed(Proxy.freeze), _ALL, 2),
-        "half-close connections": (_until_healed(Proxy.half_close), _ALL, 1),
+        "half-close connections": (_until_healed(half_close), _ALL, 1),
         "slow connections": (
             _until_healed(lambda proxy: setattr(proxy, "rate", 20_000.0)),
             _ALL,
