@@ -145,6 +145,11 @@ class View(Service):
         """Offsets read so far, and offsets to read, of the recovery under way."""
         return progress(self._tables.values())
 
+    @property
+    def positions(self) -> dict[int, int]:
+        """For each partition of the table the offset up to which it has been read."""
+        return {partition: table.position for partition, table in dict(self._tables).items()}
+
     def stats(self) -> ViewStats:
         """A snapshot of its work so far."""
         tables = list(self._tables.values())

@@ -134,10 +134,12 @@ class _Stream(Closing):
     def shown(self) -> bool:
         """Whether the view has the rows that Kafka has now; waits for them, at most a second."""
         ends = self._groups.bounds(self._view.table)
-        tables = self._view._tables
-        return _soon(
-            lambda: all(p in tables and tables[p].position >= end for p, (_, end) in ends.items())
-        )
+
+        def read() -> bool:
+            positions = self._view.positions
+            return all(positions.get(p, -1) >= end for p, (_, end) in ends.items())
+
+        return _soon(read)
 
     def close(self) -> None:
         """Free the connections; repeatable."""
