@@ -49,7 +49,6 @@ class ExerciseBox(Part, ipywidgets.VBox):
         self._progress = progress or Progress()
         self._shown, self._used = 0, False
         self._hidden = os.environ.get("CLICKLIB_SOLUTIONS") == "hidden"
-        self._busy = threading.Lock()
         self._text = ipywidgets.HTML()
         self._help = ipywidgets.HTML()
         self._more = self._button(self._show_more)
@@ -63,8 +62,7 @@ class ExerciseBox(Part, ipywidgets.VBox):
     def text(self) -> str:
         """What the box says, as text."""
         lines = [f"{_SIGNS[self.verdict.status]} Exercise {self.exercise.number}: {self._said()}"]
-        lines += [text for text in (self.verdict.hint, self.verdict.outcome) if text]
-        return "\n".join([*lines, *self._helps()])
+        return "\n".join([*lines, *self._found_out(), *self._helps()])
 
     def _said(self) -> str:
         if self.verdict.status is Status.SOLVED:
@@ -75,6 +73,9 @@ class ExerciseBox(Part, ipywidgets.VBox):
             "open. Put your answer in place of the three dots (...) above, run that cell, and "
             "then this one."
         )
+
+    def _found_out(self) -> list[str]:
+        return [text for text in (self.verdict.hint, self.verdict.outcome) if text]
 
     def _helps(self) -> list[str]:
         hints = self.exercise.hints
@@ -99,23 +100,18 @@ class ExerciseBox(Part, ipywidgets.VBox):
         self._draw()
 
     def _draw(self) -> None:
-        status = self.verdict.status
         self._text.value = self._html_of_text()
         self._help.value = self._html_of_helps()
-        left = len(self.exercise.hints) - self._shown
-        self._more.description = (
-            f"Hint {self._shown + 1} of {len(self.exercise.hints)}" if left > 0 else "Solution"
-        )
+        next_one, hints = self._shown + 1, len(self.exercise.hints)
+        self._more.description = f"Hint {next_one} of {hints}" if next_one <= hints else "Solution"
         self._more.layout.display = "none" if self._all_shown else ""
-        usable = self._solution_shown and status is not Status.SOLVED
+        usable = self._solution_shown and self.verdict.status is not Status.SOLVED
         self._use.layout.display = "" if usable else "none"
 
     def _html_of_text(self) -> str:
         status = self.verdict.status
         rest = "".join(
-            f'<div style="white-space:pre-wrap">{_marked(text)}</div>'
-            for text in (self.verdict.hint, self.verdict.outcome)
-            if text
+            f'<div style="white-space:pre-wrap">{_marked(text)}</div>' for text in self._found_out()
         )
         return (
             f'<div role="status" style="border-left:4px solid {_COLOURS[status]};'
@@ -142,19 +138,17 @@ class ExerciseBox(Part, ipywidgets.VBox):
 
     def _use_solution(self) -> None:
         """Judge the solution on a thread: an experiment may take some seconds."""
-        threading.Thread(target=self._try_solution, name="clicklib exercise", daemon=True).start()
+        if not self._use.disabled:  # a second press may come before the browser knows it
+            self._use.description, self._use.disabled = "Trying it …", True
+            threading.Thread(target=self._try_it, name="clicklib exercise", daemon=True).start()
 
-    def _try_solution(self) -> None:
-        if not self._busy.acquire(blocking=False):
-            return
-        self._use.description, self._use.disabled = "Trying it …", True
+    def _try_it(self) -> None:
         try:
             exec(self.exercise.solution, self._namespace)  # noqa: S102
             self._used = True
             self._judge(self._namespace[self.exercise.answer])
         finally:
             self._use.description, self._use.disabled = "Use this solution", False
-            self._busy.release()
 
     def __repr__(self) -> str:
         return self.text

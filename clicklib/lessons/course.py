@@ -12,7 +12,7 @@ from clicklib.lessons import exercises
 from clicklib.lessons.exercise import Exercise, of_notebook
 from clicklib.lessons.progress import Progress
 
-__all__ = ["COURSE", "Chapter", "Step", "Way", "chapter"]
+__all__ = ["COURSE", "Chapter", "Step", "Way", "chapter", "steps"]
 
 
 class Chapter(NamedTuple):
@@ -77,13 +77,17 @@ SIGNS = {"alone": "✔", "hints": "✔", "solution": "◐", "": "○"}
 LEGEND = "✔ solved, ◐ solved with the solution, ○ open"
 
 
+def steps(solved: dict[str, str]) -> list[Step]:
+    """The notebooks in their order, for one who has solved this."""
+    exercises.load()
+    return [Step(each, of_notebook(each.number), solved) for each in COURSE]
+
+
 class Way:
     """The way of a reader so far, and the next step. A notebook shows it as a table."""
 
     def __init__(self, progress: Progress | None = None) -> None:
-        exercises.load()
-        solved = (progress or Progress()).solved()
-        self.steps = [Step(each, of_notebook(each.number), solved) for each in COURSE]
+        self.steps = steps((progress or Progress()).solved())
 
     @property
     def next(self) -> Step | None:
@@ -91,9 +95,8 @@ class Way:
         return next((step for step in self.steps if not step.done), None)
 
     def _said(self) -> str:
-        every = [each.key for step in self.steps for each in step.exercises]
-        solved = sum(key in self.steps[0].solved for key in every)
-        text = f"{solved} of {len(every)} exercises are solved."
+        every = [each.key in step.solved for step in self.steps for each in step.exercises]
+        text = f"{sum(every)} of {len(every)} exercises are solved."
         if self.next is None:
             return f"{text} That is all of them."
         return f"{text} Next: {self.next.chapter.number} {self.next.chapter.title}."

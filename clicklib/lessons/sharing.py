@@ -23,9 +23,7 @@ from clicklib.client.topics import TopicManager
 from clicklib.codec import Json
 from clicklib.emitter import Emitter
 from clicklib.errors import ClicklibError, UsageError
-from clicklib.lessons import exercises
-from clicklib.lessons.course import COURSE, LEGEND, Step
-from clicklib.lessons.exercise import of_notebook
+from clicklib.lessons.course import COURSE, LEGEND, steps
 from clicklib.lessons.progress import Progress
 from clicklib.view import View
 
@@ -110,7 +108,6 @@ class ClassProgress:
 
     def __init__(self, brokers: Brokers) -> None:
         cluster = Cluster.of(brokers)
-        exercises.load()
         _ensure(cluster)
         with View(cluster, TOPIC, _CODEC, storage="memory") as view:
             view.wait_running()
@@ -119,8 +116,7 @@ class ClassProgress:
     def rows(self) -> Iterator[tuple[str, list[str]]]:
         """Each name, with the signs of the exercises of each notebook."""
         for name, solved in self.solved.items():
-            steps = [Step(each, of_notebook(each.number), solved) for each in COURSE]
-            yield name, [step.signs for step in steps]
+            yield name, [step.signs for step in steps(solved)]
 
     def __repr__(self) -> str:
         if not self.solved:

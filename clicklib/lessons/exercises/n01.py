@@ -6,7 +6,7 @@ import json
 from math import nan
 from typing import Any
 
-from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
+from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet
 
 
 @exercise(
@@ -24,20 +24,13 @@ def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
     outcome = f"The newest lines of this user show the counts {shown}."
     if getattr(total, "shape", ()) or isinstance(total, str | bytes):
         return not_yet("The answer is one number.", outcome)
-    if total == counts[-1]:
-        return solved(outcome)
-    if total == sum(counts):
-        return not_yet(
-            "You have added the counts. Does a line show one click, or all clicks so far?", outcome
-        )
-    if total == len(counts):
-        return not_yet(
-            "You have counted the lines of this demo. The user had clicks before it started.",
-            outcome,
-        )
-    if total == counts[0]:
-        return not_yet("This is the oldest line. The user has clicked again since then.", outcome)
-    return not_yet("No line says that this is the newest count.", outcome)
+    hints = {
+        counts[0]: "This is the oldest line. The user has clicked again since then.",
+        len(counts): "You have counted the lines of this demo. The user had clicks before it "
+        "started.",
+        sum(counts): "You have added the counts. Does a line show one click, or all so far?",
+    }
+    return chosen(total, counts[-1], outcome, hints, "No line says that this is the newest count.")
 
 
 @exercise(
