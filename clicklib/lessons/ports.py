@@ -24,5 +24,4 @@ def free_port(wanted: int) -> int:
         return _reserved.choose(wanted, None)
     except LocalBrokerError:
         with socket.create_server((LOOPBACK, 0)) as server:
-            port: int = server.getsockname()[1]
-            return port
+            return int(server.getsockname()[1])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from clicklib.client.cluster import Brokers, Cluster
-from clicklib.client.groups import Groups
+from clicklib.client.groups import Group, Groups
 from clicklib.client.logs import Logs, PartitionLog
 from clicklib.codec import Json, String
 from clicklib.given import check
@@ -97,11 +97,12 @@ class Victim(Program):
         return self._wait("has committed every click", self._all_committed, timeout)
 
     def _all_committed(self) -> bool:
-        with Groups(self.cluster) as groups:
-            if groups.describe(self.graph.group, self.graph.topics).lag:
-                return False
         # A transaction commits its offsets a moment before its rows can be read.
-        return all(log.open_from is None for log in self._logs())
+        return not self._group().lag and all(log.open_from is None for log in self._logs())
+
+    def _group(self) -> Group:
+        with Groups(self.cluster) as groups:
+            return groups.describe(self.graph.group, self.graph.topics)
 
     def _wait(self, state: str, holds: Callable[[], bool], timeout: float) -> Self:
         """Wait for a state. Raises RuntimeError if the program cannot reach it any more."""
@@ -139,8 +140,7 @@ class Victim(Program):
 
     def numbers(self) -> dict[str, int]:
         """Three numbers from Kafka: clicks in the stream, in the table's rows, and committed."""
-        with Groups(self.cluster) as groups:
-            progress = groups.describe(self.graph.group, self.graph.topics).progress
+        progress = self._group().progress
         return {
             "clicked": sum(each.end for each in progress),
             "counted": sum(row["Clicks"] for row in self.rows().values()),

@@ -44,13 +44,13 @@ The modules behind the widgets:
     books        the rules of the ledger; `audit` reads for it what Kafka has
     errands      a thread that does what buttons ask for
     watch        looks at Kafka on a thread; `group_watch` does so for a group and its owners
-    colours      the letters and colours of members; beside it `text`, `rate` and `pad_stats`
+    colours      the letters and colours of members; beside it `text` and `rate`
 """
 
 from clicklib.errors import needing
 
 with needing("clicklib.widgets"):
-    from clicklib.widgets.click_pad import ClickPad
+    from clicklib.widgets.click_pad import ClickPad, PadStats
     from clicklib.widgets.click_times import ClickTimes
     from clicklib.widgets.cluster_map import ClusterMap
     from clicklib.widgets.counts import CountsPlot
@@ -59,7 +59,6 @@ with needing("clicklib.widgets"):
     from clicklib.widgets.history import HistoryPlot
     from clicklib.widgets.ledger import Ledger
     from clicklib.widgets.log import LogView
-    from clicklib.widgets.pad_stats import PadStats
     from clicklib.widgets.partitions import PartitionMap
     from clicklib.widgets.table import TableView
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle
@@ -17,11 +18,10 @@ import ipywidgets
 
 from clicklib.emitter import Emitter
 from clicklib.given import check
-from clicklib.widgets.pad_stats import PadStats, Tally
 from clicklib.widgets.part import Part
 from clicklib.widgets.picture import Picture, asset
 
-__all__ = ["ClickPad"]
+__all__ = ["ClickPad", "PadStats"]
 
 _BUTTONS = 50  # only so many users get a button; automatic clicks are for all users
 _FASTEST = 200  # automatic clicks a second
@@ -29,6 +29,19 @@ _FASTEST = 200  # automatic clicks a second
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+@dataclass(frozen=True)
+class PadStats:
+    """The clicks of a pad, in numbers, and the last error.
+
+    `failed` counts clicks that Kafka did not take, and clicks that could not be sent at all.
+    """
+
+    sent: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    error: str = ""
 
 
 class ClickPad(Part, ipywidgets.VBox):
@@ -47,7 +60,7 @@ class ClickPad(Part, ipywidgets.VBox):
         self._message = message
         self._users = [f"user-{i}" for i in range(users)]
         self._waiting: Queue[list[str] | None] = Queue(maxsize=10_000)
-        self._tally = Tally()
+        self._stats, self._lock = PadStats(), threading.Lock()
         self._automatic = threading.Event()
         buttons = [self._button(user, partial(self.click, user)) for user in self._users[:_BUTTONS]]
         everyone = self._button("Click everyone", self.click_everyone, "8.5em")
@@ -94,7 +107,7 @@ class ClickPad(Part, ipywidgets.VBox):
 
     def stats(self) -> PadStats:
         """A snapshot of the pad's figures."""
-        return self._tally.stats()
+        return self._stats
 
     def rest(self) -> None:
         for button in self._buttons:
@@ -126,7 +139,7 @@ class ClickPad(Part, ipywidgets.VBox):
         try:
             self._waiting.put_nowait(users)
         except Full:
-            self._tally.failed(len(users), "too many clicks wait for Kafka")
+            self._note("too many clicks wait for Kafka", failed=len(users))
 
     def label(self) -> None:
         """Write Start or Stop on the button. The painter's thread calls it."""
@@ -161,7 +174,7 @@ class ClickPad(Part, ipywidgets.VBox):
             except Exception as exc:
                 self._failed(exc)
             else:
-                self._tally.sent()
+                self._note(sent=1)
                 promise.add_done_callback(self._answered)
 
     def _answered(self, promise: Future[Any]) -> None:
@@ -169,11 +182,17 @@ class ClickPad(Part, ipywidgets.VBox):
         if error is not None:
             self._failed(error)
         else:
-            self._tally.acknowledged()
+            self._note(acknowledged=1)
 
     def _failed(self, error: BaseException) -> None:
-        self._tally.failed(1, str(error))
+        self._note(str(error), failed=1)
         self._automatic.clear()
+
+    def _note(self, error: str = "", **clicks: int) -> None:
+        """Add clicks to the figures. Any thread may call it."""
+        with self._lock:
+            sums: dict[str, Any] = {n: getattr(self._stats, n) + more for n, more in clicks.items()}
+            self._stats = replace(self._stats, error=error or self._stats.error, **sums)
 
 
 class _Figures(Picture):

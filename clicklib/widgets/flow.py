@@ -8,7 +8,6 @@ from typing import Any
 from clicklib.client.groups import Group
 from clicklib.emitter import Emitter
 from clicklib.engine.state import AT_REST, State
-from clicklib.errors import UsageError
 from clicklib.given import check
 from clicklib.view import View
 from clicklib.widgets.group_watch import GroupWatch, Processors, as_list, group_watch
@@ -52,14 +51,13 @@ class FlowMap(Picture):
 
     def look(self) -> dict[str, Any]:
         group = self._watch.latest()
-        nodes = [
-            self._emitter(),
-            self._topic(group),
-            self._processor(group),
-            self._table(group),
-            self._view(),
-        ]
-        return {"nodes": nodes, "error": "; ".join(self._problems())}
+        log, processor, table = self._topic(group), self._processor(group), self._table(group)
+        parts: list[Any] = [self.emitter, *as_list(self.processor), self.view]
+        errors = [part.error for part in parts if part is not None]
+        return {
+            "nodes": [self._emitter(), log, processor, table, self._view()],
+            "error": "; ".join(str(each) for each in [*errors, self._watch.error or None] if each),
+        }
 
     def _node(
         self, part: str, name: str, state: str, level: str, count: float | None, note: str = ""
@@ -68,7 +66,7 @@ class FlowMap(Picture):
 
         For each record by which it grows, a dot moves into the part.
         """
-        rate = "" if count is None else f"{_speed(self._rates.setdefault(part, Rate()).of(count))}"
+        rate = "" if count is None else _speed(self._rates.setdefault(part, Rate()).of(count))
         part = part.partition(" ")[0]
         found = {"part": part, "name": name, "state": state, "level": level, "rate": rate}
         more = {"note": note or None, "count": count}
@@ -89,10 +87,8 @@ class FlowMap(Picture):
         progress = group.progress if group else ()
         name = ", ".join(sorted({each.topic for each in progress})) or ", ".join(self._watch.topics)
         state, level = self._reached(group)
-        if progress:
+        if progress and not self._watch.error:
             state = f"{len(progress)} partition{'s' * (len(progress) != 1)}"
-        if self._watch.error:
-            state = "unreachable"
         count = sum(each.end for each in progress) if progress else None
         return self._node("topic", name, state, level, count)
 
@@ -134,19 +130,10 @@ class FlowMap(Picture):
             return self._node("view", "", "not given", "off", None)
         state, read, note = self.view.state, None, ""
         if state is not State.IDLE:
-            try:
-                stats = self.view.stats()
-            except UsageError:  # at this very moment it closes its stores
-                pass
-            else:
-                read = stats.records_in
-                note = f"{stats.rows:,} row{'s' * (stats.rows != 1)}"
+            stats = self.view.stats()
+            read = stats.records_in
+            note = f"{stats.rows:,} row{'s' * (stats.rows != 1)}"
         return self._node("view", "", state.value, _LEVELS.get(state, "busy"), read, note)
-
-    def _problems(self) -> list[str]:
-        parts: list[Any] = [self.emitter, *as_list(self.processor), self.view]
-        found = [str(part.error) for part in parts if part is not None and part.error is not None]
-        return [*found, *([self._watch.error] if self._watch.error else [])]
 
 
 def _speed(rate: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections import deque
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import traitlets
@@ -113,5 +113,4 @@ class HistoryPlot(Picture):
 def _library() -> str:
     """The text of plotly.js."""
     with needing("HistoryPlot"):
-        import plotly
-    return (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text("utf-8")
+        return files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")

@@ -45,7 +45,7 @@ class PartitionMap(Picture):
         return self._timed(plain | {"error": self._watch.error})
 
     def _describe(self, group: Group) -> dict[str, Any]:
-        letters = self._watch.letters
+        members = {each.id: each for each in group.members}
         lags: dict[int, int] = {}
         for each in group.progress:
             lags[each.partition] = lags.get(each.partition, 0) + each.lag
@@ -63,19 +63,15 @@ class PartitionMap(Picture):
             "colours": self._watch.colours(),
             "members": [
                 {
-                    "letter": letters[member.id],
-                    "client": readable(member.client, 40),
-                    "id": readable(member.id),
-                    "host": member.host,
-                    "partitions": _ranges([p for _, p in member.partitions]),
+                    "letter": letter,
+                    "id": readable(id),
+                    "host": members[id].host,
+                    "partitions": _ranges([p for _, p in members[id].partitions]),
                 }
-                for member in sorted(group.members, key=lambda each: _order(letters[each.id]))
+                for id, letter in list(self._watch.letters.items())  # in the order of the letters
+                if id in members
             ],
         }
-
-
-def _order(name: str) -> tuple[int, str]:
-    return len(name), name
 
 
 def _ranges(numbers: list[int]) -> str:
