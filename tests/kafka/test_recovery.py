@@ -161,12 +161,14 @@ def test_reads_are_refused_while_it_first_recovers_unless_stale_ones_are_asked_f
     for ask in (lambda: view.get("a"), lambda: "a" in view, lambda: len(view), view.items):
         with pytest.raises(UsageError, match="wait_running"):
             ask()
+    assert view.positions == {}
     write((b"a", b"1"))
     with view.start():
         view.wait_running()
         assert (view.get("a"), len(view), "a" in view) == ("1", 1, True)
         assert view.get("a", stale=True) == "1"
         assert view.progress == (1, 1)
+        assert view.positions == {0: 1}
     with pytest.raises(UsageError, match="stopped"):
         view.get("a")
 

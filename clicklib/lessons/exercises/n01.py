@@ -28,7 +28,7 @@ def clicks_in_lines(total: Any, counts: list[int]) -> Verdict:
         counts[0]: "This is the oldest line. The user has clicked again since then.",
         len(counts): "You have counted the lines of this demo. The user had clicks before it "
         "started.",
-        sum(counts): "You have added the counts. Does a line show one click, or all so far?",
+        sum(counts): "You have added the counts. Does a line show one click, or all clicks so far?",
     }
     return chosen(total, counts[-1], outcome, hints, "No line says that this is the newest count.")
 
