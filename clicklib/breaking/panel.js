@@ -15,11 +15,9 @@ function open(el, model) {
     const rows = buttons.map((fault) => {
       const row = node(place, "div", { class: "fault" });
       const id = `clicklib-${Math.random().toString(36).slice(2)}`;
-      const button = node(row, "button", { type: "button", "aria-describedby": id });
-      button.onclick = () => {
-        if (button.getAttribute("aria-disabled") === "true") return;
-        tell(model, { press: fault.name, target: Number(choice.value) });
-      };
+      const press = () => tell(model, { press: fault.name, target: Number(choice.value) });
+      const button = key(row, fault.title, press);
+      button.setAttribute("aria-describedby", id);
       const note = node(row, "span", { class: "note" });
       node(row, "span", { id, class: "expect" }, fault.expect);
       return { fault, button, note };

@@ -84,8 +84,7 @@ class Program:
 
     def kill(self) -> int:
         """End it with signal 9, which no program can catch, and return its exit code."""
-        if self.running:
-            self._process.kill()
+        self._process.kill()
         return self._process.wait(10)
 
 

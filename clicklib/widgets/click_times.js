@@ -2,13 +2,7 @@
 
 function open(el, model) {
   const keys = node(el, "div", { class: "keys", role: "group", "aria-label": "One click, timed" });
-  const press = (text, press) => {
-    const button = node(keys, "button", { type: "button" }, text);
-    button.onclick = () => {
-      if (button.getAttribute("aria-disabled") === "false") tell(model, { press });
-    };
-    return button;
-  };
+  const press = (text, press) => key(keys, text, () => tell(model, { press }));
   const choice = (label, options) => {
     const select = node(keys, "select", { "aria-label": label });
     for (const [value, text] of options) node(select, "option", { value }, text);

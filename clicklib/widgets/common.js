@@ -53,6 +53,26 @@ async function tell(model, message) {
   }
 }
 
+// The kernel's clock, which goes on between two data: `then` is its time when it sent the last ones.
+function clock() {
+  let told = 0;
+  let heard = 0; // the browser's clock when they arrived
+  return (then) => {
+    if (then !== told) [told, heard] = [then, performance.now()];
+    return told + (performance.now() - heard) / 1000;
+  };
+}
+
+// A button that waits for its first drawing. It is aria-disabled, not disabled, so that it keeps the
+// keyboard's focus.
+function key(parent, text, pressed) {
+  const button = node(parent, "button", { type: "button", "aria-disabled": "true" }, text);
+  button.onclick = () => {
+    if (button.getAttribute("aria-disabled") === "false") pressed();
+  };
+  return button;
+}
+
 export default {
   render({ model, el }) {
     const name = Math.random().toString(36).slice(2);
@@ -78,11 +98,11 @@ export default {
     const resized = new ResizeObserver(placed);
     resized.observe(el);
     model.on("change:data", soon);
-    const clock = draw.everySecond && setInterval(soon, 1000);
+    const ticking = draw.everySecond && setInterval(soon, 1000);
     return () => {
       resized.disconnect();
       model.off("change:data", soon);
-      clearInterval(clock);
+      clearInterval(ticking);
       cancelAnimationFrame(frame);
       if (shown) tell(model, { hidden: name });
     };

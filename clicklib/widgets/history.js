@@ -1,13 +1,14 @@
 // Two plots with one time axis: lines for users above, bars for owners below. Each drawing gives
 // plotly the whole plot, so a view that was hidden, or is new, needs nothing that came before.
 
-let library; // plotly; all views of this script share it
-
+// Plotly, made of its text once for a page.
 function load(text) {
-  const parts = ["const exports = {}, module = { exports };\n", text, "\nexport default module.exports;"];
-  const script = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
-  library ||= import(script).then((loaded) => loaded.default);
-  return library;
+  if (!window.clicklibPlotly) {
+    const parts = ["const exports = {}, module = { exports };\n", text, "\nexport default module.exports;"];
+    const script = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
+    window.clicklibPlotly = import(script).then((loaded) => loaded.default);
+  }
+  return window.clicklibPlotly;
 }
 
 function open(el, model) {

@@ -20,8 +20,7 @@ function open(el) {
   const picture = drawing(el);
   const say = speaker(el);
   const complain = complainer(el);
-  let told = 0; // the kernel's clock when it sent the last data
-  let heard = 0; // the browser's clock when those data arrived
+  const kernel = clock();
 
   function verdict({ figures, level, why }) {
     const { lost, twice } = figures;
@@ -33,11 +32,7 @@ function open(el) {
 
   function draw(data, width) {
     if (!data.figures) return complain(data);
-    if (data.now !== told) {
-      told = data.now;
-      heard = performance.now();
-    }
-    const now = told + (performance.now() - heard) / 1000;
+    const now = kernel(data.now);
     for (const [name, value] of Object.entries(data.figures)) {
       const bad = (name === "lost" || name === "twice") && value;
       const kind = value === null ? "unknown" : bad ? "wrong" : "";

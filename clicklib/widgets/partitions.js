@@ -6,15 +6,10 @@ function open(el) {
   const say = speaker(el);
   const complain = complainer(el);
   const row = 16;
-  let told = 0; // the kernel's clock when it sent the last data
-  let heard = 0; // the browser's clock when those data arrived
+  const kernel = clock();
 
   function draw(data, width) {
-    if (data.now !== told) {
-      told = data.now;
-      heard = performance.now();
-    }
-    const now = told + (performance.now() - heard) / 1000;
+    const now = kernel(data.now);
     const strips = Object.entries(data.strips || {}).sort(([a], [b]) => a - b);
     const [left, right] = [18, width - 60];
     const first = Math.min(...strips.map(([, parts]) => (parts.length ? parts[0][1] : now)));

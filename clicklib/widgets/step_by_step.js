@@ -23,11 +23,7 @@ function open(el, model) {
   choice.onchange = () => tell(model, { choose: choice.value });
   const pressed = {};
   for (const [press, [text]] of Object.entries(buttons)) {
-    const button = node(keys, "button", { type: "button" }, text);
-    button.onclick = () => {
-      if (button.getAttribute("aria-disabled") === "false") tell(model, { press });
-    };
-    pressed[press] = button; // aria-disabled, not disabled: it keeps the keyboard's focus
+    pressed[press] = key(keys, text, () => tell(model, { press }));
   }
   const say = speaker(el);
   const hand = node(el, "p");

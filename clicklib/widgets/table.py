@@ -64,7 +64,6 @@ class TableView(Picture):
             keys.sort(key=lambda key: -counts[key])
         self._keys = {readable(key): key for key in keys[: self._limit]}
         return {
-            "table": self.view.table,
             "rows": [[shown, counts[key], _text(rows[key])] for shown, key in self._keys.items()],
             "more": len(rows) - len(self._keys),
             "sort": "count" if self._by_count else "key",
