@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -17,7 +15,8 @@ from clicklib.client.admin import GroupAdmin
 from clicklib.client.assignor import CopartitionAssignor
 from clicklib.client.cluster import Cluster
 from clicklib.client.connect import answer_ms
-from clicklib.client.faults import told, translated
+from clicklib.client.failing import FailingCommits
+from clicklib.client.faults import translated
 from clicklib.client.limit import within
 from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
@@ -30,9 +29,6 @@ __all__ = ["GroupReader"]
 logger = logging.getLogger("clicklib")
 
 _GROUP = "Read on the group"
-
-# Seconds. A group whose broker dies has another coordinator in 10 to 20 s.
-_FAILING = 30.0
 
 # In a rebalance nobody else has the partitions of a member before it gives them up.
 _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError.errno)
@@ -86,9 +82,7 @@ class GroupReader:
         self._timeout_ms = answer_ms(answer_timeout)
         self.commit_done = True  # whether no commit is on its way
         self.commit_error: BaseException | None = None
-        self.commits_fail: str | None = None
-        """Why no commit has been taken for a while; None as long as they are taken."""
-        self._warn_at: float | None = None  # set while commits fail
+        self.failing = FailingCommits(group, _GROUP)
         self._take_late_joins()
         self._tell_of_resets()
         self._consumer._coordinator._build_metadata_snapshot = _snapshot
@@ -314,26 +308,8 @@ class GroupReader:
     def _commit_answered(self, offsets: Any, answer: Any) -> None:
         # A callback: the future of commit_async may be that of a look-up of the coordinator only.
         self.commit_error = answer if isinstance(answer, BaseException) else None
-        self._tell_of_failures(self.commit_error)
+        self.failing.answered(self.commit_error)
         self.commit_done = True
-
-    def _tell_of_failures(self, error: BaseException | None) -> None:
-        """Warn once when commits fail for long: the next one would be tried without a word."""
-        if error is None:
-            self.commits_fail = self._warn_at = None
-            return
-        now = time.monotonic()
-        self._warn_at = now + _FAILING if self._warn_at is None else self._warn_at
-        if now >= self._warn_at:
-            self.commits_fail, self._warn_at = told(error, _GROUP), math.inf
-            logger.warning(
-                "group %s: Kafka has taken no commit for %g s: %s. Messages are handled on, and "
-                "those since then come again after a restart, or where partitions move. Look at "
-                "the log of the broker that coordinates the group, and at __consumer_offsets",
-                self._group,
-                _FAILING,
-                self.commits_fail,
-            )
 
     async def commit_soon(self, offsets: Offsets) -> None:
         """Commit from within `on_revoked`."""

@@ -111,7 +111,7 @@ class Membership:
             self._hand_out(records)
             self._look_after(records)
             self.handover.commits.commit(self._reader)
-            self.commits_fail = self._reader.commits_fail
+            self.commits_fail = self._reader.failing.reason
 
     def _patience(self) -> float:
         """Seconds to wait for records; a poll takes a millisecond of the processor's time."""

@@ -25,7 +25,7 @@ from kafka.admin import (
 )
 
 from clicklib import Cluster, Emitter, Groups, Processor, View, broker, clicks
-from clicklib.client import group_reader
+from clicklib.client import failing
 from clicklib.client.topics import TopicManager
 from clicklib.codec import String
 from clicklib.errors import KafkaError, UnavailableError, UsageError
@@ -393,7 +393,7 @@ def refused_commits(address: str) -> Iterator[None]:
 
 
 def test_commits_that_fail_for_ever_are_told_once(secure, name, caplog, monkeypatch):
-    monkeypatch.setattr(group_reader, "_FAILING", 1.0)
+    monkeypatch.setattr(failing, "_LONG", 1.0)
 
     def refusals() -> int:
         return caplog.text.count("failed to commit partition")
