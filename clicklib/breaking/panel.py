@@ -17,7 +17,7 @@ from clicklib.breaking.faults import Fault, faults_of
 from clicklib.breaking.processor import BreakableProcessor
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.errors import ClicklibError, UsageError
-from clicklib.given import check, listed
+from clicklib.given import check
 from clicklib.widgets import Ledger
 from clicklib.widgets.picture import Picture, asset
 
@@ -56,7 +56,7 @@ class BreakingPanel(Picture):
         self.ledger = ledger
         self._going: dict[int, _Going] = {}
         self._lock = threading.Lock()
-        check(brokers__none=listed(brokers), processors=processors, ledger=ledger)
+        check(processors=processors, ledger=ledger)
         given = [processors] if isinstance(processors, BreakableProcessor) else [*processors]
         self._targets: list[BreakableProcessor | BreakableBroker] = [*given, *_brokers(brokers)]
         users = " and ".join(given[0].slow_users) if given else ""

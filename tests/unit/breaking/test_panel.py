@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clicklib import Cluster
 from clicklib.breaking import BreakingPanel, panel
 from clicklib.breaking.faults import fault
 from clicklib.errors import UsageError
@@ -130,6 +131,12 @@ def test_nothing_is_sent_when_nothing_changes() -> None:
     for _ in range(3):
         picture.paint()
     assert sent == []
+
+
+@pytest.mark.parametrize("of", [list, Cluster])
+def test_each_of_several_brokers_has_buttons(of: Any) -> None:
+    picture = BreakingPanel([], of(["127.0.0.1:1", "127.0.0.1:2"]))
+    assert [each["name"] for each in picture.data["targets"]] == ["broker 1", "broker 2"]
 
 
 def test_a_single_broker_has_no_buttons() -> None:
