@@ -169,10 +169,10 @@ class Emitter:
         """Send messages, each after its key, and return their number when Kafka has all of them.
 
         It is quicker than `emit` in a loop, and shows a progress bar after a second, in a terminal
-        or a notebook. A wrong message raises what `emit` raises, after Kafka has taken those before
-        it, and so does an error of a generator that makes the pairs. DeliveryError says how many
-        messages Kafka did not take, and the key of the first. A call in a future's callback raises
-        UsageError.
+        or a notebook. A wrong message raises what `emit` raises, and an error of a generator is
+        raised as it is. Both come after Kafka has taken the messages before. DeliveryError says how
+        many messages Kafka did not take, and the key of the first. A call in a future's callback
+        raises UsageError.
         """
         check(pairs=pairs)
         self._check_may_wait("emit_many")
@@ -213,8 +213,8 @@ class Emitter:
                     raise self._wrong(pair, exc) from exc
                 rows[number % partitions].append((raw, data))
         finally:
-            # On a thread, for a Ctrl-C never interrupts one: a message that was counted and not
-            # sent would have no answer, and nobody could wait for all of them any more.
+            # On a thread, which Ctrl-C cannot interrupt: a message that was counted but not sent
+            # would never be answered, and a wait for all answers would never end.
             count = aside(partial(self._hand_over, rows, load)).result()
         return count
 

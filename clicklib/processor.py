@@ -64,8 +64,8 @@ class Processor(Service):
       data see each message counted once, about 0.1 s later than otherwise.
 
     It is `reconnecting` when Kafka has answered no heartbeat for `session_timeout`: others may have
-    its partitions by then. It is so, too, when no broker leads one of its partitions: it handles
-    the messages of the others. It goes on by itself.
+    its partitions by then. It is so, too, when a partition of its own has no leader: the messages
+    of its other ones are handled. It goes on by itself.
 
     With no committed offset a group starts at the oldest message, or at the newest if `start` says
     so. A processor that is behind sends rows and commits offsets every `commit_interval` seconds;

@@ -1,8 +1,8 @@
 """The view: the whole table, read from its topic and kept up to date.
 
 Its loop (`engine/replica.py`) decides whether it is stale, and sets its `state`: only a `running`
-view is up to date. `View._readable` refuses reads before the first recovery has ended, unless
-`stale=True`.
+view is up to date. `View._readable` refuses reads until the first recovery has ended, and while a
+topic that was made anew is read, unless `stale=True`.
 """
 
 from __future__ import annotations

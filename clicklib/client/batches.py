@@ -23,7 +23,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 class Record(msgspec.Struct, gc=False):
     """A record, with names of kafka-python's `ConsumerRecord`.
 
-    The garbage collector does not look at it: it is in no circle. A `ConsumerRecord` is a tuple,
+    The garbage collector does not look at it: it is in no cycle. A `ConsumerRecord` is a tuple,
     and to look at some ten thousand of them again and again took a quarter of a view's time.
     """
 

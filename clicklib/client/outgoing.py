@@ -116,7 +116,7 @@ class _Batch(MemoryRecordsBuilder):
 
 
 class _Split:
-    """Stands for the list of the records' futures, which only a batch that is split needs."""
+    """Stands in for the list of the records' futures. Only a split batch needs that list."""
 
     def __init__(self, records: _Batch, future: Any) -> None:
         self._records, self._future = records, future
@@ -152,7 +152,7 @@ class _Part:
 class Outgoing:
     """Puts records of one topic into a producer. Any thread may call it.
 
-    `on_answers` is told first of the answers to single records.
+    `on_answers` gets the answers to records of `append` before others do.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ The threads of a processor, and what passes between them:
         |                      +--- answers: position ----+
         +------ Handover.commits: offsets that are safe --+
 
-0. `handover` follows each assigned partition: a `follower` recovers it from the table's topic into
+0. `handover` holds each assigned partition: a `follower` recovers it from the table's topic into
    its local store, and only then its worker begins.
 1. The loop (`membership`) polls the client and puts the records of each partition into the inbox
    of its worker. It pauses a partition whose inbox is full.

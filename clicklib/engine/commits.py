@@ -1,4 +1,4 @@
-"""Commits input offsets: which may be committed, and when.
+"""Commits the input offsets that may be committed.
 
 The loop of a membership calls `commit` at each turn. When partitions are revoked, and when the
 processor ends, the membership commits what is `due`. Under exactly-once the flusher commits offsets

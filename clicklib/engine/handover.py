@@ -18,8 +18,8 @@ When the group revokes partitions, `GroupReader` calls `Membership._revoked`, an
 3. All partitions are dropped. From then on nothing becomes safe.
 4. The noted offsets are committed. The next owner reads on from them.
 
-Partitions that are lost are dropped at once. When the loop starts over, it drops them itself. When
-it leaves, it does the same four steps (`Membership._leave`).
+Lost partitions are dropped at once. When the loop starts over, it drops all partitions itself. When
+the loop leaves, it takes the same four steps (`Membership._leave`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Handover:
     `lingering` lists dropped workers whose callback has not returned yet: a partition waits until
     its earlier worker ends. The client's thread calls `assigned`, and in a rebalance, while the
     loop waits, `revoked` and `drop`. The flusher's thread calls `note_safe`. Any thread may look at
-    `owned`, `workers` and `handled`. The rest is for the loop's thread.
+    `owned`, `workers` and `handled`. The rest, and `drop` too, is for the loop's thread.
     """
 
     def __init__(
@@ -160,8 +160,8 @@ class Handover:
     def drop(self, halt: Callable[[], None]) -> None:
         """Give up all partitions at once; messages that are not committed are handled again later.
 
-        If rows are under way, `halt()` keeps the unsent ones from being sent. It is called after
-        the workers are abandoned: the flusher sends no batch that it takes after that.
+        If rows are under way, `halt()` keeps the unsent ones from being sent. The workers are
+        abandoned before: batches that the flusher takes later are not sent.
         """
         with self._lock:
             for worker in self.workers.values():

@@ -229,7 +229,7 @@ class Membership:
         self._life.move(State.RECOVERING)
 
     def _halt(self) -> None:
-        """Start over with a new writer: rows of the old one may have no answer for long.
+        """Start over with a new writer: the old one may wait long for its answers.
 
         The member may get the partition back and claim it again. Kafka would then accept the old
         rows. So they are never sent. Under exactly-once Kafka refuses the old transaction, and

@@ -1,4 +1,4 @@
-"""The program of a victim: a processor that freezes itself, or that stops before each of its deeds.
+"""The program of a victim: a processor that freezes itself, or that pauses before each step.
 
     python counting.py freezing|stepping STREAM GROUP GUARANTEE FOLDER CALLBACK
 
@@ -35,10 +35,10 @@ __all__ = ["main"]
 
 
 class _Freezing:
-    """The file `freeze` is an order to freeze before the next commit.
+    """If the file `freeze` is there, it freezes before the next commit.
 
-    The file `slow` is one to sleep at each click of some users: it has seconds in its first line,
-    and the users below them.
+    If the file `slow` is there, it sleeps at each click of some users. The first line has the
+    seconds, the others the users.
     """
 
     ended = False
@@ -81,14 +81,14 @@ class _Stepping:
         self._in_hand = self.ended = False
         self._reader: Any = None
         self._commits_first = guarantee == "at_most_once"
-        # A killed member is missed after three seconds; one that stands in a commit, after an hour.
+        # A killed member is removed after three seconds; one paused in a commit, after an hour.
         self.options: dict[str, Any] = {
             "guarantee": "at_least_once" if self._commits_first else guarantee,
             "session_timeout": 3,
             "max_poll_interval": 3_600,
             "commit_interval": 0.05,
         }
-        writer._TRANSACTION = 300.0  # seconds: whoever looks at a stop may take this long
+        writer._TRANSACTION = 300.0  # seconds: a reader may look at a pause for so long
         poll = GroupReader.poll
         GroupReader.poll = lambda *arguments: self._poll_one(poll, *arguments)  # type: ignore[method-assign]
 
@@ -157,7 +157,7 @@ def main(manner: str, stream: str, group: str, guarantee: str, folder: str, code
     victim: Any = {"freezing": _Freezing, "stepping": _Stepping}[manner](Path(folder), guarantee)
     _commit_by(GroupReader, "commit_async", victim.commit)  # at least once
     _commit_by(writer.Writer, "commit", victim.commit)  # exactly once
-    # The notebook that sends the code is its reader.
+    # The code comes from the reader's own notebook.
     callback = FunctionType(marshal.loads(base64.b64decode(code)), {})  # noqa: S302
     handle = partial(victim.handle, callback)
     graph = define_group(group, Input(stream, String(), handle), Persist(Json(dict)))

@@ -42,8 +42,8 @@ class Victim(Program):
         victim.freeze_before_commit()
 
     `callback` changes rows that are dicts with the field `Clicks`. It may use its arguments and
-    nothing else of the notebook. With `freeze` the program freezes before its first commit. A
-    victim that has another one `before` it is the same program, started again: it has its folder.
+    nothing else of the notebook. With `freeze` the program freezes before its first commit. With
+    `before`, an earlier victim, it is that program, started again in its folder.
     The program reaches Kafka `through` other addresses, if they are given.
     """
 

@@ -3,8 +3,8 @@
 A key is percent-decoded to bytes and read as UTF-8; bytes that are not UTF-8 become surrogate
 escapes, as everywhere in clicklib. `HEAD` is answered like `GET` without the body.
 
-A value becomes JSON: numbers stay numbers with all their digits, a Decimal too. What JSON has no
-word for is null (not a number), base64 (bytes) or text (times, a class that JSON does not know).
+A value becomes JSON: numbers stay numbers with all their digits, a Decimal too. What JSON
+lacks becomes null (from NaN), base64 (from bytes) or text (from times, and from other classes).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: dict[str, str] = {}
-    """Those that differ from `_HEADERS`, or come to them."""
+    """Those that replace or complete `_HEADERS`."""
 
 
 class Handler(HTTPServerConnectionDelegate):

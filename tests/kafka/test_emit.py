@@ -216,6 +216,8 @@ def frozen(own_cluster, name):
     def freeze():
         for process in java:
             process.suspend()
+            # On a busy machine other threads still run for a moment.
+            wait_until("it is stopped", lambda p=process: p.status() == psutil.STATUS_STOPPED)
 
     def thaw():
         for process in java:
