@@ -49,7 +49,7 @@ _HEADERS = {
 }
 
 
-class Answer(NamedTuple):
+class _Answer(NamedTuple):
     status: int
     body: bytes
     headers: dict[str, str] = {}
@@ -69,7 +69,7 @@ class Handler(HTTPServerConnectionDelegate):
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> _Request:
         return _Request(request_conn, self.answer)
 
-    def answer(self, request: HTTPServerRequest) -> Answer:
+    def answer(self, request: HTTPServerRequest) -> _Answer:
         path, query = request.path, request.query_arguments
         first, slash, rest = path[1:].partition("/")
         if slash and compare_digest(first.encode(), self._secret):
@@ -92,22 +92,22 @@ class Handler(HTTPServerConnectionDelegate):
             rows = partial(self._list, query.get("limit", [b""])[-1])
             return self._read(rows, query.get("prefix", [b""])[-1])
         about = {"Content-Security-Policy": POLICY, "Content-Type": "text/html; charset=utf-8"}
-        return Answer(200, PAGE.encode(), about)
+        return _Answer(200, PAGE.encode(), about)
 
-    def _value(self, key: str) -> Answer:
+    def _value(self, key: str) -> _Answer:
         value = self._view.get(key)
         if value is None:
             return _answer(404, {"error": "no such key", "key": _shown(key)})
-        return Answer(200, _json(value))
+        return _Answer(200, _json(value))
 
-    def _list(self, limit: bytes, prefix: str) -> Answer:
+    def _list(self, limit: bytes, prefix: str) -> _Answer:
         if limit and not limit.isdigit():
             return _answer(400, {"error": "limit must be a whole number"})
         most = min(int(limit), LIST_ROWS) if 0 < len(limit) < 9 else LIST_ROWS
         users, more = _rows(self._view, prefix, most)
         return _answer(200, {"state": self._view.state.value, "users": users, "more": more})
 
-    def _read(self, find: Callable[[str], Answer], raw: bytes) -> Answer:
+    def _read(self, find: Callable[[str], _Answer], raw: bytes) -> _Answer:
         """What `find` finds in the view, or why the view cannot be read."""
         if self._view.state.value not in _READABLE:
             return self._unavailable()
@@ -118,7 +118,7 @@ class Handler(HTTPServerConnectionDelegate):
         except ClicklibError as error:
             return self._unavailable(error)
 
-    def _unavailable(self, error: BaseException | None = None) -> Answer:
+    def _unavailable(self, error: BaseException | None = None) -> _Answer:
         state = self._view.state.value
         content: dict[str, Any] = {"error": f"the view is {state}", "state": state}
         error = self._view.error or error
@@ -133,7 +133,7 @@ class _Request(HTTPMessageDelegate):
     """Takes one request from its connection, without the body, and gives the answer to it."""
 
     def __init__(
-        self, connection: HTTPConnection, answer: Callable[[HTTPServerRequest], Answer]
+        self, connection: HTTPConnection, answer: Callable[[HTTPServerRequest], _Answer]
     ) -> None:
         self._connection, self._answer = connection, answer
 
@@ -158,8 +158,8 @@ class _Request(HTTPMessageDelegate):
         self._connection.finish()
 
 
-def _answer(status: int, content: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, msgspec.json.encode(content), headers or {})
+def _answer(status: int, content: dict[str, Any], headers: dict[str, str] | None = None) -> _Answer:
+    return _Answer(status, msgspec.json.encode(content), headers or {})
 
 
 def _rows(view: Any, prefix: str, most: int) -> tuple[list[dict[str, Any]], bool]:

@@ -234,13 +234,19 @@ def test_many_stop_at_the_first_that_kafka_does_not_take(bench: Bench) -> None:
     thread = on_a_thread(emit)
     wait_until("two are sent", lambda: len(bench.writer.sent) == 2)
     bench.lose(0)
-    wait_until("the third is sent or not", lambda: len(bench.writer.sent) == 3)
     bench.acknowledge(1)
-    bench.acknowledge(2)
-    assert ends(thread)
+    third = iter([2])
+
+    def ended() -> bool:
+        if len(bench.writer.sent) == 3:  # it may have waited for room when the first was lost
+            for number in third:
+                bench.acknowledge(number)
+        return not thread.is_alive()
+
+    wait_until("it ended", ended)
     (error,) = caught
-    assert (error.key, len(bench.writer.sent)) == ("user-0", 3)
-    assert "1 of 3 messages" in str(error)
+    assert (error.key, len(bench.writer.sent) <= 3) == ("user-0", True)
+    assert f"1 of {len(bench.writer.sent)} messages" in str(error)
     assert bench.emitter.error is None
 
 
