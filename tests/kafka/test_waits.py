@@ -281,7 +281,8 @@ AT_ONCE = {
     *("Processor.error", "Processor.get", "Processor.partitions", "Processor.progress"),
     *("Processor.state", "Processor.stats", "Processor", "View", "View.__contains__"),
     *("View.__len__", "View.error", "View.evict", "View.get", "View.items", "View.progress"),
-    *("Processor.recovered", "View.recovered", "View.state", "View.stats", "View.to_frame"),
+    *("Processor.recovered", "View.positions", "View.recovered", "View.state", "View.stats"),
+    "View.to_frame",
 }
 # These wait for programs, files and sockets of this machine, never for a distant Kafka.
 THIS_MACHINE = {
