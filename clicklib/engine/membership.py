@@ -69,7 +69,8 @@ class Membership:
         self._partitions, self._transactional_id = partitions, transactional_id
         self._graph = settings.graph
         self._edges = {edge.topic: edge for edge in settings.graph.inputs}
-        self._next_lag = self._calm_at = 0.0
+        self._next_lag = 0.0
+        self._calm_at = math.inf  # from then on it polls less often
         # If a member could not leave, the coordinator waits until its session ends, and only then
         # assigns its partitions.
         self._join_timeout = max(
@@ -299,7 +300,7 @@ class Membership:
     def _look_after(self, records: Records) -> None:
         """Pause and resume partitions, let workers flush, note the lag, wait no longer to join."""
         now = time.monotonic()
-        if records or self.handover.commits.due() or not self.handover.all_working:
+        if records or self.handover.commits.due() or self._life.state is not State.RUNNING:
             self._calm_at = now + 1
         workers = self.handover.workers
         for partition, worker in workers.items():
