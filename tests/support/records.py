@@ -1,27 +1,12 @@
-"""Records as kafka-python's consumer returns them, as far as clicklib looks at them."""
+"""Records as the consumer returns them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from clicklib.client.batches import Record
 
-class Record(NamedTuple):
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-
-    @property
-    def serialized_key_size(self) -> int:
-        return -1 if self.key is None else len(self.key)
-
-    @property
-    def serialized_value_size(self) -> int:
-        return -1 if self.value is None else len(self.value)
+__all__ = ["Record", "clicks", "record"]
 
 
 def record(
@@ -31,7 +16,8 @@ def record(
     headers: tuple[tuple[str, bytes | None], ...] = (),
     topic: str = "clicks",
 ) -> Record:
-    return Record(topic, 0, offset, 1_700_000_000_000, key, value, headers)
+    sizes = (-1 if data is None else len(data) for data in (key, value))
+    return Record(topic, 0, offset, 1_700_000_000_000, key, value, headers, *sizes)
 
 
 def clicks(keys: Iterable[str], first: int = 0) -> list[Record]:
