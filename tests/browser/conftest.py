@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ _SWITCHES = (
 _RULE = f"--host-resolver-rules=MAP {FAR} 127.0.0.1"
 
 
-# For a module, not for the run: while Playwright is there, an event loop runs in this thread.
-@pytest.fixture(scope="module")
+# For the package, not for the run: while Playwright is there, an event loop runs in this thread.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """What CLICKLIB_CHROMIUM names, the system's Chromium, or Playwright's own."""
     with sync_playwright() as playwright:
@@ -43,11 +44,18 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def window(browser: Browser) -> Iterator[Page]:
+@contextmanager
+def new_window(browser: Browser) -> Iterator[Page]:
     """A window of a laptop's size."""
     with browser.new_context(viewport={"width": 1280, "height": 720}) as context:
         yield context.new_page()
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Page]:
+    """The module's window, on whatever it starts."""
+    with new_window(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +64,20 @@ def pictures() -> Pictures:
     return Pictures(os.environ.get("CLICKLIB_SCREENSHOTS"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Lab]:
-    """One JupyterLab for the module, and below it one broker, which goes with it."""
+    """One JupyterLab for all files, and below it one broker, which goes with it."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     lab.start()
     yield lab
     lab.stop()
 
 
-@pytest.fixture(scope="module")
-def reader(window: Page, lab: Lab) -> Notebook:
-    """The module's window on JupyterLab."""
-    return Notebook(window, lab)
+@pytest.fixture(scope="package")
+def reader(browser: Browser, lab: Lab) -> Iterator[Notebook]:
+    """The one window on that JupyterLab."""
+    with new_window(browser) as page:
+        yield Notebook(page, lab)
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ __all__ = ["Files"]
 
 _BROWSER = "tests/browser/"
 _NOTEBOOKS = (f"{_BROWSER}test_notebooks.py", "tests/notebooks/test_run.py")
-_GROUPS = 4  # of notebooks, each with a JupyterLab or a Kafka of its own
-_BROWSERS = 2  # at a time: one takes a core while it draws, and the other tests mostly wait
+_GROUPS = 7  # of notebooks: small enough that all processes end at about the same time
+_BROWSERS = 2  # processes: one takes a core while it draws, and the other tests mostly wait
 
 
 class Files(LoadScopeScheduling):
     """Gives the tests of a file to one process, for they share what starts slowly.
 
-    The long files that run each notebook are several.
+    The long files that run each notebook are several. Two processes have all files that need a
+    browser, for they also share a JupyterLab.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -29,13 +30,12 @@ class Files(LoadScopeScheduling):
         return file
 
     def _assign_work_unit(self, node: Any) -> None:
-        if sum(map(self._draws, self.nodes)) >= _BROWSERS:
-            others = (scope for scope in self.workqueue if not scope.startswith(_BROWSER))
-            if other := next(others, ""):
-                self.workqueue.move_to_end(other, last=False)
+        draws = self._has_drawn(node) or sum(map(self._has_drawn, self.nodes)) < _BROWSERS
+        fits = (scope for scope in self.workqueue if scope.startswith(_BROWSER) == draws)
+        if scope := next(fits, ""):
+            self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
 
-    def _draws(self, node: Any) -> bool:
-        """Whether a process has tests in a browser to run."""
-        work = self.assigned_work[node]
-        return any(not all(work[scope].values()) for scope in work if scope.startswith(_BROWSER))
+    def _has_drawn(self, node: Any) -> bool:
+        """Whether a process was given tests in a browser."""
+        return any(scope.startswith(_BROWSER) for scope in self.assigned_work[node])
