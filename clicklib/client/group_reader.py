@@ -123,7 +123,8 @@ class GroupReader:
         if self._refusal is not None:
             raise self._refusal
         try:
-            with translated("cannot read the input", f"Read on the topic and {_GROUP}"):
+            what = f"cannot read the input as a member of the group {self._group}"
+            with translated(what, f"Read on the topic and {_GROUP}"):
                 return self._consumer.poll(int(timeout * 1000))
         except KafkaError as exc:
             if isinstance(exc.__cause__, kafka.errors.InvalidSessionTimeoutError):
