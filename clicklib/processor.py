@@ -35,7 +35,8 @@ __all__ = ["Processor", "Stats"]
 class Stats:
     """The work of a processor since it started, in numbers.
 
-    Lag is in offsets, by partition. It is known only for the partitions that it reads now.
+    Lag is in offsets, by partition, for the partitions that it reads now. It is None while it is
+    not known, as for a partition that no broker leads.
     `commits_fail` says why Kafka has taken no commit for half a minute; None if all is well.
     """
 
@@ -45,7 +46,7 @@ class Stats:
     rows_out: int = 0
     flushes: int = 0
     rebalances: int = 0
-    lag: dict[int, int] = field(default_factory=dict)
+    lag: dict[int, int | None] = field(default_factory=dict)
     commits_fail: str | None = None
 
 
@@ -272,12 +273,13 @@ class Processor(Service):
 
     def _facts(self) -> dict[str, Any]:
         stats = self.stats()
+        lags = list(stats.lag.values())
         return {
             **super()._facts(),
             "partitions": ", ".join(map(str, stats.partitions)) or "none",
             "records in": stats.records_in,
             "rows out": stats.rows_out,
-            "lag": sum(stats.lag.values()) if stats.lag else "unknown",
+            "lag": "unknown" if None in (lags or [None]) else sum(filter(None, lags)),
             "commits fail": stats.commits_fail,
         }
 

@@ -33,13 +33,17 @@ __all__ = ["View", "ViewStats"]
 
 @dataclass(frozen=True)
 class ViewStats:
-    """The work of a view since it started, in numbers. Lag is in offsets, over all partitions."""
+    """The work of a view since it started, in numbers.
+
+    Lag is in offsets, over all partitions. It is None while it is not known, as when no broker
+    leads one of them.
+    """
 
     state: State
     partitions: int
     records_in: int
     rows: int
-    lag: int
+    lag: int | None
 
 
 class View(Service):
@@ -153,12 +157,13 @@ class View(Service):
     def stats(self) -> ViewStats:
         """A snapshot of its work so far."""
         tables = list(self._tables.values())
+        cut_off = self._replica is not None and self._replica.is_cut_off
         return ViewStats(
             state=self.state,
             partitions=len(tables),
             records_in=self._replica.records if self._replica else 0,
             rows=self._rows() if self.recovered else 0,
-            lag=sum(max(0, table.end - table.position) for table in tables),
+            lag=None if cut_off else sum(max(0, table.end - table.position) for table in tables),
         )
 
     def _rows(self) -> int:
@@ -214,7 +219,7 @@ class View(Service):
             "partitions": stats.partitions,
             "rows": stats.rows,
             "records in": stats.records_in,
-            "lag": stats.lag,
+            "lag": "unknown" if stats.lag is None else stats.lag,
         }
 
 

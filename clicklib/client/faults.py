@@ -35,6 +35,19 @@ _ANSWER = re.compile(
     re.DOTALL,
 )
 
+_CODE = re.compile(r"\[Error (?P<code>-?\d+)\] \w+(?P<bare>$)?")
+
+# What Kafka's clients only name.
+_SAYS = {
+    kafka.errors.UnknownError.errno: "the broker failed, and only its log says why. If it refuses "
+    "a group or a transaction, it often cannot write the record into __consumer_offsets or "
+    "__transaction_state: look at the settings of these topics, such as max.message.bytes",
+    kafka.errors.InvalidTransactionTimeoutError.errno: "the cluster allows shorter transactions "
+    "only: raise the broker's transaction.max.timeout.ms",
+    kafka.errors.GroupMaxSizeReachedError.errno: "the group has as many members as the cluster "
+    "allows: stop one of them, or raise the broker's group.max.size",
+}
+
 
 class OutOfRange(KafkaError):
     """The next offset lies outside of what the topic holds."""
@@ -77,9 +90,23 @@ def undelivered(what: str, error: BaseException, **where: Any) -> DeliveryError:
 
 
 def _reason(error: BaseException) -> str:
-    """The broker's own words if kafka-python shows the whole request and the whole answer."""
+    """The broker's own words if kafka-python shows the whole request and the whole answer.
+
+    A code without words is put into words.
+    """
     found = _ANSWER.search(str(error))
     if found is None:
-        return str(error)
+        return f"{error}{_meaning(str(error))}"
     words = found["message"]
     return type(error).__name__ if words is None else words.replace("\\'", "'")
+
+
+def _meaning(text: str) -> str:
+    """The meaning of Kafka's error code in a text, if the text does not give it."""
+    found = _CODE.search(text)
+    if found is None:
+        return ""
+    code = int(found["code"])
+    plain = kafka.errors.for_code(code).description if found["bare"] is not None else ""
+    words = _SAYS.get(code, plain)
+    return f": {words}" if words else ""

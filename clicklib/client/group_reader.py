@@ -20,7 +20,7 @@ from clicklib.client.faults import translated
 from clicklib.client.limit import within
 from clicklib.client.offsets import Offsets, Records, TopicPartition, committable
 from clicklib.client.retry import keep_trying
-from clicklib.client.topic_reader import consumer
+from clicklib.client.topic_reader import consumer, leaderless
 from clicklib.client.unchanged import Unchanged
 from clicklib.errors import KafkaError, TopicError, UnavailableError
 
@@ -123,7 +123,8 @@ class GroupReader:
         if self._refusal is not None:
             raise self._refusal
         try:
-            with translated("cannot read the input", f"Read on the topic and {_GROUP}"):
+            what = f"cannot read the input as a member of the group {self._group}"
+            with translated(what, f"Read on the topic and {_GROUP}"):
                 return self._consumer.poll(int(timeout * 1000))
         except KafkaError as exc:
             if isinstance(exc.__cause__, kafka.errors.InvalidSessionTimeoutError):
@@ -272,14 +273,18 @@ class GroupReader:
         No heartbeat was answered for a session, so that others may have its partitions by now; or
         no broker leads one of them.
         """
-        leader = self._consumer._cluster.leader_for_partition
-        return self._consumer._coordinator.heartbeat.session_timeout_expired() or any(
-            leader(place) in (None, -1) for place in self._consumer.assignment()
-        )
+        return any(self._is_unheard(place) for place in self._consumer.assignment())
+
+    def _is_unheard(self, place: TopicPartition) -> bool:
+        expired = self._consumer._coordinator.heartbeat.session_timeout_expired()
+        return expired or leaderless(self._consumer, place)
 
     def lag(self, partition: TopicPartition, position: int) -> int | None:
-        """How many offsets lie between `position` and the end; None before the first fetch."""
-        if partition not in self._consumer.assignment():
+        """How many offsets lie between `position` and the end; None if the end is not known.
+
+        It is not known before the first fetch, and while messages may come unheard of.
+        """
+        if partition not in self._consumer.assignment() or self._is_unheard(partition):
             return None
         end = self._consumer.highwater(partition)
         return None if end is None else max(0, end - position)

@@ -19,7 +19,7 @@ from clicklib.client.offsets import TopicPartition
 from clicklib.client.unchanged import REFRESH_MS, Unchanged
 from clicklib.errors import KafkaError
 
-__all__ = ["FETCH", "TopicReader", "consumer"]
+__all__ = ["FETCH", "TopicReader", "consumer", "leaderless"]
 
 # A poll returns all records of a fetch. If a limit on records cuts a batch in two, kafka-python
 # loses the second part when the partition is paused and resumed. So the fetch is kept small
@@ -48,6 +48,11 @@ def consumer(
     FetchedRecords.serve(made)
     _wait_shortly_beside_others(made)
     return made
+
+
+def leaderless(made: kafka.KafkaConsumer, place: TopicPartition) -> bool:
+    """Whether no broker leads a partition, as far as the consumer knows."""
+    return made._cluster.leader_for_partition(place) in (None, -1)
 
 
 def _wait_shortly_beside_others(made: kafka.KafkaConsumer) -> None:
@@ -159,6 +164,11 @@ class TopicReader:
         with self._asking("cannot read the topic"):
             place = TopicPartition(self.topic, partition)
             return self._consumer.position(place, int(time_left(self._patience / 2) * 1000))
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether no broker leads one of its partitions, so that records may come unheard of."""
+        return any(leaderless(self._consumer, place) for place in self._consumer.assignment())
 
     def close(self) -> None:
         """Free both connections; repeatable."""

@@ -193,12 +193,9 @@ class Writer:
         never answer a step.
         """
         self._producer._sender.wakeup()
-        try:
+        needs = "Write on the table and the transactional id, and Read on the group"
+        with translated("cannot go on with the transaction", needs):
             answered = step.wait(timeout_ms=int(self.transaction_timeout * 1000))
-        except kafka.errors.AuthorizationError:
-            needs = "Write on the table and the transactional id, and Read on the group"
-            with translated("cannot go on with the transaction", needs):
-                raise
         if not answered:
             raise UnavailableError(
                 f"the transaction got no answer for {self.transaction_timeout:.0f} s"

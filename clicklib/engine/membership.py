@@ -62,7 +62,7 @@ class Membership:
         transactional_id: str | None,
     ) -> None:
         self.handover = Handover(follower, self._worker, lingering)
-        self.lag: dict[int, int] = {}
+        self.lag: dict[int, int | None] = {}
         self.rows = self.flushes = self.rebalances = 0
         self.commits_fail: str | None = None
         self._life, self._settings = life, settings
@@ -322,12 +322,13 @@ class Membership:
         if now > self._join_by:
             self.start_over_because(UnavailableError(f"no assignment for {self._join_timeout:g} s"))
 
-    def _lag_of(self, worker: Worker) -> int:
+    def _lag_of(self, worker: Worker) -> int | None:
         positions = worker.task.positions.copy()
-        return sum(
-            self._reader.lag(TopicPartition(topic, worker.task.partition), position) or 0
+        lags = [
+            self._reader.lag(TopicPartition(topic, worker.task.partition), position)
             for topic, position in positions.items()
-        )
+        ]
+        return None if None in lags else sum(filter(None, lags))
 
     # What the flusher calls.
 

@@ -69,6 +69,12 @@ class Replica:
         follower = self._follower
         return follower.records if follower else 0
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether records may come that it does not hear of."""
+        reconnecting = self._life.state is State.RECONNECTING
+        return reconnecting or (self._follower is not None and self._reader.is_cut_off)
+
     def run(self) -> None:
         """Read until `life.stopping` is true."""
         with ExitStack() as stack:

@@ -413,3 +413,21 @@ def test_commits_that_fail_for_ever_are_told_once(secure, name, caplog, monkeypa
             wait_until("it is tried again", lambda: refusals() > before + 2, 60)
         wait_until("they are taken again", lambda: not processor.stats().commits_fail, 60)
     assert caplog.text.count(f"group {name}: Kafka has taken no commit for 1 s: ") == 1
+
+
+def test_a_group_whose_records_are_refused_is_named_with_what_to_look_at(secure, name):
+    with TopicManager(secure.node.address) as topics:
+        topics.ensure_stream(f"{name}-clicks", 2)
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    processor = Processor(
+        secure.node.address, graph, guarantee="exactly_once", storage="memory"
+    ).start()
+    try:
+        processor.wait_running()
+        with refused_commits(secure.node.address):
+            emit(secure.node.address, name)
+            says = rf"the group {name}: .*broker failed.*__consumer_offsets.*max.message.bytes"
+            with pytest.raises(KafkaError, match=says):
+                processor.wait(60)
+    finally:
+        processor.stop()

@@ -88,6 +88,9 @@ def test_each_broker_is_killed_in_turn(
 def test_a_processor_without_a_broker_for_some_partitions_is_not_running(
     three: Cluster, name: str
 ) -> None:
+    def unknown(processor: Processor) -> int:
+        return [*processor.stats().lag.values()].count(None)
+
     graph = clicks.graph(clicks.count, name, f"{name}-clicks")
     with TopicManager(three) as topics:
         topics.ensure_stream(f"{name}-clicks", 6, replication=1)
@@ -95,16 +98,27 @@ def test_a_processor_without_a_broker_for_some_partitions_is_not_running(
     with (
         GroupAdmin(three) as admin,
         Processor(three, graph, storage="memory") as processor,
+        View(three, f"{name}-clicks", String(), storage="memory") as view,
+        Emitter(three, f"{name}-clicks", String()) as emitter,
         ExitStack() as stack,
     ):
         processor.wait_running(60)
+        view.wait_running(60)
+        emitter.emit_many((f"user-{n}", "now") for n in range(100))
+        emitter.flush()
+        wait_until("all are counted", lambda: processor.stats().records_in == 100, 60)
         coordinator = admin.layout(f"{name}-clicks", name).coordinator
         broken = BreakableBroker(three, min({1, 2, 3} - {coordinator}))
         stack.callback(broken.heal)
         broken.kill()
         wait_until("it says so", lambda: processor.state == "reconnecting", 60)
+        wait_until("two lags are not known", lambda: unknown(processor) == 2, 60)
+        wait_until("nor is the view's", lambda: view.stats().lag is None, 60)
+        assert processor._facts()["lag"] == view._facts()["lag"] == "unknown"
         broken.heal()
         processor.wait_running(60)
+        wait_until("all are known", lambda: processor.stats().lag and not unknown(processor), 60)
+        wait_until("so is the view's", lambda: view.stats().lag == 0, 60)
 
 
 def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import kafka.errors
 import pytest
 
@@ -40,6 +42,31 @@ def test_what_may_pass_is_waited_for(error):
 )
 def test_what_stays_is_no_reason_to_wait(error):
     assert not isinstance(turned(error), UnavailableError)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (kafka.errors.UnknownError(), "its log says why.*__consumer_offsets.*max.message.bytes"),
+        (
+            kafka.errors.KafkaError(f"in TxnOffsetCommitResponse: {kafka.errors.UnknownError()}"),
+            "in TxnOffsetCommitResponse.*its log says why.*__consumer_offsets",
+        ),
+        (kafka.errors.GroupMaxSizeReachedError("g"), "g: .*stop one .*group.max.size"),
+        (
+            kafka.errors.KafkaError(f"answer: {kafka.errors.InvalidTransactionTimeoutError()}"),
+            "transaction.max.timeout.ms",
+        ),
+        (kafka.errors.ProducerFencedError(), "a newer producer"),
+    ],
+)
+def test_a_code_that_kafka_only_names_is_put_into_words(error, says):
+    assert re.search(says, str(turned(error)))
+
+
+@pytest.mark.parametrize("error", [kafka.errors.KafkaError("late"), kafka.errors.UnknownError("x")])
+def test_a_text_that_needs_no_words_begins_as_it_was(error):
+    assert str(turned(error)).startswith(f"cannot look: {error}")
 
 
 ANSWER = (
