@@ -20,7 +20,7 @@ _BAD_REQUEST = "?limit=many"  # the endpoint answers 400: a limit must be a numb
         "Kafka answers when it has stored the message. Who would count it?",
     ),
     solution='prediction = {"the promise is done": True, "the click is counted": False}',
-    because="Kafka alone keeps the promise. Only a processor counts, and both were stopped.",
+    because="Kafka alone makes the promise done. Only a processor counts, and both were stopped.",
 )
 def promise_alone(prediction: dict[str, bool], found: dict[str, bool]) -> Verdict:
     """Does a promise need a processor?"""
