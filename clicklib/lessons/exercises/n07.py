@@ -17,7 +17,7 @@ from clicklib.lessons.exercise import Verdict, chosen, exercise, not_yet, solved
         "Compaction removes messages. It does not change where the partition ends.",
     ),
     solution="answer = 3",
-    because="An offset is given once. Kafka never gives it to another message, even if it is free.",
+    because="The next offset is the last offset plus one. Compaction does not change this.",
 )
 def next_offset(answer: int, left: int, last: int, offset: int) -> Verdict:
     """Predict the next offset."""

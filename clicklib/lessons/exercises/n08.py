@@ -37,7 +37,7 @@ def after_the_kill(predicted: int, found: Numbers) -> Verdict:
     "08.2",
     hints=(
         "A click is counted twice if its row is written and its offset is not committed.",
-        "A program that gets Ctrl-C may still do something before it ends. What would you do?",
+        "The processor may finish its work before it ends. What would you do in its place?",
     ),
     solution="repeated = 0",
     because="Before it ends, the processor writes its rows and commits the clicks.",
@@ -49,7 +49,7 @@ def after_a_clean_stop(repeated: int, before: Numbers, after: Numbers) -> Verdic
     outcome = f"New clicks: {new['clicked']}. Counted: {new['counted']}. So {twice} counted twice."
     hints = {
         1: "After a kill it was one click. But now the processor may finish its work.",
-        5: "All five would be lost work. Does a clean stop forget its work?",
+        5: "Then all five were handled, and none committed. Does a clean stop forget its work?",
     }
     compare = "Compare how much `clicked` and `counted` have grown."
     return chosen(repeated, twice, outcome, hints, compare)
@@ -60,7 +60,7 @@ def after_a_clean_stop(repeated: int, before: Numbers, after: Numbers) -> Verdic
     hints=(
         '`row["Offset"]` is the offset of the last click in the row.',
         "Offsets grow. A click that is not in the row has a higher offset than the row's.",
-        "Compare `ctx.offset` with it. Other users' clicks have offsets between those of one user.",
+        "Compare both offsets. Between two clicks of one user there may be clicks of others.",
     ),
     solution='''
 def count_once(ctx, msg):
