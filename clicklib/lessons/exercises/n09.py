@@ -60,7 +60,7 @@ def calls_of_the_callback(calls: int, lines: dict[str, list[str]]) -> Verdict:
         "All five rows are in the same transaction. How many markers does it have here?",
     ),
     solution="growth = 6",
-    because="Five rows and one marker: a transaction has one marker in each partition it wrote to.",
+    because="Five rows and one marker: all five rows were in one transaction.",
 )
 def offsets_of_five_rows(growth: int, grown: int) -> Verdict:
     """Predict how many offsets a transaction takes."""

@@ -50,8 +50,7 @@ _TYPICAL = {
         "After three clicks both have 3. What do they have after one more click?",
     ),
     solution="shortest = 4",
-    because="The fourth click of one user is the first one that is not counted. Clicks of other "
-    "users do not help, so Hypothesis removes them.",
+    because="The fourth click of one user is the first one that is not counted.",
 )
 def shortest_list(shortest: int, error: Exception | str) -> Verdict:
     """Predict the shortest list that fails."""
