@@ -74,8 +74,7 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
         "with it when there is a leader again?",
     ),
     solution="choice = 3",
-    because="The emitter keeps a message until it is acknowledged, and sends it again. It gives up "
-    "only after two minutes.",
+    because="The emitter keeps a message until it is acknowledged.",
 )
 def what_became(choice: int, stats: EmitterStats, counted: int) -> Verdict:
     """Predict what happened to the clicks."""
