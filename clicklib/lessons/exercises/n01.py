@@ -63,7 +63,7 @@ def unknown_user(unknown: int, response: tuple[int, bytes]) -> Verdict:
         "The users of the demo click by its emitter, and the emitter was stopped as well.",
     ),
     solution="first_count = 2",
-    because="The new processor read the rows and the committed offsets from Kafka, and went on.",
+    because="The rows and the committed offsets are in Kafka, and the new processor went on there.",
 )
 def first_line(first_count: int, old: Any, new: Any) -> Verdict:
     """Predict the first line after a restart."""
