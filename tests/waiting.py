@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    what: str, condition: Callable[[], T], timeout: float = 10, every: float = 0.05
+    what: str, condition: Callable[[], T], timeout: float = 60, every: float = 0.05
 ) -> T:
     """The first true value of `condition`, asked again `every` few seconds.
 

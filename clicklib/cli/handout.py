@@ -23,7 +23,14 @@ __all__ = ["FIRST", "Handout", "State", "course"]
 FIRST = "notebooks/00_user_clicks.ipynb"
 
 # pyproject.toml puts the same files into the wheel.
-_FILES = ("notebooks/*.ipynb", "notebooks/pictures/*.svg", "docs/glossary.md", "docs/wire.md")
+_FILES = (
+    "notebooks/*.ipynb",
+    "notebooks/pictures/*.svg",
+    "docs/glossary.md",
+    "docs/promises.md",
+    "docs/reliability.md",
+    "docs/wire.md",
+)
 
 
 class State(Enum):

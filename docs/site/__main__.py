@@ -23,6 +23,9 @@ from docs.site._widgets import Drawing, Sources
 
 ROOT = Path(__file__).parents[2]
 
+# The pages of docs that notebooks link to.
+DOCUMENTS = ("glossary", "promises", "reliability", "wire")
+
 INDEX = """\
 # The notebooks of clicklib
 
@@ -87,7 +90,7 @@ def build(notebooks: list[Path], target: Path) -> list[str]:
             html = page(book, Drawing(runner.states, sources))
             target.joinpath(f"{path.stem}.html").write_text(html, "utf-8")
             click.echo(f"{path.stem:<34} {time.monotonic() - begin:4.0f} s")
-    texts = {"glossary": (ROOT / "docs/glossary.md").read_text("utf-8")}
+    texts = {name: (ROOT / f"docs/{name}.md").read_text("utf-8") for name in DOCUMENTS}
     texts["index"] = INDEX + "\n".join(lines)
     files = assets()
     for name, text in texts.items():

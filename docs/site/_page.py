@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from docs.site._widgets import Drawing
 _HERE = Path(__file__).parent
 _PLOT = "application/vnd.plotly.v1+json"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_ANCHOR = re.compile(r'(<h\d id="|class="anchor-link" href="#)([^"]+)')
 _LINK = re.compile(r"\]\((?:\.\./docs/)?([^():/]+)\.(?:ipynb|md)(#[^)]*)?\)")
 
 
@@ -48,7 +50,12 @@ def page(book: NotebookNode, drawing: Drawing) -> str:
                 _put(output, drawing.html(output.data[_WIDGET]["model_id"]))
     book.metadata.title = title(book)
     html, _ = exporter().from_notebook_node(book)
-    return html
+    return _ANCHOR.sub(lambda found: found[1] + _as_on_github(found[2]), html)
+
+
+def _as_on_github(anchor: str) -> str:
+    """The name that GitHub gives to a heading's anchor, by which the notebooks link to it."""
+    return re.sub(r"[^\w-]", "", unescape(anchor).lower())
 
 
 def _put(output: NotebookNode, html: str) -> None:

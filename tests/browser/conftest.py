@@ -44,6 +44,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave it to Playwright to end what takes too long: no other way spares its connection."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @contextmanager
 def new_window(browser: Browser) -> Iterator[Page]:
     """A window of a laptop's size."""

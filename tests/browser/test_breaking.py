@@ -86,7 +86,6 @@ def test_a_press_suspends_a_processor_and_another_resumes_it(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(500)
 def test_every_button_of_the_breaking_panel_breaks_and_heals(
     notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:

@@ -240,10 +240,10 @@ def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
         return not any(word in left for word in ("painter", "watches", "audits"))
 
     dashboard.clear_outputs()
-    wait_until("the pictures rest", rests, timeout=15)
+    wait_until("the pictures rest", rests)
     dashboard.run("dashboard")
     dashboard.clear_outputs()  # while the browser still makes the pictures
-    wait_until("the pictures rest again", rests, timeout=15)
+    wait_until("the pictures rest again", rests)
     dashboard.run("dashboard")
     wait_ready(dashboard)
 

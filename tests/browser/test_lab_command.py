@@ -71,7 +71,6 @@ def test_it_leads_to_the_first_notebook(window: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 def test_an_installed_wheel_runs_the_first_notebook(window: Page, tmp_path: Path) -> None:
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)

@@ -109,7 +109,6 @@ def stop_everything(notebook: Notebook) -> None:
     assert json.loads(notebook.ask(AFTER)) == [[], []]
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", NAMES)
 def test_run_all_keeps_the_answers_and_leaves_everything_alive(
     notebook: Notebook, lab: Lab, pictures: Pictures, name: str
@@ -153,7 +152,6 @@ def test_run_all_keeps_the_answers_and_leaves_everything_alive(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("key", sorted(SLOW))
 def test_each_answer_to_a_slow_exercise_is_judged(notebook: Notebook, lab: Lab, key: str) -> None:
     (name,) = (name for name in NAMES if name[:2] == key[:2])

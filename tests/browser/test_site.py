@@ -40,7 +40,6 @@ def reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     assert wrong == []
 
 
-@pytest.mark.timeout(300)
 def test_a_reader_goes_through_the_pages(reader: Page, site: Path, pictures: Pictures) -> None:
     reader.goto((site / "index.html").as_uri())
     reader.get_by_role("link", name="A plot").click()

@@ -107,7 +107,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 def test_a_hub_s_user_presses_a_button_and_opens_the_page(
     window: Page, installed: Path, tmp_path: Path
 ) -> None:
@@ -150,7 +149,6 @@ LATE = 240
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kafka", ["one for each", "one for all"])
 def test_ten_users_of_a_hub_begin_at_once(installed: Path, tmp_path: Path, kafka: str) -> None:
     with ExitStack() as ends:

@@ -224,7 +224,6 @@ steps
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_one_click_is_stepped_killed_and_lost_by_the_buttons(
     notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:
@@ -270,7 +269,6 @@ times
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_one_click_is_timed_from_the_press_until_it_is_drawn(
     notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:

@@ -59,7 +59,7 @@ def test_kafka_starts_from_the_archive_that_fetch_made(jars: Path) -> None:
 @pytest.mark.long
 def test_a_keeper_has_it_made_in_the_background(jars: Path) -> None:
     broker.use(progress=False)
-    [archive] = wait_until("the archive is there", lambda: archives(jars), timeout=60)
+    [archive] = wait_until("the archive is there", lambda: archives(jars))
     assert broker.stop()
     broker.use(progress=False)
     assert mapped() == [archive]
@@ -75,10 +75,10 @@ def test_a_trial_ends_with_its_keeper(jars: Path) -> None:
         below = keeper.children(recursive=True)
         return [each for each in below if any("kafka-trial" in text for text in each.cmdline())]
 
-    processes = wait_until("the trial runs", lambda: len(found := trial()) > 1 and found, 60)
+    processes = wait_until("the trial runs", lambda: len(found := trial()) > 1 and found)
     broker.release()
     keeper.kill()
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert not alive
-    wait_until("no trace", lambda: not (jars.parent / "kafka-trial").exists(), timeout=10)
+    wait_until("no trace", lambda: not (jars.parent / "kafka-trial").exists())
     assert archives(jars) == []

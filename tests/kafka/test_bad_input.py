@@ -42,7 +42,7 @@ def read(cluster, name):
         graph = define_group(name, Input(stream, Bytes(), look), Persist(Int64()))
         options = {"guarantee": guarantee, "storage": "memory"}
         with Processor(cluster, graph, **options).start().wait_running() as processor:
-            wait_until("all came", lambda: len(seen) >= count, timeout=30)
+            wait_until("all came", lambda: len(seen) >= count)
             wait_until("nothing is left", lambda: not any(processor.stats().lag.values()))
         assert processor.error is None
         with View(cluster, graph.table, Int64(), storage="memory").start().wait_running() as view:

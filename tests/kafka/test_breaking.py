@@ -73,7 +73,7 @@ class Room:
             known = figures["waiting"] == figures["lost"] == 0
             return same and known and figures["twice"] is not None and figures
 
-        return wait_until(f"all are counted: {self.ledger.data}", even, 60)
+        return wait_until(f"all are counted: {self.ledger.data}", even)
 
     def end(self):
         self._ending.set()
@@ -142,15 +142,15 @@ EFFECTS = {
 def test_a_fault_is_seen_and_healed_and_no_click_is_lost(open_room, fault, guarantee):
     effect, processors = EFFECTS[fault]
     room = open_room(processors, guarantee)
-    wait_until("all count", lambda: room.members() == processors and room.counted() > 40, 60)
+    wait_until("all count", lambda: room.members() == processors and room.counted() > 40)
     room.panel.press(fault)
-    wait_until(f"{fault}: {effect.__name__}", lambda: effect(room), 60)
+    wait_until(f"{fault}: {effect.__name__}", lambda: effect(room))
     if room.told()["on"]:  # a slow machine may see the effect after its end
         room.panel.press(fault)
-    wait_until("it is healed", lambda: room.told()["on"] == "", 60)
-    wait_until("it is back", lambda: room.members() == processors, 60)
+    wait_until("it is healed", lambda: room.told()["on"] == "")
+    wait_until("it is back", lambda: room.members() == processors)
     before = room.counted()
-    wait_until("clicks are counted", lambda: room.counted() > before, 60)
+    wait_until("clicks are counted", lambda: room.counted() > before)
     figures = room.rest()
     assert figures["lost"] == 0
     if guarantee == "exactly_once":
@@ -164,11 +164,10 @@ def test_a_cell_that_runs_again_ends_its_processor(cluster, topic, name):
     del part
     assert program.is_running()
     panel.close()
-    wait_until("it has ended", lambda: not program.is_running(), 30)
+    wait_until("it has ended", lambda: not program.is_running())
     wait_until(
         "its proxy has ended",
         lambda: "proxy" not in [thread.name for thread in threading.enumerate()],
-        30,
     )
 
 

@@ -62,7 +62,7 @@ def test_everything_may_be_started_before_the_broker(own_cluster, port, name, st
             part.wait_running(60)
         emitting.join(60)
         assert acknowledged
-        wait_until("the click is counted", lambda: view.get("user-3") == clicks.User(1), 30)
+        wait_until("the click is counted", lambda: view.get("user-3") == clicks.User(1))
     assert (processor.error, view.error) == (None, None)
 
 
@@ -83,14 +83,14 @@ def test_a_running_view_meets_a_broker_whose_data_are_gone(own_cluster, port, na
             for user in users:
                 emitter.emit_sync(user, "now")
             table.wait_running()
-            wait_until("they are counted", lambda: set(users) <= counts(table).keys(), timeout=30)
+            wait_until("they are counted", lambda: set(users) <= counts(table).keys())
 
     count_clicks([f"old-{n}" for n in range(30)])
     with View(cluster, graph.table, clicks.UserCodec(), state_dir=state).start() as view:
         view.wait_running()
         assert len(view) == 30
         broker.wipe(stop=True)
-        wait_until("it notices", lambda: view.state == "reconnecting", timeout=40)
+        wait_until("it notices", lambda: view.state == "reconnecting")
         assert view.get("old-3") == clicks.User(1)
         broker.start(port=port, progress=False)
         count_clicks([f"new-{n}" for n in range(40)])
@@ -102,6 +102,6 @@ def test_a_running_view_meets_a_broker_whose_data_are_gone(own_cluster, port, na
                 return {}
 
         wanted = {f"new-{n}": 1 for n in range(40)}
-        wait_until("it shows the new table", lambda: rows() == wanted, timeout=60)
-        wait_until("it is running", lambda: view.state == "running", timeout=30)
+        wait_until("it shows the new table", lambda: rows() == wanted)
+        wait_until("it is running", lambda: view.state == "running")
     assert view.error is None

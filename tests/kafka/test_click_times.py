@@ -33,7 +33,7 @@ def wait_clicks(times, number):
         assert not times.data["error"], times.data["error"]
         return times.data["clicks"] == number
 
-    wait_until(f"{number} clicks are timed", timed, timeout=60)
+    wait_until(f"{number} clicks are timed", timed)
 
 
 def test_each_stretch_of_a_click_has_a_time_but_that_of_the_browser(times):

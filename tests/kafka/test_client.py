@@ -98,7 +98,7 @@ def test_a_partition_that_was_paused_goes_on_after_the_resume(cluster, topic, jo
         read()
     # Each partition was paused as soon as it gave something, some with records in the buffer.
     assert places
-    wait_until("all come", lambda: (reader.resume(everything), read())[1] == total, timeout=30)
+    wait_until("all come", lambda: (reader.resume(everything), read())[1] == total)
 
 
 def test_a_resumed_partition_does_not_wait_for_a_fetch_of_quiet_ones(
@@ -114,7 +114,7 @@ def test_a_resumed_partition_does_not_wait_for_a_fetch_of_quiet_ones(
     reader.resume(places - {hot})
     assert reader.poll(1) == {}
     reader.resume([hot])
-    wait_until("its record is there", lambda: reader.poll(0.1), timeout=10)
+    wait_until("its record is there", lambda: reader.poll(0.1))
 
 
 def test_offsets_are_committed_and_a_refused_commit_is_told(cluster, topic, name, join):
@@ -250,7 +250,7 @@ def test_refused_connections_leave_no_socket_behind(cluster, topic, monkeypatch)
         gc.disable()
         try:
             proxy.refuse()
-            wait_until("it tried", lambda: reader.poll(0.05) or len(refused) > 5, timeout=30)
+            wait_until("it tried", lambda: reader.poll(0.05) or len(refused) > 5)
             assert psutil.Process().num_fds() <= before
         finally:
             gc.enable()
@@ -323,7 +323,7 @@ def test_claimed_rows_are_sent_again_after_a_cut_and_are_there_once(cluster, wri
         for number in range(5):
             found = writer.send_rows(0, [(b"k", b"1")])
             proxy.cut()
-            wait_until("it is answered", lambda: writer.flush(0.1), timeout=30)
+            wait_until("it is answered", lambda: writer.flush(0.1))
             assert list(found.results) == [number]
     assert end() == 5
 

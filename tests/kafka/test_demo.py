@@ -214,7 +214,7 @@ def test_three_programs_make_the_walkthrough(start: Start, names: list[str]) -> 
     view = start("view", *names[2:], "--port", "0")
     assert emitter.ended() == 0
     assert emitter.lines == ["emitted 500 clicks, 500 acknowledged\n"]
-    wait_until("every click is counted", lambda: sum(view.clicks().values()) == 500, timeout=30)
+    wait_until("every click is counted", lambda: sum(view.clicks().values()) == 500)
     assert len(view.clicks()) == 7
     for program in (processor, view):
         assert program.end() == 0
@@ -226,7 +226,7 @@ def test_a_quiet_processor_prints_no_clicks(start: Start, names: list[str]) -> N
     assert start("emit", *names[:2], "--count", "50", "--rate", "0").ended() == 0
     processor = start("process", *names, "--quiet")
     view = start("view", *names[2:], "--port", "0")
-    wait_until("every click is counted", lambda: sum(view.clicks().values()) == 50, timeout=30)
+    wait_until("every click is counted", lambda: sum(view.clicks().values()) == 50)
     assert processor.end() == 0
     assert [line for line in processor.lines if "key:" in line] == []
 
@@ -236,7 +236,7 @@ def test_one_key_takes_every_click(start: Start, names: list[str]) -> None:
     assert start("emit", *names[:2], "--count", "3", "--rate", "0", "--key", key).ended() == 0
     start("process", *names)
     view = start("view", *names[2:], "--port", "0")
-    wait_until("the clicks are counted", lambda: view.clicks() == {key: 3}, timeout=30)
+    wait_until("the clicks are counted", lambda: view.clicks() == {key: 3})
     assert view.get("/" + quote(key, safe="")) == (200, {"Clicks": 3})
 
 
@@ -269,11 +269,11 @@ def test_an_emitter_that_is_killed_leaves_nothing_half_counted(
     processor = start("process", *names, "--quiet")
     view = start("view", *names[2:], "--port", "0")
     emitter = start("emit", *names[:2], "--rate", "0")
-    wait_until("clicks are counted", lambda: sum(view.clicks().values()) > 1000, timeout=30)
+    wait_until("clicks are counted", lambda: sum(view.clicks().values()) > 1000)
     assert emitter.end(signal.SIGKILL) == -signal.SIGKILL
     assert start("emit", *names[:2], "--count", "100", "--rate", "0").ended() == 0
     written = in_topic(cluster, names[1])
-    wait_until("all are counted", lambda: sum(view.clicks().values()) == written, timeout=60)
+    wait_until("all are counted", lambda: sum(view.clicks().values()) == written)
     assert processor.end() == view.end() == 0
 
 
@@ -282,11 +282,11 @@ def test_a_processor_that_is_killed_loses_no_click(start: Start, names: list[str
     first = start("process", *names, "--quiet")
     view = start("view", *names[2:], "--port", "0")
     emitter = start("emit", *names[:2], "--count", "20000", "--rate", "0")
-    wait_until("clicks are counted", lambda: sum(view.clicks().values()) > 0, timeout=30)
+    wait_until("clicks are counted", lambda: sum(view.clicks().values()) > 0)
     first.end(signal.SIGKILL)
     assert emitter.ended() == 0
     second = start("process", *names, "--quiet")
-    wait_until("every click is counted", lambda: sum(view.clicks().values()) >= 20_000, timeout=60)
+    wait_until("every click is counted", lambda: sum(view.clicks().values()) >= 20_000)
     assert second.end() == view.end() == 0
 
 

@@ -54,7 +54,7 @@ def test_an_emitter_delivers_each_message_once_and_in_order(cluster, topic, prox
             if number == 400 and fault in NOTHING_PASSES:
                 assert not promise.done()
                 proxy.heal()
-        wait_until("the last one is acknowledged", promise.done, timeout=60)
+        wait_until("the last one is acknowledged", promise.done)
     assert [int(record.value) for record in read(cluster, topic)] == list(range(500))
 
 
@@ -79,15 +79,14 @@ def test_a_processor_loses_no_click(cluster, graph, click, state, proxy, guarant
                 wait_until(
                     "the group has given it up",
                     lambda: groups.describe(graph.group).state == "Empty",
-                    timeout=40,
                 )
             knows = ("reconnecting", "recovering")
-            wait_until("it says so", lambda: processor.state in knows, timeout=60)
+            wait_until("it says so", lambda: processor.state in knows)
             proxy.heal()
         wait_until("all are counted", lambda: holds(view, wanted), timeout=150)
         proxy.heal()
         wanted += click(200)
-        wait_until("it goes on", lambda: holds(view, wanted), timeout=60)
+        wait_until("it goes on", lambda: holds(view, wanted))
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
     assert processor.error is None
@@ -110,11 +109,9 @@ def test_rows_without_an_answer_start_the_partitions_over(
         View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view,
     ):
         wanted = click(1)
-        wait_until(
-            "it starts over", lambda: "starts its partitions over" in caplog.text, timeout=40
-        )
+        wait_until("it starts over", lambda: "starts its partitions over" in caplog.text)
         proxy.heal()
-        wait_until("it is counted", lambda: holds(view.wait_running(), wanted), timeout=60)
+        wait_until("it is counted", lambda: holds(view.wait_running(), wanted))
     assert processor.error is None
 
 
@@ -131,7 +128,7 @@ def test_a_processor_starts_over_on_a_link_that_takes_longer_than_a_first_answer
         view.wait_running()
         proxy.delay = 0.2  # seconds each way: 0.4 for an answer
         processor._membership.start_over_because(UnavailableError("asked to by the test"))
-        wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
+        wait_until("it starts over", lambda: processor.state == "recovering")
         wanted = click(20)
         wait_until("all are counted", lambda: holds(view, wanted), timeout=90)
     assert processor.error is None
@@ -152,7 +149,7 @@ def test_a_processor_starts_over_at_3_s_a_round_trip(
         view.wait_running()
         proxy.delay = 1.5  # seconds each way
         processor._membership.start_over_because(UnavailableError("asked to by the test"))
-        wait_until("it starts over", lambda: processor.state == "recovering", timeout=20)
+        wait_until("it starts over", lambda: processor.state == "recovering")
         wanted = click(20)
         # Alone on a machine it takes 50 s, and a minute is promised.
         wait_until("all are counted", lambda: holds(view, wanted), timeout=120)
@@ -172,7 +169,7 @@ def test_a_processor_can_be_stopped_while_it_starts_over(graph, click, proxy, st
     options = {"guarantee": "exactly_once", "state_dir": state}
     processor = Processor(proxy.address, frozen, **options).start().wait_running()
     click(1)
-    wait_until("it starts over", lambda: "starts its partitions over" in caplog.text, timeout=60)
+    wait_until("it starts over", lambda: "starts its partitions over" in caplog.text)
     assert processor.stop()
     assert processor.error is None
     assert processor.state == "stopped"
@@ -185,11 +182,11 @@ def test_a_processor_that_hears_nothing_is_not_running(cluster, graph, click, pr
         click(1)
         wait_until("it is counted", lambda: processor.stats().records_in)
         FAULTS[fault](proxy)
-        wait_until("it says so", lambda: processor.state == "reconnecting", timeout=60)
+        wait_until("it says so", lambda: processor.state == "reconnecting")
         proxy.heal()
         processor.wait_running(60)
         click(1)
-        wait_until("it goes on", lambda: processor.stats().records_in >= 2, timeout=60)
+        wait_until("it goes on", lambda: processor.stats().records_in >= 2)
 
 
 @cases("fault", ["cut", "refuse", "half closed", "slow"], ["frozen", "delayed"])
@@ -204,14 +201,14 @@ def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
         else:
             FAULTS[fault](proxy)
         if fault in (*NOTHING_PASSES, "delayed"):
-            wait_until("it notices", lambda: view.state == "reconnecting", timeout=40)
+            wait_until("it notices", lambda: view.state == "reconnecting")
             assert holds(view, wanted)  # it answers meanwhile
             wanted += click(200)
             proxy.heal()
         else:
             wanted += click(200)
         wait_for_counts(view, wanted, timeout=60)
-        wait_until("it is running", lambda: view.state == "running", timeout=40)
+        wait_until("it is running", lambda: view.state == "running")
     assert view.error is None
 
 
@@ -219,12 +216,12 @@ def test_a_view_reconnects(cluster, graph, click, state, proxy, fault):
 def test_a_view_recovers_over_connections_that_are_cut(cluster, graph, click, state, proxy):
     wanted = click(20_000, users=5_000)
     with Processor(cluster, graph, state_dir=state).start() as processor:
-        wait_until("all came", lambda: processor.stats().records_in == 20_000, timeout=60)
+        wait_until("all came", lambda: processor.stats().records_in == 20_000)
     proxy.rate = 100_000.0
     view = View(proxy.address, graph.table, clicks.UserCodec(), storage="memory")
     with view.start():
         for part in (0.2, 0.6):
-            wait_until("it is under way", lambda part=part: under_way(view) > part, timeout=60)
+            wait_until("it is under way", lambda part=part: under_way(view) > part)
             proxy.cut()
         proxy.rate = 0.0
         view.wait_running(60)
@@ -314,7 +311,7 @@ def test_rows_that_arrive_after_those_of_the_next_owner_are_refused(cluster, gra
         proxy.freeze()
         release.set()
         with second.start():
-            wait_until("the second has all", lambda: len(second.partitions) == 10, timeout=40)
+            wait_until("the second has all", lambda: len(second.partitions) == 10)
             for _ in range(9):
                 emitter.emit_sync("user-3", "now")
             wait_until("it has counted them", lambda: view.get("user-3") == 10)
@@ -322,7 +319,6 @@ def test_rows_that_arrive_after_those_of_the_next_owner_are_refused(cluster, gra
             wait_until(
                 "the first works again",
                 lambda: len(first.partitions) == 5 and first.recovered and second.recovered,
-                timeout=40,
             )
             emitter.emit_sync("user-0", "now")
             wait_until("another is counted", lambda: view.get("user-0") == 1)

@@ -62,9 +62,9 @@ def test_a_processor_stops_with_a_store_error_and_goes_on_later(
         View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view,
     ):
         view.wait_running(60)
-        wait_until("all came", lambda: processor.get("user-999") == clicks.User(2), timeout=60)
-        wait_until("no lag", lambda: not any(processor.stats().lag.values()), timeout=60)
-        wait_until("no click is missing", lambda: not wanted - Counter(counts(view)), timeout=60)
+        wait_until("all came", lambda: processor.get("user-999") == clicks.User(2))
+        wait_until("no lag", lambda: not any(processor.stats().lag.values()))
+        wait_until("no click is missing", lambda: not wanted - Counter(counts(view)))
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
     assert processor.error is None
@@ -73,7 +73,7 @@ def test_a_processor_stops_with_a_store_error_and_goes_on_later(
 def test_a_view_stops_with_a_store_error_and_goes_on_later(cluster, graph, click, state):
     wanted = click(20_000, users=20_000)
     with Processor(cluster, graph, storage="memory").start() as processor:
-        wait_until("all came", lambda: processor.stats().records_in == 20_000, timeout=60)
+        wait_until("all came", lambda: processor.stats().records_in == 20_000)
     told = run_with_small_files("view", cluster, graph, state)
     assert told.startswith("failed")
     assert "if there is room on its disk" in told

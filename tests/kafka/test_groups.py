@@ -49,7 +49,6 @@ def test_members_own_what_they_share_and_one_without_a_share_idles(
                 and len(group.owners) == 10
                 and group
             ),
-            timeout=40,
         )
         idle = [member for member in found.members if not member.partitions]
         assert len(idle) == 1
@@ -67,7 +66,7 @@ def test_the_lag_goes_down_to_nothing(groups, cluster, graph, name, topic, click
     sent = click(100)
     assert groups.describe(name, [topic]).lag == 100
     with Processor(cluster, graph, storage="memory").start():
-        wait_until("no lag", lambda: groups.describe(name, [topic]).lag == 0, timeout=20)
+        wait_until("no lag", lambda: groups.describe(name, [topic]).lag == 0)
     found = groups.describe(name)
     ends = {each.partition: (each.begin, each.end) for each in found.progress}
     assert groups.bounds(topic) == ends

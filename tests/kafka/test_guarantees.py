@@ -96,7 +96,7 @@ def test_kills_at_random_moments(cluster, graph, topic, member, state, guarantee
     last = Processor(cluster, graph, guarantee=guarantee, state_dir=state)
     with last.start(), View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         last.wait_running(60)
-        wait_until("no lag", lambda: last.stats().lag and not any(last.stats().lag.values()), 60)
+        wait_until("no lag", lambda: last.stats().lag and not any(last.stats().lag.values()))
         view.wait_running()
         wait_until_counted(view, acknowledged, 30)
         if guarantee == "exactly_once":
@@ -113,21 +113,20 @@ def test_a_suspended_member_does_not_overwrite_its_successor(
     wanted = click(400, users=1)
     with View(cluster, graph.table, clicks.UserCodec(), storage="memory") as view:
         view.wait_running()
-        wait_until("it works", lambda: counts(view).get("user-0", 0) > 20, timeout=30)
+        wait_until("it works", lambda: counts(view).get("user-0", 0) > 20)
         slow.process.send_signal(signal.SIGSTOP)
         successor = member(guarantee, 2)
         successor.wait_for_partitions()
         wait_until(
             "the successor has counted all",
             lambda: counts(view).get("user-0", 0) >= wanted["user-0"],
-            timeout=40,
         )
         before = counts(view)["user-0"]
         slow.process.send_signal(signal.SIGCONT)
         slow.wait_for_partitions()  # it is back in the group, with its share
         assert counts(view)["user-0"] >= before
         wanted += click(1, users=1)
-        wait_until("the next click is counted", lambda: counts(view)["user-0"] > before, timeout=40)
+        wait_until("the next click is counted", lambda: counts(view)["user-0"] > before)
         if guarantee == "exactly_once":
             assert counts(view) == dict(wanted)
 
@@ -136,7 +135,7 @@ def test_rows_and_offsets_are_one_transaction(cluster, graph, topic, click, stat
     wanted = click(1_000)
     processor = Processor(cluster, graph, guarantee="exactly_once", state_dir=state)
     with processor.start(), View(cluster, graph.table, clicks.UserCodec()) as view:
-        wait_until("all came", lambda: processor.stats().records_in == 1_000, timeout=30)
+        wait_until("all came", lambda: processor.stats().records_in == 1_000)
         view.wait_running()
         wait_until("all are seen", lambda: counts(view) == dict(wanted))
         # The offsets are committed when the rows are: there is nothing between the two.
@@ -180,18 +179,17 @@ def test_a_killed_broker_leaves_the_counts_exact(own_cluster, graph, state):
         try:
             for _ in range(2):
                 before = sum(counts(view).values())
-                wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 100, 60)
+                wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 100)
                 [java] = [pid for status in broker.status() for pid in status.java]
                 psutil.Process(java).kill()
                 wait_until(
                     "the broker is back",
                     lambda j=java: any(s.running and j not in s.java for s in broker.status()),
-                    timeout=30,
                 )
         finally:
             acknowledged = load.stop()
         total = sum(acknowledged.values())
-        wait_until("all are counted", lambda: sum(counts(view).values()) >= total, timeout=60)
+        wait_until("all are counted", lambda: sum(counts(view).values()) >= total)
         assert counts(view) == dict(acknowledged)
     assert processor.error is None
 
@@ -225,11 +223,10 @@ def test_two_members_share_the_partitions_under_exactly_once(cluster, graph, cli
             wait_until(
                 "both have five",
                 lambda: [len(p.partitions) for p in (first, second) if p.recovered] == [5, 5],
-                timeout=30,
             )
             wanted += click(500)
         wanted += click(500)
-        wait_until("all are counted", lambda: counts(view) == dict(wanted), timeout=30)
+        wait_until("all are counted", lambda: counts(view) == dict(wanted))
     assert (first.error, second.error) == (None, None)
 
 
@@ -247,7 +244,7 @@ def test_int64_sums_are_exact_over_a_clean_handover(cluster, topic, name, tmp_pa
                 cluster, graph, guarantee="exactly_once", state_dir=tmp_path / f"{run}"
             )
             with processor.start():
-                wait_until("all came", lambda p=processor: p.stats().records_in == 100, timeout=30)
+                wait_until("all came", lambda p=processor: p.stats().records_in == 100)
             assert processor.error is None
     with View(cluster, graph.table, Int64(), storage="memory").start().wait_running() as view:
         assert sum(value for _, value in view.items()) == 3 * sum(range(100))

@@ -36,9 +36,7 @@ def test_a_killed_processor_loses_no_click(cluster, graph, load, run, state):
         view.wait_running()
         for _ in range(4):
             before = sum(counts(view).values())
-            wait_until(
-                "it counts", lambda b=before: sum(counts(view).values()) > b + 200, timeout=40
-            )
+            wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 200)
             program.kill()
             program = process(run, cluster, graph, state)
         program.wait_for("started")
@@ -53,9 +51,9 @@ def test_another_member_takes_over_from_a_killed_one(cluster, graph, load, run, 
         survivor.wait_running()
         view.wait_running()
         program = process(run, cluster, graph, state)
-        wait_until("each has five", lambda: len(survivor.partitions) == 5, timeout=30)
+        wait_until("each has five", lambda: len(survivor.partitions) == 5)
         program.kill()
-        wait_until("one has all", lambda: len(survivor.partitions) == 10, timeout=30)
+        wait_until("one has all", lambda: len(survivor.partitions) == 10)
         wanted = load.stop()
         wait_until_counted(view, wanted, 30)
 
@@ -92,11 +90,11 @@ def test_a_killed_broker_loses_no_acknowledged_click(own_cluster, graph, state, 
             for _ in range(kills):
                 before = sum(counts(view).values())
                 wait_until(
-                    "the view follows", lambda b=before: sum(counts(view).values()) > b + 200, 60
+                    "the view follows", lambda b=before: sum(counts(view).values()) > b + 200
                 )
                 [java] = [pid for status in broker.status() for pid in status.java]
                 psutil.Process(java).kill()
-                wait_until("the broker is back", lambda j=java: is_back(j), timeout=30)
+                wait_until("the broker is back", lambda j=java: is_back(j))
                 assert view.get("user-3") is not None
         finally:
             wanted = load.stop()
@@ -124,15 +122,15 @@ def test_a_view_says_that_it_is_reconnecting_and_answers_meanwhile(own_cluster, 
         for process in java:
             process.suspend()
         try:
-            wait_until("it notices", lambda: view.state == "reconnecting", timeout=30)
+            wait_until("it notices", lambda: view.state == "reconnecting")
             assert view.get("user-3") == clicks.User(1)
         finally:
             for process in java:
                 process.resume()
-        wait_until("it is running again", lambda: view.state == "running", timeout=30)
+        wait_until("it is running again", lambda: view.state == "running")
         with (
             processor.start(),
             Emitter(own_cluster, f"{name}-clicks", String()) as emitter,
         ):
             emitter.emit_sync("user-3", "now")
-            wait_until("it goes on", lambda: view.get("user-3") == clicks.User(2), timeout=30)
+            wait_until("it goes on", lambda: view.get("user-3") == clicks.User(2))

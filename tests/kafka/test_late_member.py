@@ -43,17 +43,15 @@ def test_a_callback_that_outlasts_the_handover_counts_nothing(
         for user in users:
             emitter.emit_sync(user, "now")
         hit = {partition_of(user.encode(), 10) for user in users}
-        wait_until("all partitions wait for their callbacks", lambda: entered == hit, timeout=20)
+        wait_until("all partitions wait for their callbacks", lambda: entered == hit)
         with quick.start():
-            wait_until("each has five", lambda: len(quick.partitions) == 5, timeout=40)
+            wait_until("each has five", lambda: len(quick.partitions) == 5)
             moved = {u for u in users if partition_of(u.encode(), 10) in quick.partitions}
-            wait_until("what moved is counted", lambda: counts(view).keys() == moved, timeout=40)
+            wait_until("what moved is counted", lambda: counts(view).keys() == moved)
             release.set()
             wanted = Counter(users)
             wait_for_counts(view, wanted, timeout=60)
-            wait_until(
-                "both are in", lambda: len(late.partitions) == 5 and late.recovered, timeout=40
-            )
+            wait_until("both are in", lambda: len(late.partitions) == 5 and late.recovered)
             wanted += click(100)
             wait_for_counts(view, wanted, timeout=60)
     assert (late.error, quick.error) == (None, None)
@@ -84,7 +82,7 @@ def test_a_member_that_does_not_poll_is_replaced_and_comes_back(
     ):
         assert entered.wait(30)
         with quick.start():
-            wait_until("one has all", lambda: len(quick.partitions) == 10, timeout=60)
+            wait_until("one has all", lambda: len(quick.partitions) == 10)
             view.wait_running()
             wanted = click(500)
             wait_for_counts(view, wanted)
@@ -92,7 +90,6 @@ def test_a_member_that_does_not_poll_is_replaced_and_comes_back(
             wait_until(
                 "each has five",
                 lambda: [len(p.partitions) for p in (late, quick) if p.recovered] == [5, 5],
-                timeout=60,
             )
             wanted += click(500)
             wait_for_counts(view, wanted)

@@ -23,7 +23,7 @@ def wait_figures(ledger, **wanted):
         ledger.paint()
         return wanted.items() <= ledger.data["figures"].items()
 
-    wait_until(f"the ledger shows {wanted}: {ledger.data}", found, timeout=30)
+    wait_until(f"the ledger shows {wanted}: {ledger.data}", found)
 
 
 @pytest.fixture

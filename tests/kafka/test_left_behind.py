@@ -94,8 +94,8 @@ def test_what_is_dropped_without_a_close_leaves_nothing(
         threads, files = held()
         for _ in range(5):
             make()
-        wait_until("the threads are gone", lambda: held()[0] <= threads, 20)
-        wait_until("the files are closed", lambda: held()[1] <= files + 1, 20)
+        wait_until("the threads are gone", lambda: held()[0] <= threads)
+        wait_until("the files are closed", lambda: held()[1] <= files + 1)
 
 
 def test_a_message_of_an_emitter_that_is_dropped_is_delivered(cluster: Cluster, topic: str) -> None:
@@ -125,7 +125,7 @@ def test_a_callback_of_a_future_that_would_wait_for_itself_is_told(
 
     with Emitter(cluster, topic, String()) as emitter:
         emitter.emit("user-3", "now").add_done_callback(callback)
-        wait_until("the callback has ended", lambda: seen, 10)
+        wait_until("the callback has ended", lambda: seen)
         assert isinstance(seen[0], UsageError)
         assert "on another thread" in str(seen[0])
         emitter.emit_sync("user-3", "now", timeout=10)  # it goes on
@@ -200,4 +200,4 @@ def test_what_was_made_before_a_fork_says_so_after_it(
             assert said.startswith("UsageError: "), calls.index(call)
         assert in_a_fork(Processor(cluster, graph, storage="memory").stop) == "nothing"
         assert emitter.emit_sync("user-3", "now", timeout=10)  # here all is well
-        wait_until("it is counted", lambda: view.get("user-3"), 10)
+        wait_until("it is counted", lambda: view.get("user-3"))

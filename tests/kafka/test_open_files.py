@@ -33,8 +33,7 @@ wait_until(
     "each has its share",
     lambda: {p.state for p in processors} == {"running"}
     and sorted(n for p in processors for n in p.partitions) == list(range(10))
-    and max(len(p.partitions) for p in processors) == 1,
-    timeout=60,
+    and max(len(p.partitions) for p in processors) == 1
 )
 
 
@@ -43,7 +42,7 @@ def count():
     with Emitter(address, topic, String()) as emitter:
         for number in range(100):
             emitter.emit(f"user-{number}", "now")
-    wait_until("all are counted", lambda: view_total() >= wanted, timeout=30)
+    wait_until("all are counted", lambda: view_total() >= wanted)
 
 
 def view_total():

@@ -46,7 +46,7 @@ def test_members_that_share_by_other_rules_are_told(
     topic, graph = feeds["a"].topic, clicks.graph(clicks.count, name, feeds["a"].topic)
     other = KafkaConsumer(topic, bootstrap_servers=list(cluster.addresses), group_id=name)
     with closing(other):
-        wait_until("it is a member", lambda: other.poll(2_000) or other.assignment(), 30)
+        wait_until("it is a member", lambda: other.poll(2_000) or other.assignment())
         with pytest.raises(KafkaError, match=f"the group {name} has members that share"):
             Processor(cluster, graph, storage="memory").run()
 
@@ -80,9 +80,9 @@ def test_one_that_reads_all_works_and_one_that_cannot_share_says_so(
             for emitter in feeds.values():
                 emitter.emit(f"user-{i % 20}", "now")
         wanted = 400 * len({*first, *second} - ({"b"} if second == "b" else set()))
-        wait_until("all are counted", lambda: sum(counts(view).values()) >= wanted, 30)
+        wait_until("all are counted", lambda: sum(counts(view).values()) >= wanted)
         assert sum(counts(view).values()) == wanted
         both = {elder, newcomer} if second != "b" else {elder}
-        wait_until("they run", lambda: {each.state for each in both} == {State.RUNNING}, 20)
+        wait_until("they run", lambda: {each.state for each in both} == {State.RUNNING})
         assert elder.error is None
         assert sorted(p for each in (elder, newcomer) for p in each.partitions) == [0, 1, 2, 3]

@@ -53,13 +53,12 @@ def test_an_eleventh_member_idles_and_takes_over(cluster, graph, click, tmp_path
         wait_until(
             "ten have one, the eleventh none",
             lambda: sorted(len(m.partitions) for m in members if m.recovered) == [0] + [1] * 10,
-            timeout=40,
         )
         wanted = click(1_000, users=100)
         [idle] = [m for m in members if not m.partitions]
         busy = next(m for m in members if m.partitions)
         busy.stop()
-        wait_until("it is not idle any more", lambda: idle.partitions, timeout=40)
+        wait_until("it is not idle any more", lambda: idle.partitions)
         with View(cluster, graph.table, clicks.UserCodec(), storage="memory").start() as view:
             view.wait_running()
             wait_for_counts(view, wanted)
@@ -72,7 +71,7 @@ def test_an_eleventh_member_idles_and_takes_over(cluster, graph, click, tmp_path
 def test_a_rebalance_while_a_table_recovers(cluster, graph, click, tmp_path):
     wanted = click(20_000, users=5_000)
     with Processor(cluster, graph, storage="memory").start() as processor:
-        wait_until("all came", lambda: processor.stats().records_in == 20_000, timeout=30)
+        wait_until("all came", lambda: processor.stats().records_in == 20_000)
     first = Processor(cluster, graph, state_dir=tmp_path / "1")
     second = Processor(cluster, graph, state_dir=tmp_path / "2")
     with first.start(), second.start():
@@ -150,7 +149,7 @@ def test_a_member_comes_or_goes_each_second(cluster, graph, load, tmp_path, guar
             assert member.stop()
         wanted = load.stop()
         wait_until_counted(view, wanted, 60)
-        wait_until("no lag", lambda: not any(steady.stats().lag.values()), timeout=30)
+        wait_until("no lag", lambda: not any(steady.stats().lag.values()))
         repeats = "messages repeat" in caplog.text
         if guarantee == "exactly_once" or not repeats:
             assert counts(view) == dict(wanted)

@@ -225,7 +225,7 @@ def test_a_running_view_follows_a_table_that_is_made_anew(cluster, table, write,
             except UsageError:
                 return None
 
-        wait_until("it shows the new table", lambda: keys() == {"new"}, timeout=30)
+        wait_until("it shows the new table", lambda: keys() == {"new"})
 
 
 def test_a_running_view_waits_for_a_table_that_is_gone_for_a_moment(cluster, table, write, state):
@@ -234,7 +234,7 @@ def test_a_running_view_waits_for_a_table_that_is_gone_for_a_moment(cluster, tab
         admin = KafkaAdminClient(bootstrap_servers=list(cluster.addresses))
         admin.delete_topics([table])
         admin.close()
-        wait_until("it notices", lambda: view.state == "recovering", timeout=30)
+        wait_until("it notices", lambda: view.state == "recovering")
         with TopicManager(cluster) as topics:
             topics.ensure_table(table, 1)
         write((b"new", b"x"))

@@ -92,7 +92,7 @@ def watch(cluster: Cluster, processor: Processor, view: View) -> None:
             return whole and [member["partitions"] for member in members] == ["0-3"]
 
         try:
-            wait_until("the widgets show the owner and the log", shown, 20)
+            wait_until("the widgets show the owner and the log", shown)
             assert dashboard.flow.data["error"] == log.data["error"] == ""
         finally:
             dashboard.close(), log.close()

@@ -40,7 +40,7 @@ def test_an_offset_that_kafka_does_not_have_is_told(
         admin.delete_records({place: deleted})
     graph = clicks.graph(lambda ctx, msg: seen.append(ctx.offset), name, place.topic)
     with Processor(cluster, graph, storage="memory").start():
-        wait_until("the others are counted", lambda: len(seen) == counted, 20)
+        wait_until("the others are counted", lambda: len(seen) == counted)
     assert seen == list(range(10 - counted, 10))
     assert f"partition 0 of {place.topic} has no message {offset}," in caplog.text
 

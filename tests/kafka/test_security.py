@@ -191,7 +191,7 @@ def test_a_restart_is_survived_and_a_login_that_was_taken_back_is_one_error(tmp_
         with kafka.running():
             with Emitter(cluster, f"{name}-clicks", String()) as emitter:
                 emitter.emit_sync("user-3", "now")
-            wait_until("it goes on", lambda: view.get("user-3") == clicks.User(1), timeout=40)
+            wait_until("it goes on", lambda: view.get("user-3") == clicks.User(1))
             kafka.let_in("another")
         with kafka.running():
             for service in (processor, view):
@@ -407,11 +407,11 @@ def test_commits_that_fail_for_ever_are_told_once(secure, name, caplog, monkeypa
         assert processor.stats().commits_fail is None
         with refused_commits(secure.node.address):
             emit(secure.node.address, name)
-            wait_until("it is told", lambda: processor.stats().commits_fail, 60)
+            wait_until("it is told", lambda: processor.stats().commits_fail)
             assert "commits fail" in processor._repr_html_()
             before = refusals()
-            wait_until("it is tried again", lambda: refusals() > before + 2, 60)
-        wait_until("they are taken again", lambda: not processor.stats().commits_fail, 60)
+            wait_until("it is tried again", lambda: refusals() > before + 2)
+        wait_until("they are taken again", lambda: not processor.stats().commits_fail)
     assert caplog.text.count(f"group {name}: Kafka has taken no commit for 1 s: ") == 1
 
 

@@ -63,4 +63,4 @@ def test_a_stalled_partition_is_paused_and_later_catches_up(
         # One more fetch may be on its way when it is paused; the rest stays in Kafka.
         assert worker.queued < 3 << 20 < total * len(text)
         release.set()
-        wait_until("all are counted", lambda: counter.get("slow") == total, timeout=30)
+        wait_until("all are counted", lambda: counter.get("slow") == total)

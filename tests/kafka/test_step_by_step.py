@@ -41,7 +41,7 @@ def wait_place(steps, place):
             return "waits for a click" in steps.data["says"]
         return program and program.standing and program.last_stop["place"] == place
 
-    wait_until(f"it stands at {place}: {steps.data}", there, timeout=60)
+    wait_until(f"it stands at {place}: {steps.data}", there)
 
 
 def wait_figures(steps, **wanted):
@@ -49,7 +49,7 @@ def wait_figures(steps, **wanted):
         steps.paint()
         return steps.data.get("figures") == wanted
 
-    wait_until(f"the picture shows {wanted}", shown, timeout=30)
+    wait_until(f"the picture shows {wanted}", shown)
 
 
 def kafka(cluster, stream):

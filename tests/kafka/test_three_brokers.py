@@ -49,7 +49,7 @@ def test_a_topic_is_used_the_moment_after_it_was_made(three: Cluster, times: int
         with processor.start(), view.start(), Emitter(three, stream, String()) as emitter:
             emitter.emit_sync("user-3", "now")
             view.wait_running(30)
-            wait_until("it is counted", lambda v=view: counts(v) == {"user-3": 1}, timeout=30)
+            wait_until("it is counted", lambda v=view: counts(v) == {"user-3": 1})
 
 
 @cases(("guarantee", "kills"), [("exactly_once", 1)], [("exactly_once", 3), ("at_least_once", 3)])
@@ -66,7 +66,7 @@ def test_each_broker_is_killed_in_turn(
         try:
             for number in range(kills):
                 before = sum(counts(view).values())
-                wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 200, 60)
+                wait_until("it counts", lambda b=before: sum(counts(view).values()) > b + 200)
                 [status] = [each for each in broker.status() if each.nodes == 3]
                 psutil.Process(status.java[number]).kill()
                 wait_until(
@@ -74,7 +74,6 @@ def test_each_broker_is_killed_in_turn(
                     lambda dead=status.java[number]: any(
                         len(each.java) == 3 and dead not in each.java for each in broker.status()
                     ),
-                    timeout=30,
                 )
         finally:
             wanted = load.stop()
@@ -106,19 +105,19 @@ def test_a_processor_without_a_broker_for_some_partitions_is_not_running(
         view.wait_running(60)
         emitter.emit_many((f"user-{n}", "now") for n in range(100))
         emitter.flush()
-        wait_until("all are counted", lambda: processor.stats().records_in == 100, 60)
+        wait_until("all are counted", lambda: processor.stats().records_in == 100)
         coordinator = admin.layout(f"{name}-clicks", name).coordinator
         broken = BreakableBroker(three, min({1, 2, 3} - {coordinator}))
         stack.callback(broken.heal)
         broken.kill()
-        wait_until("it says so", lambda: processor.state == "reconnecting", 60)
-        wait_until("two lags are not known", lambda: unknown(processor) == 2, 60)
-        wait_until("nor is the view's", lambda: view.stats().lag is None, 60)
+        wait_until("it says so", lambda: processor.state == "reconnecting")
+        wait_until("two lags are not known", lambda: unknown(processor) == 2)
+        wait_until("nor is the view's", lambda: view.stats().lag is None)
         assert processor._facts()["lag"] == view._facts()["lag"] == "unknown"
         broken.heal()
         processor.wait_running(60)
-        wait_until("all are known", lambda: processor.stats().lag and not unknown(processor), 60)
-        wait_until("so is the view's", lambda: view.stats().lag == 0, 60)
+        wait_until("all are known", lambda: processor.stats().lag and not unknown(processor))
+        wait_until("so is the view's", lambda: view.stats().lag == 0)
 
 
 def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name: str) -> None:
@@ -145,11 +144,11 @@ def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name:
         return words(number - 1) <= {"dead", "behind"} and all("leader" in each for each in copies)
 
     try:
-        wait_until("all copies are in step", whole, 30)
+        wait_until("all copies are in step", whole)
         killed = picture.data["tasks"]["coordinator"]
         kill_broker(three, killed)
-        wait_until("others lead in its place", lambda: fell_out(killed), 30)
-        wait_until("it is back, and its copies are in step", whole, 60)
+        wait_until("others lead in its place", lambda: fell_out(killed))
+        wait_until("it is back, and its copies are in step", whole)
         assert picture.data["tasks"]["coordinator"] != killed
     finally:
         picture.close()
@@ -180,12 +179,12 @@ def test_a_broker_that_the_panel_breaks_is_healed_and_no_click_is_lost(
         view.wait_running()
         load = Load(three, stream)
         try:
-            wait_until("it counts", lambda: sum(counts(view).values()) > 200, 60)
-            wait_until("all is well", lambda: shown() and shown() <= {"leader", "in step"}, 30)
+            wait_until("it counts", lambda: sum(counts(view).values()) > 200)
+            wait_until("all is well", lambda: shown() and shown() <= {"leader", "in step"})
             panel.press(fault, 1)
-            wait_until("others lead in its place", lambda: shown() <= {"dead", "behind"}, 60)
-            wait_until("it is healed by itself", lambda: not going(), 60)
-            wait_until("it is in step again", lambda: shown() <= {"leader", "in step"}, 60)
+            wait_until("others lead in its place", lambda: shown() <= {"dead", "behind"})
+            wait_until("it is healed by itself", lambda: not going())
+            wait_until("it is in step again", lambda: shown() <= {"leader", "in step"})
         finally:
             wanted = load.stop()
             panel.close(), picture.close()

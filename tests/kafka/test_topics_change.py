@@ -82,7 +82,7 @@ def test_a_topic_that_is_gone_is_said(cluster, graph, topic, click, admin, which
     with Processor(cluster, graph, state_dir=state).start().wait_running() as processor:
         click(100)
         admin.delete_topics([topic if which == "input" else graph.table])
-        wait_until("it has ended", lambda: processor.state is State.FAILED, 20)
+        wait_until("it has ended", lambda: processor.state is State.FAILED)
         assert "the topic is gone" in str(processor.error)
 
 
@@ -102,7 +102,7 @@ def test_an_input_made_anew_is_read_from_its_begin(
             wait_until("it is gone", lambda: topics.find(topic) is None)
             topics.ensure_stream(topic)
         click(300)
-        wait_until("it has started over", lambda: "over: made anew" in caplog.text, 30)
+        wait_until("it has started over", lambda: "over: made anew" in caplog.text)
         click(300)
-        wait_until("they are counted too", lambda: sum(counts(view).values()) == 700, 30)
+        wait_until("they are counted too", lambda: sum(counts(view).values()) == 700)
         assert processor.state is State.RUNNING

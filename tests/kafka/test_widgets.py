@@ -45,7 +45,7 @@ def wait_states(dashboard, **wanted):
         found = dict(zip(parts, states(dashboard), strict=True))
         return all(found[part] == state for part, state in wanted.items())
 
-    wait_until(f"the flow shows {wanted}", seen, timeout=30)
+    wait_until(f"the flow shows {wanted}", seen)
 
 
 def owners(dashboard):
@@ -59,7 +59,7 @@ def test_a_dashboard_follows_its_parts_through_their_lives(
     processor.start().wait_running()
     view.start().wait_running()
     wait_states(dashboard, processor="running", view="running")
-    wait_until("the map has the owner", lambda: owners(dashboard) == {"A": "0-9"}, timeout=20)
+    wait_until("the map has the owner", lambda: owners(dashboard) == {"A": "0-9"})
 
     dashboard.pad.click("user-3")
     dashboard.pad.click_everyone()
@@ -73,16 +73,16 @@ def test_a_dashboard_follows_its_parts_through_their_lives(
 
     with Processor(cluster, graph, storage="memory").start():
         shared = ["0-4", "5-9"]
-        wait_until("two share", lambda: sorted(owners(dashboard).values()) == shared, timeout=30)
+        wait_until("two share", lambda: sorted(owners(dashboard).values()) == shared)
         wait_states(dashboard, processor="2 members")
-    wait_until("one has all", lambda: owners(dashboard) == {"A": "0-9"}, timeout=30)
+    wait_until("one has all", lambda: owners(dashboard) == {"A": "0-9"})
     strip = [owner for owner, _, _ in dashboard.partitions.data["strips"]["0"]]
     assert "A" in strip
     assert "B" in owners(dashboard) or "B" in dashboard.partitions.data["colours"]
 
     processor.stop()
     wait_states(dashboard, processor="stopped")
-    wait_until("nobody is left", lambda: owners(dashboard) == {}, timeout=20)
+    wait_until("nobody is left", lambda: owners(dashboard) == {})
     dashboard.pad.click("user-3")
     wait_until("lag", lambda: sum(dashboard.partitions.data["lags"].values()) == 1)
     processor.start().wait_running()
@@ -141,7 +141,7 @@ def test_the_history_has_clicks_and_owners_on_one_axis(cluster, processor, view,
     view.start().wait_running()
     plot = HistoryPlot(view, processor)
     click(30)
-    wait_until("ten lines", lambda: len(plot.data["lines"]) == 10, timeout=60)
+    wait_until("ten lines", lambda: len(plot.data["lines"]) == 10)
     wait_until("the owner's bars", lambda: [p for p, *_ in plot.data["owners"]] == [*range(10)])
     data = plot.data
     assert [line["name"] for line in data["lines"][:2]] == ["user-0", "user-1"]

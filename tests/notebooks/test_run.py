@@ -117,7 +117,7 @@ def test_what_it_started_ends_with_its_kernel(home: Path, tmp_path: Path, name: 
     assert time.monotonic() - begin < LIMIT
     is_as_tagged(book)
     family = json.loads(printed(book.cells[-1])[-1])
-    wait_until("all have ended", lambda: not any(map(psutil.pid_exists, family)), timeout=15)
+    wait_until("all have ended", lambda: not any(map(psutil.pid_exists, family)))
 
 
 @pytest.mark.long

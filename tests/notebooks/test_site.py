@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from docs.site.__main__ import main
+from docs.site.__main__ import DOCUMENTS, main
 from tests.support import pages
 
 PLACES = {"script": "src", "link": "href", "img": "src", "a": "href", "iframe": "src"}
@@ -62,7 +62,7 @@ def test_a_notebook_that_fails_is_told_at_the_end_and_the_others_are_made(site: 
 
 def test_nothing_is_loaded_from_elsewhere_and_links_lead_somewhere(site: Path) -> None:
     made = {path.name: Places(path.read_text("utf-8")) for path in site.glob("*.html")}
-    written = {"index.html", "glossary.html"}
+    written = {"index.html", *(f"{name}.html" for name in DOCUMENTS)}
     assert set(made) == {*written, "a_fails.html", "a_plot.html", "b_widget.html"}
     for name, places in made.items():
         for place in places.found:

@@ -8,16 +8,20 @@ import re
 import statistics
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
 
 from clicklib import widgets
+from clicklib.cli.handout import Handout
 from clicklib.lessons import exercises
 from clicklib.lessons.course import COURSE, chapter
 from clicklib.lessons.exercise import of_notebook
+from docs.site.__main__ import DOCUMENTS
 from tests.notebooks import answers
 from tests.notebooks.books import FOLDER, NAMES, RAISES, code, prose, read, tags
+from tests.support.pages import anchors
 
 exercises.load()
 
@@ -214,6 +218,29 @@ def test_links_lead_to_the_neighbours_at_top_and_bottom(name: str) -> None:
     assert links(name) == cells[-1].source.splitlines()[-1]
     everywhere = re.findall(r"\]\((\w+)\.ipynb\)", "\n".join(cell.source for cell in cells))
     assert set(everywhere) <= set(NAMES)
+
+
+@each
+def test_links_lead_to_pages_that_every_reader_has(name: str, handed_out: Path) -> None:
+    text = "\n".join(cell.source for cell in prose(read(name)))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith("https://"):
+            file, _, heading = target.partition("#")
+            page = handed_out / "notebooks" / file
+            assert page.is_file(), target
+            assert not heading or heading in anchors(page), target
+
+
+def test_the_pages_of_the_notebooks_are_those_that_readers_have(handed_out: Path) -> None:
+    assert {path.stem for path in handed_out.glob("docs/*.md")} == set(DOCUMENTS)
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The course as `clicklib lab` puts it into a folder."""
+    folder = tmp_path_factory.mktemp("course")
+    Handout(folder).put()
+    return folder
 
 
 @each

@@ -57,7 +57,6 @@ def wait_until_counted(groups: Groups, graph: Graph) -> None:
     wait_until(
         "all clicks are counted and committed",
         lambda: groups.describe(graph.group, graph.topics).lag == 0,
-        timeout=30,
     )
 
 
@@ -99,7 +98,7 @@ def test_we_read_goka_s_table_and_its_tombstones(goka, cluster, groups, graph, t
         assert counts(view) == wanted
         goka.emit(topic, [("user-3", "forget"), ("user-4", "forget"), ("user-4", "now")])
         del wanted["user-3"]
-        wait_until("the view follows", lambda: counts(view) == {**wanted, "user-4": 1}, timeout=30)
+        wait_until("the view follows", lambda: counts(view) == {**wanted, "user-4": 1})
     assert table_of(cluster, graph) == {**wanted, "user-4": 1}
     assert compressions(graph.table) == {"snappy"}
 
@@ -169,14 +168,11 @@ def shares(groups: Groups, group: str) -> dict[str, list[int]]:
 
 def wait_for_shares(groups: Groups, graph: Graph, view: View, wanted: dict[str, list[int]]) -> None:
     """Wait until the partitions are shared so, and new clicks of each of 50 users are counted."""
-    wait_until(
-        f"the partitions are {wanted}", lambda: shares(groups, graph.group) == wanted, timeout=40
-    )
+    wait_until(f"the partitions are {wanted}", lambda: shares(groups, graph.group) == wanted)
     before = counts(view)
     wait_until(
         "all partitions go on",
         lambda: len(now := counts(view)) == 50 and all(now[u] > before.get(u, 0) for u in now),
-        timeout=40,
     )
 
 
@@ -215,7 +211,7 @@ def test_they_share_a_group_and_take_over_from_each_other(
     if way == "stop":
         wait_for_counts(view, wanted)
     else:
-        wait_until("none is lost", lambda: not wanted - Counter(counts(view)), timeout=30)
+        wait_until("none is lost", lambda: not wanted - Counter(counts(view)))
         wait_until_counted(groups, graph)
         # Repeated is what was not committed; a group that began anew would repeat everything.
         assert sum(counts(view).values()) < 1.5 * sum(wanted.values())

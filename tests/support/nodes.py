@@ -64,7 +64,7 @@ def running(node: Node, release: str = NEWEST) -> Iterator[None]:
         ) as java,
     ):
         try:
-            wait_until("Kafka answers", lambda: count_nodes(node.address, _ID), 60)
+            wait_until("Kafka answers", lambda: count_nodes(node.address, _ID))
             yield
         finally:
             guard.end(guard.find(mark), 10)

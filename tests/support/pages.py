@@ -1,7 +1,8 @@
-"""Two small notebooks and one that fails, for tests of the pages that are made of notebooks."""
+"""Two small notebooks and one that fails, for tests of the pages made of notebooks; anchors."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -12,8 +13,9 @@ _PICTURE = """\
 """
 _PLOT = [
     new_markdown_cell(
-        "# A plot\n\n[next](b_widget.ipynb#A-widget)\n\n"
-        "![emitter to user-clicks](pictures/way.svg) [words](../docs/glossary.md)"
+        "# A plot\n\n[next](b_widget.ipynb#a-widget)\n\n"
+        "![emitter to user-clicks](pictures/way.svg) [words](../docs/glossary.md) "
+        "[promise](../docs/promises.md#2-guarantees-by-name)"
     ),
     new_code_cell("import plotly.express as px\n\npx.line(y=[1, 2, 4])"),
     new_code_cell("answer = ...", metadata={"tags": ["exercise"]}),
@@ -59,3 +61,9 @@ def notebooks(folder: Path, *, fails: bool = False) -> list[Path]:
     for path in paths:
         nbformat.write(new_notebook(cells=cells[path.stem]), path)
     return paths
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -79,7 +79,7 @@ class Stage:
     def begin(self) -> None:
         """The first processor has all partitions once, and so all stores open from then on."""
         self.start_processor("processor-0")
-        wait_until("the first processor has partitions", self._told("processor-0", 10), 60)
+        wait_until("the first processor has partitions", self._told("processor-0", 10))
         for name in ("processor-1", "processor-2"):
             self.start_processor(name)
         for name in ("emitter-0", "emitter-1"):
@@ -147,7 +147,7 @@ class Stage:
         def found() -> list[int]:
             return [pid for status in broker.status() if status.running for pid in status.java]
 
-        [pid] = wait_until("the broker runs", found, 60)
+        [pid] = wait_until("the broker runs", found)
         return psutil.Process(pid)
 
     _ALL = ("processor-0", "processor-1", "processor-2", "view-0", "view-1", "emitter-0")

@@ -17,6 +17,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from tests.support.pages import anchors
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
@@ -139,13 +141,7 @@ def test_a_document_s_links_lead_somewhere(path: Path) -> None:
             name, _, heading = target.partition("#")
             file = path.parent / name if name else path
             assert file.exists(), target
-            assert not heading or heading in headings(file), target
-
-
-def headings(path: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings of a document."""
-    titles = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert not heading or heading in anchors(file), target
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=by_name)

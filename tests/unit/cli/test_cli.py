@@ -417,7 +417,7 @@ def test_a_signal_while_it_connects_ends_it_quietly(number: int, tmp_path: Path)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=-1, stderr=-1, text=True, env=environment
     ) as process:
-        wait_until("it connects", started.exists, timeout=30)
+        wait_until("it connects", started.exists)
         for _ in range(3):
             process.send_signal(number)
         out, err = process.communicate(timeout=30)
@@ -432,7 +432,7 @@ from clicklib.cli import commands
 from tests.waiting import wait_until
 
 def use():
-    wait_until("it is there", lambda: {"clicklib.processor", "kafka"} <= sys.modules.keys(), 20)
+    wait_until("it is there", lambda: {"clicklib.processor", "kafka"} <= sys.modules.keys())
 
 broker.use = use
 commands._connect(None)
