@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,7 @@ from tests.support import pages
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    with ThreadPoolExecutor(1) as beside:  # in this thread runs Playwright's event loop
-        assert beside.submit(build, pages.notebooks(folder), folder / "html").result() == []
+    assert build(pages.notebooks(folder), folder / "html") == []
     return folder / "html"
 
 

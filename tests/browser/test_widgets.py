@@ -11,6 +11,11 @@ from tests.browser.notebook import THEMES, Notebook, complaints, look_at, pictur
 from tests.browser.pictures import Pictures
 from tests.support.long import cases
 
+# Names that no other file uses: a broken message, for example, stays in its topic.
+OWN = """
+import os
+os.environ["CLICKLIB_PREFIX"] = {prefix!r}
+"""
 START = """
 from clicklib import Emitter, Processor, View, broker, clicks
 from clicklib.codec import String
@@ -157,7 +162,11 @@ def test_the_ledger_says_what_became_of_all_clicks(
     notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:
     page = notebook.page
-    notebook.open(write([START, f"from clicklib.widgets import Ledger\n{LEDGER}"]))
+    notebook.open(
+        write(
+            [OWN.format(prefix="ledger") + START, f"from clicklib.widgets import Ledger\n{LEDGER}"]
+        )
+    )
     notebook.run_all()
     figures = page.locator(".clicklib .figures")
     even = page.get_by_text("No click is lost, none is counted twice", exact=True)
@@ -325,10 +334,6 @@ with Emitter(cluster, clicks.TOPIC, String()) as writer:
     writer.emit_sync("user-5", None)
 """
 FAIL = "emitter._writer.append(8, b'user-3', b'\\xff')"
-OWN = """
-import os
-os.environ["CLICKLIB_PREFIX"] = {prefix!r}  # a broken message stays in its topic
-"""
 
 
 @cases("theme", THEMES[:1], THEMES[1:])
