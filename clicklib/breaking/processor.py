@@ -113,7 +113,7 @@ class BreakableProcessor:
 
     @fault("Suspend", "suspended", 8, "Resume now")
     def suspend(self) -> None:
-        """It gets no time, and sends no heartbeat. After a second the others take its partitions.
+        """It does nothing, and sends no heartbeat. After a second the others take its partitions.
         When it wakes up, it learns this and joins the group again."""
         psutil.Process(self.program.pid).suspend()
 

@@ -60,7 +60,7 @@ def who_stood_still(answer: int, pauses: pd.Series, leaders: pd.Series, dead: in
     hints = {
         1: "Where were the copies of the partitions with another leader?",
         2: "This is what happens as a rule, but not in this run. Run the cells again from the "
-        "heading *You choose the broker to kill*.",
+        "heading *Find the broker that you will kill*.",
         3: "How long does it take until the cluster notices the kill?",
     }
     return chosen(answer, found, outcome, hints)
