@@ -231,6 +231,7 @@ def test_running_the_cell_ten_times_leaves_nothing_behind(dashboard: Notebook) -
     assert int(dashboard.ask(MEMORY)) - memory < 100
 
 
+@pytest.mark.long
 def test_it_rests_while_its_output_is_gone(dashboard: Notebook) -> None:
     names = "import threading; print(sorted(t.name for t in threading.enumerate()))"
     assert "clicklib painter" in dashboard.ask(names)

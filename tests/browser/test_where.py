@@ -75,6 +75,7 @@ def through_jupyter(notebook: Notebook) -> Page:
     return opened.value
 
 
+@pytest.mark.long
 def test_the_launcher_s_tile_opens_the_page_of_all_users(notebook: Notebook, far: Lab) -> None:
     notebook.open(far.write("tile.ipynb", [START, "emitter.emit_sync('user-3', 'now')"]))
     notebook.run_all()

@@ -113,6 +113,7 @@ plot
 RANGE = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.range.join()"
 
 
+@pytest.mark.long
 def test_the_history_is_drawn_in_each_view_and_may_be_cleared_while_samples_come(
     notebook: Notebook, write: Callable[[list[str]], str]
 ) -> None:

@@ -21,7 +21,7 @@ def held():
     return threading.active_count(), me.num_fds(), children
 
 
-@cases("times", [8], [50])
+@cases("times", [4], [50])
 def test_many_starts_and_stops_leave_nothing(cluster, graph, topic, click, state, times):
     click(100)
 

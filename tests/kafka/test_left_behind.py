@@ -25,6 +25,7 @@ from clicklib import (
     View,
     clicks,
 )
+from tests.support.long import cases
 from tests.waiting import wait_until
 
 
@@ -75,9 +76,7 @@ def test_what_was_closed_says_so_at_each_question(cluster: Cluster, topic: str, 
             question(made, topic)
 
 
-@pytest.mark.parametrize(
-    "kind", ["emitter", "view", "a view that starts", TopicManager, Groups, Logs]
-)
+@cases("kind", ["emitter", "view"], ["a view that starts", TopicManager, Groups, Logs])
 def test_what_is_dropped_without_a_close_leaves_nothing(
     cluster: Cluster, topic: str, graph: Graph, kind: Any
 ) -> None:

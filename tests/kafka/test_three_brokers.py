@@ -154,7 +154,8 @@ def test_the_map_follows_a_broker_that_dies_and_comes_back(three: Cluster, name:
         picture.close()
 
 
-@cases("fault", ["suspend"], ["kill"])
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["suspend", "kill"])
 def test_a_broker_that_the_panel_breaks_is_healed_and_no_click_is_lost(
     three: Cluster, name: str, fault: str
 ) -> None:

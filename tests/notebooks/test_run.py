@@ -214,6 +214,7 @@ def test_two_run_at_the_same_time(home: Path, tmp_path: Path, names: tuple[str, 
         is_as_tagged(book)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_press_of_each_button_is_counted_and_a_second_run_goes_on(kernel_home: Path) -> None:
     counts: dict[str, int] = {}
