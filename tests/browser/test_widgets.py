@@ -159,6 +159,7 @@ processor.start()
 """
 
 
+@pytest.mark.long
 def test_the_ledger_says_what_became_of_all_clicks(
     notebook: Notebook, write: Callable[[list[str]], str], pictures: Pictures
 ) -> None:

@@ -178,6 +178,7 @@ def test_the_demo_stops_after_the_seconds_asked_for(start: Start, names: list[st
     assert demo.errors == []
 
 
+@pytest.mark.long
 def test_a_second_signal_does_no_harm(start: Start, names: list[str]) -> None:
     demo = start("demo", *names, "--port", "0")
     demo.wait_for(CLICK.pattern)
@@ -222,6 +223,7 @@ def test_three_programs_make_the_walkthrough(start: Start, names: list[str]) -> 
     assert sum(bool(CLICK.match(line)) for line in processor.lines) == 500
 
 
+@pytest.mark.long
 def test_a_quiet_processor_prints_no_clicks(start: Start, names: list[str]) -> None:
     assert start("emit", *names[:2], "--count", "50", "--rate", "0").ended() == 0
     processor = start("process", *names, "--quiet")
@@ -231,6 +233,7 @@ def test_a_quiet_processor_prints_no_clicks(start: Start, names: list[str]) -> N
     assert [line for line in processor.lines if "key:" in line] == []
 
 
+@pytest.mark.long
 def test_one_key_takes_every_click(start: Start, names: list[str]) -> None:
     key = "Zoë/<b> %00"
     assert start("emit", *names[:2], "--count", "3", "--rate", "0", "--key", key).ended() == 0
@@ -263,6 +266,7 @@ def _there(cluster: Cluster, topic: str) -> bool:
         consumer.close()
 
 
+@pytest.mark.long
 def test_an_emitter_that_is_killed_leaves_nothing_half_counted(
     start: Start, cluster: Cluster, names: list[str]
 ) -> None:
@@ -290,6 +294,7 @@ def test_a_processor_that_is_killed_loses_no_click(start: Start, names: list[str
     assert second.end() == view.end() == 0
 
 
+@pytest.mark.long
 def test_two_processors_share_the_partitions(start: Start, names: list[str]) -> None:
     first = start("process", *names)
     first.wait_for("partitions: 0 1 2 3 4 5 6 7 8 9$")

@@ -263,6 +263,7 @@ def test_many_threads_of_a_process_are_one_user(home: Path) -> None:
     assert len([line for line in running(home) if "broker.properties" in line]) == 1
 
 
+@pytest.mark.long
 def test_two_homes_at_once_take_different_ports(home: Path) -> None:
     users = [User(home / name) for name in ("one", "two")]
     addresses = [user.address() for user in users]
@@ -305,6 +306,7 @@ def test_started_it_stays_until_stopped(home: Path) -> None:
     assert not the_status().stays
 
 
+@pytest.mark.long
 def test_it_stays_a_while_for_who_comes_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLICKLIB_KAFKA_IDLE")
     cluster = broker.use(progress=False)
@@ -366,6 +368,7 @@ def test_a_killed_keeper_is_replaced_and_so_is_its_kafka(home: Path, kills: int)
     assert min(times) < _LOADED
 
 
+@pytest.mark.long
 def test_a_keeper_killed_with_the_last_user_leaves_nothing(home: Path) -> None:
     user = User()
     user.address()
@@ -376,6 +379,7 @@ def test_a_keeper_killed_with_the_last_user_leaves_nothing(home: Path) -> None:
     assert broker.use(progress=False).addresses == (the_status().addresses)
 
 
+@pytest.mark.long
 def test_keeper_and_guard_killed_and_the_next_use_cleans_up(home: Path) -> None:
     broker.use(progress=False)
     before = the_status()
@@ -508,6 +512,7 @@ def test_one_and_three_nodes_side_by_side(home: Path) -> None:
     assert the_status(1).running
 
 
+@pytest.mark.long
 def test_data_stay_until_they_are_wiped(home: Path) -> None:
     cluster = broker.use(progress=False)
     create_topic(cluster, "numbers")
