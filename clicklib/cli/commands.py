@@ -262,7 +262,7 @@ def _in_flight(emitter: clicklib.Emitter) -> int:
     "--guarantee",
     type=click.Choice(["at_least_once", "exactly_once"]),
     default="at_least_once",
-    help="exactly_once: a click is never counted twice, and is seen up to 0.1 s later.",
+    help="exactly_once: a click is never counted twice, and is seen about 0.1 s later.",
 )
 @_state_dir
 @click.option(
