@@ -11,13 +11,13 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
-from clicklib.client.bar import Bar
 from clicklib.client.closing import closed_with
 from clicklib.client.cluster import Brokers, Cluster
 from clicklib.client.deliveries import Deliveries, Load
 from clicklib.client.limit import within
 from clicklib.client.outgoing import Row, headers_as_bytes
 from clicklib.client.process import ThisProcess
+from clicklib.client.progress_bar import Bar
 from clicklib.client.retry import aside, keep_trying
 from clicklib.client.writer import Writer
 from clicklib.codec import Codec, cannot_encode, not_bytes

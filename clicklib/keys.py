@@ -45,12 +45,12 @@ def partition_of(key: bytes, partitions: int) -> int:
     """
     try:
         return _partition_of(key, partitions)
-    except TypeError:  # a key that cannot be hashed, such as a list
+    except TypeError:  # a key that the cache cannot keep, such as a list
         check(key__bytes=key, partitions=partitions)
         raise
 
 
-# `typed`: the cache must not answer True with the result of 1.
+# `typed`: `partitions=True` is an error, and must not get the cached answer for 1.
 @lru_cache(maxsize=1 << 17, typed=True)
 def _partition_of(key: bytes, partitions: int) -> int:
     """`partition_of` with a cache: the hash costs one Python step for each byte."""
@@ -60,7 +60,10 @@ def _partition_of(key: bytes, partitions: int) -> int:
 
 @lru_cache(maxsize=1 << 17)
 def hashed(key: str) -> tuple[bytes, int]:
-    """The key's bytes and its hash, with a cache. The partition is hash % partitions.
+    """The key's bytes and its number, with a cache: abs(hash as a signed 32-bit number).
+
+    The partition is number % partitions. `Emitter` computes it itself, at two places: a call for
+    each message would cost too much.
 
     Raises TypeError or UnicodeEncodeError for a key that `encode_key` refuses.
     """

@@ -1,8 +1,8 @@
 """The view: the whole table, read from its topic and kept up to date.
 
 Its loop (`engine/replica.py`) decides whether it is stale, and sets its `state`: only a `running`
-view is up to date. `View._readable` refuses reads until the first recovery has ended, and while a
-topic that was made anew is read, unless `stale=True`.
+view is up to date. Without `stale=True`, `View._readable` refuses reads in two cases: before the
+first recovery has ended, and while a topic that was made anew is read.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class View(Service):
     called for each row that is read, with None for one that was deleted.
 
     These errors may stop it: TopicError when the table is not there, UnavailableError when no
-    broker answers at the start, KafkaError when it refuses the login, StoreError for the local
-    copy, and, if there is an `on_update`, DataError for an error that it raised or for a row that
-    the codec cannot decode.
+    broker answers at the start, KafkaError when a broker refuses the login, StoreError for the
+    local copy, and, if there is an `on_update`, DataError for an error that it raised or for a
+    row that the codec cannot decode.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class View(Service):
 
         Each field of a value (a dict, a dataclass, a Struct) becomes a column; a value without
         fields is in the column `value`. Fields are what the codec decoded: a Decimal is a Decimal.
-        A column has a dtype of pandas if every value stays equal; None and gaps count as missing.
+        A column gets a dtype of pandas if that changes no value. None and gaps count as missing.
         """
         with needing("View.to_frame"):
             import pandas as pd

@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock
 
 from clicklib.broker.paths import jars_directory
-from clicklib.client.bar import new_bar, place_of_bars
+from clicklib.client.progress_bar import new_bar, place_of_bars
 from clicklib.errors import LocalBrokerError, needing
 
 __all__ = ["Jar", "fetch", "missing", "paths", "pinned", "read_lock"]
@@ -98,8 +98,8 @@ def fetch(directory: Path, progress: bool = True, jars: Sequence[Jar] | None = N
 
     Fetches each jar that is missing or changed. If `progress`, a terminal or a notebook shows a bar
     meanwhile; elsewhere one line goes to stderr. Several processes may call it at once: one
-    fetches, the others wait. Raises LocalBrokerError for a jar that cannot be fetched, or that
-    twice did not have the pinned bytes.
+    fetches, the others wait. Raises LocalBrokerError for a jar that cannot be fetched, or whose
+    bytes were not the pinned ones, twice.
     """
     jars = pinned() if jars is None else jars
     if missing(jars, directory):

@@ -37,7 +37,8 @@ _TO_MEMBERS = (kafka.errors.NoError.errno, kafka.errors.RebalanceInProgressError
 class GroupReader:
     """A member of a consumer group over some topics. For one thread.
 
-    `answer_timeout` (seconds) is for the answers after that.
+    `connect_timeout` (seconds) is for the first answer of a broker, `answer_timeout` for each later
+    one.
 
     `on_revoked` is awaited before partitions are given up, and may await `sleep` and `commit_soon`.
     `on_assigned` is called after a new assignment, `on_lost` after the loss of one. All three run
@@ -112,7 +113,7 @@ class GroupReader:
         keep_trying(find, timeout, passes=lambda exc: isinstance(exc, TopicError), pause=0.02)
 
     def watch(self, partitions: int) -> Unchanged:
-        """Notice from now on that a topic has no longer as many partitions."""
+        """Notice from now on if a topic's number of partitions changes, or if it is made anew."""
         return Unchanged(self._consumer._cluster, self._topics, partitions)
 
     def poll(self, timeout: float) -> Records:

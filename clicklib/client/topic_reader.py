@@ -101,7 +101,7 @@ class TopicReader:
         return leaders
 
     def watch(self, partitions: int) -> Unchanged:
-        """Notice from now on that the topic has no longer these partitions."""
+        """Notice from now on if the topic's number of partitions changes, or if it is made anew."""
         return Unchanged(self._consumer._cluster, [self.topic], partitions)
 
     def bounds(

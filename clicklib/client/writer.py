@@ -154,7 +154,7 @@ class Writer:
             metadata.remove_listener(count)
 
     def watch(self, partitions: int) -> Unchanged:
-        """Notice from now on that the topic has no longer these partitions."""
+        """Notice from now on if the topic's number of partitions changes, or if it is made anew."""
         return Unchanged(self._producer._metadata, [self._topic], partitions)
 
     def halt(self) -> None:

@@ -2,10 +2,11 @@
 
 The loop of a membership calls `commit` at each turn. When partitions are revoked, and when the
 processor ends, the membership commits what is `due`. Under exactly-once the flusher commits offsets
-in a transaction with the rows, and only tells `note_safe` of it.
+in a transaction with the rows, and only tells `note_safe` of it. A start at the newest message is
+committed at once (`GroupReader.go_on`).
 
-`commit_interval` is not used here: it decides when offsets become safe. If a partition is behind,
-the membership asks its worker so often to hand over its rows (`Membership._look_after`,
+`commit_interval` is not used here: it decides when offsets become safe. Every `commit_interval`
+seconds the membership asks each worker to hand over its rows (`Membership._look_after`,
 `Worker.flush`). A worker that has caught up does it at once (`Worker._attend`).
 """
 

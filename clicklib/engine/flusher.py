@@ -84,7 +84,7 @@ class Flusher(OwnedThread):
         self._queue.put(None)
 
     def watch(self, partitions: int) -> Unchanged:
-        """Notice from now on that the table has no longer these partitions."""
+        """Notice from now on if the number of the table's partitions changes, or its topic."""
         return self._writer.watch(partitions)
 
     def halt(self) -> None:
@@ -241,7 +241,7 @@ class TransactionalFlusher(Flusher):
             self._reports.start_over_because(exc)
             return
         for (worker, batch), found in zip(work, offsets_of_rows, strict=True):
-            # Transaction markers take offsets between rows. Only this member wrote. So the position
-            # may skip them.
+            # Between the rows lie only the markers of transactions, for nobody else wrote. So the
+            # position may skip what lies there.
             position = found[-1] + 1 if found else None
             self._reports.note_safe(worker, batch, position, committed=True)

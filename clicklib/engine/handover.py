@@ -43,9 +43,11 @@ class Handover:
 
     `follower` recovers partitions, and `begin(table)` makes the worker of a recovered one.
     `lingering` lists dropped workers whose callback has not returned yet: a partition waits until
-    its earlier worker ends. The client's thread calls `assigned`, and in a rebalance, while the
-    loop waits, `revoked` and `drop`. The flusher's thread calls `note_safe`. Any thread may look at
-    `owned`, `workers` and `handled`. The rest, and `drop` too, is for the loop's thread.
+    its earlier worker ends.
+
+    The client's thread calls `assigned`. In a rebalance, while the loop waits, it also calls
+    `revoked` and `drop`. The flusher's thread calls `note_safe`. Any thread may look at `owned`,
+    `workers` and `handled`. The loop's thread calls the rest, and at other times `drop`.
     """
 
     def __init__(
@@ -160,8 +162,8 @@ class Handover:
     def drop(self, halt: Callable[[], None]) -> None:
         """Give up all partitions at once; messages that are not committed are handled again later.
 
-        If rows are under way, `halt()` keeps the unsent ones from being sent. The workers are
-        abandoned before: batches that the flusher takes later are not sent.
+        First the workers are abandoned, so that the flusher sends none of their later batches. If
+        rows are under way, `halt()` then keeps the unsent ones from being sent.
         """
         with self._lock:
             for worker in self.workers.values():

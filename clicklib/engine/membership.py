@@ -46,10 +46,10 @@ _LAG_PAUSE = 0.25  # seconds between two looks at the lag
 class Membership:
     """A membership in the group of a graph. `run` is for one thread; any thread may read the rest.
 
-    `follower` recovers the table. The table and each input have so many `partitions`. `lingering`
-    lists earlier workers whose callback has not returned yet. With a `transactional_id` rows and
-    offsets are committed in one transaction; a transaction that an earlier member with that id did
-    not end is ended first.
+    `follower` recovers the table. `partitions` is the number of the table's partitions, and of
+    each input's. `lingering` lists earlier workers whose callback has not returned yet. With a
+    `transactional_id` rows and offsets are committed in one transaction; a transaction that an
+    earlier member with that id did not end is ended first.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class Replica:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether records may come that it does not hear of."""
+        """Whether records may come to the table's topic without reaching this replica."""
         reconnecting = self._life.state is State.RECONNECTING
         return reconnecting or (self._follower is not None and self._reader.is_cut_off)
 

@@ -11,8 +11,8 @@ import anywidget
 import traitlets
 
 from clicklib.widgets.errands import Errands
-from clicklib.widgets.painter import PERIOD, painter
 from clicklib.widgets.part import Part
+from clicklib.widgets.repaint import PERIOD, painter
 from clicklib.widgets.watch import Watch
 
 __all__ = ["Picture", "asset"]

@@ -24,7 +24,7 @@ _SHARE = 20  # reads of a table take at most 1/20 of the time
 class Rows:
     """The rows of a view. They are read again only if the view got new records.
 
-    `gather` makes of the view's items what is kept of them.
+    `gather` gets the view's items. What it returns is kept.
     """
 
     def __init__(

@@ -72,7 +72,8 @@ def test_a_part_says_which_package_it_needs(hidden: str, code: str, part: str) -
         "from clicklib import broker; print(broker.status())",
         "from clicklib.broker.java import packaged; assert packaged() is None",
         "from clicklib.cli.doctor import examine; list(examine())",
-        "import sys; from clicklib.client import bar; bar.place_of_bars = lambda: sys.stderr\n"
+        "import sys\nfrom clicklib.client import progress_bar as bar\n"
+        "bar.place_of_bars = lambda: sys.stderr\n"
         "b = bar.Bar('message', 1); b._due = 0; b.show(1)",
     ],
 )

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from clicklib.client import bar as module
-from clicklib.client.bar import Bar
+from clicklib.client import progress_bar as module
+from clicklib.client.progress_bar import Bar
 
 
 class Terminal(io.StringIO):

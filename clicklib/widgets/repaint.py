@@ -1,4 +1,7 @@
-"""The painter: the one thread that draws all pictures of a kernel."""
+"""One thread for all pictures of a kernel: four times a second it lets each say what to draw.
+
+It draws nothing. The script beside a picture's module, such as `counts.js`, draws in the browser.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Protocol
 
 __all__ = ["PERIOD", "painter"]
 
-PERIOD = 0.25  # seconds between two drawings: four a second look alive and cost little
+PERIOD = 0.25  # seconds between two questions: four a second look alive and cost little
 
 
 class _Picture(Protocol):
@@ -15,7 +18,7 @@ class _Picture(Protocol):
 
 
 class _Painter:
-    """Draws each picture that was added. Its thread lives as long as there are pictures."""
+    """Asks each picture that was added. Its thread lives as long as there are pictures."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
