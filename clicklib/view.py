@@ -1,8 +1,9 @@
 """The view: the whole table, read from its topic and kept up to date.
 
 Its loop (`engine/replica.py`) decides whether it is stale, and sets its `state`: only a `running`
-view is up to date. Without `stale=True`, `View._readable` refuses reads in two cases: before the
-first recovery has ended, and while a topic that was made anew is read.
+view is up to date. Without `stale=True`, `View._readable` refuses reads before the first recovery
+has ended, and while a topic that was truncated or made anew is read. After the view's end it
+refuses all reads.
 """
 
 from __future__ import annotations
