@@ -111,9 +111,10 @@ def test_a_processor_without_a_broker_for_some_partitions_is_not_running(
         stack.callback(broken.heal)
         broken.kill()
         wait_until("it says so", lambda: processor.state == "reconnecting")
-        wait_until("two lags are not known", lambda: unknown(processor) == 2)
+        # Two lags; all of them where a busy machine lets it start over.
+        wait_until("its lag is not known", lambda: processor._facts()["lag"] == "unknown")
         wait_until("nor is the view's", lambda: view.stats().lag is None)
-        assert processor._facts()["lag"] == view._facts()["lag"] == "unknown"
+        assert view._facts()["lag"] == "unknown"
         broken.heal()
         processor.wait_running(60)
         wait_until("all are known", lambda: processor.stats().lag and not unknown(processor))
