@@ -147,8 +147,9 @@ def _explained(
             f"no broker answers at {cluster} within {timeout:g} s: is it running and is the "
             f"address right?{hint} The last attempt ended with: {failure or error}"
         )
-    if failure is not None and is_refusal(failure):
-        return KafkaError(f"cannot log in at {cluster}: {failure}.{_HINT}")
+    reason = failure or error  # another thread notes the failure, perhaps a moment later
+    if is_refusal(reason):
+        return KafkaError(f"cannot log in at {cluster}: {reason}.{_HINT}")
     if isinstance(error, kafka.errors.KafkaConfigurationError):
         return UsageError(f"these settings do not go together: {error}")
     if isinstance(error, kafka.errors.KafkaError):

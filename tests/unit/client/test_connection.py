@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import kafka.errors
 import pytest
 
 from clicklib import Cluster
+from clicklib.client.connect import connect as new_client
 from clicklib.client.topics import TopicManager
-from clicklib.errors import UnavailableError, UsageError
+from clicklib.errors import KafkaError, UnavailableError, UsageError
 
 LOGIN = {
     "security_protocol": "SASL_PLAINTEXT",
@@ -58,6 +60,15 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_sent(
 def test_a_context_of_tls_needs_no_files() -> None:
     with pytest.raises(UnavailableError):
         connect(security_protocol="SSL", ssl_context=ssl.create_default_context())
+
+
+def test_a_refused_certificate_is_told_before_its_connection_has_noted_it() -> None:
+    def refused(**_: Any) -> None:
+        reason = ssl.SSLCertVerificationError("certificate verify failed")
+        raise kafka.errors.KafkaConnectionError(reason)
+
+    with pytest.raises(KafkaError, match=r"cannot log in at localhost:1: .* a certificate or"):
+        new_client(refused, Cluster.of("localhost:1"), 1.0)
 
 
 def test_where_nothing_listens_no_password_is_blamed() -> None:
