@@ -279,7 +279,7 @@ class Processor(Service):
             "partitions": ", ".join(map(str, stats.partitions)) or "none",
             "records in": stats.records_in,
             "rows out": stats.rows_out,
-            "lag": "unknown" if None in (lags or [None]) else sum(filter(None, lags)),
+            "lag": sum(filter(None, lags)) if lags and None not in lags else "unknown",
             "commits fail": stats.commits_fail,
         }
 

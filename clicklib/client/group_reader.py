@@ -274,18 +274,21 @@ class GroupReader:
         No heartbeat was answered for a session, so that others may have its partitions by now; or
         no broker leads one of them.
         """
-        return any(self._is_unheard(place) for place in self._consumer.assignment())
+        return self._is_expired() or any(
+            leaderless(self._consumer, place) for place in self._consumer.assignment()
+        )
 
-    def _is_unheard(self, place: TopicPartition) -> bool:
-        expired = self._consumer._coordinator.heartbeat.session_timeout_expired()
-        return expired or leaderless(self._consumer, place)
+    def _is_expired(self) -> bool:
+        return bool(self._consumer._coordinator.heartbeat.session_timeout_expired())
 
     def lag(self, partition: TopicPartition, position: int) -> int | None:
         """How many offsets lie between `position` and the end; None if the end is not known.
 
         It is not known before the first fetch, and while messages may come unheard of.
         """
-        if partition not in self._consumer.assignment() or self._is_unheard(partition):
+        if partition not in self._consumer.assignment():
+            return None
+        if self._is_expired() or leaderless(self._consumer, partition):
             return None
         end = self._consumer.highwater(partition)
         return None if end is None else max(0, end - position)

@@ -12,6 +12,7 @@ from clicklib import Emitter, Input, Persist, Processor, View, clicks, define_gr
 from clicklib.breaking.proxy import Proxy, proxies
 from clicklib.client.groups import Groups
 from clicklib.client.retry import Patience
+from clicklib.client.topics import TopicManager
 from clicklib.codec import Int64, String
 from clicklib.engine import membership
 from clicklib.errors import UnavailableError
@@ -187,6 +188,23 @@ def test_a_processor_that_hears_nothing_is_not_running(cluster, graph, click, pr
         processor.wait_running(60)
         click(1)
         wait_until("it goes on", lambda: processor.stats().records_in >= 2)
+
+
+def test_so_is_a_member_without_partitions_that_hears_nothing(cluster, name, proxy):
+    with TopicManager(cluster) as topics:
+        topics.ensure_stream(f"{name}-clicks", 1)
+    graph = clicks.graph(clicks.count, name, f"{name}-clicks")
+    settings = {"session_timeout": 1.0, "storage": "memory"}
+    with (
+        Processor(proxy.address, graph, **settings).start().wait_running() as first,
+        Processor(proxy.address, graph, **settings).start().wait_running() as second,
+    ):
+        both = (first, second)
+        wait_until("one is idle", lambda: sorted(len(p.partitions) for p in both) == [0, 1])
+        wait_until("both run", lambda: {p.state for p in both} == {"running"})
+        proxy.freeze()
+        wait_until("both say so", lambda: {p.state for p in both} == {"reconnecting"})
+        proxy.heal()
 
 
 @cases("fault", ["cut", "refuse", "half closed", "slow"], ["frozen", "delayed"])
